@@ -1,0 +1,82 @@
+"""What a pipeline is, what it is given, and where it may be run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from pipeline.core.study import Series, Study
+from pipeline.findings import Algorithm, Findings
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The series that a pipeline chose, by role ("t1c", "R-MLO").
+
+    why:     for each role, one sentence on how the series was recognised.
+    options: the route's options, as they were given to `select`.
+    """
+
+    series: Mapping[str, Series]
+    why: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, role: str) -> Series:
+        return self.series[role]
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The pipeline was not made for this study. `reason` is a sentence that a radiologist understands."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where and how `run` computes.
+
+    device:     a torch device name.
+    threads:    CPU threads it may use.
+    seed:       for whatever is random; equal seeds give equal findings.
+    tile_scale: 1.0, or less after the device ran out of memory: tiles and batches are to shrink by it.
+    remarks:    what the caller wants said in the result (which device was given up and why).
+    """
+
+    device: str = "cpu"
+    threads: int = 2
+    seed: int = 0
+    tile_scale: float = 1.0
+    remarks: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Pipeline(Protocol):
+    """One clinical task. A module-level object named in the entry point group `lantern.pipelines`.
+
+    Importing it must be cheap: torch and its like are imported inside `run`.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """What it is and on what evidence; `algorithm.version` changes when its results may."""
+
+    def select(self, study: Study, options: Mapping[str, Any]) -> Inputs | Declined:
+        """Choose the series, from headers alone; no pixel is read."""
+
+    def run(self, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
+        """Compute, from pixels."""
+
+
+class Executor(Protocol):
+    """A place where pipelines run. Raises the errors of `pipeline.core.errors` and nothing else."""
+
+    def run(self, pipeline_name: str, inputs: Inputs) -> Findings | Declined:
+        """Run the pipeline of that name and wait for it."""
+
+    def close(self) -> None:
+        """Let go of processes and memory."""

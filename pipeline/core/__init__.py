@@ -1,0 +1,1 @@
+"""The ground floor: the nouns everybody shares. Standard library only, no I/O."""

@@ -1,0 +1,108 @@
+"""Association, Instance, Series, Study: the information model of PS3.3 A.1.2, headers only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """One DICOM conversation (PS3.8 7.1), as far as it matters after it is over."""
+
+    calling_ae: str
+    called_ae: str
+    peer_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One SOP Instance on disk.
+
+    `header` maps DICOM keywords to plain values (str, int, float, or a tuple of them): the top-level elements
+    that are short, plus, for multi-frame objects, the shared functional groups flattened beside them. It never
+    holds pixels. Person names and other identifiers may be in it: it stays in memory, never in a log or the ledger.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    path: Path
+    sha256: str = ""
+    header: Mapping[str, Any] | None = None
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """The value of a DICOM keyword, or `default` when it is absent or empty."""
+        value = (self.header or {}).get(keyword)
+        return default if value is None or value == "" else value
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Instances that share a Series Instance UID, in the order of their SOP Instance UIDs."""
+
+    series_instance_uid: str
+    instances: tuple[Instance, ...]
+
+    @property
+    def first(self) -> Instance:
+        """Any instance will do for what all of a series share; this is always the same one."""
+        return self.instances[0]
+
+    @property
+    def modality(self) -> str:
+        """Modality (0008,0060)."""
+        return self.first.modality
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """The value of a DICOM keyword in the first instance."""
+        return self.first.get(keyword, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The series of one study, in the order of their UIDs."""
+
+    study_instance_uid: str
+    series: tuple[Series, ...]
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Every instance of every series."""
+        return tuple(i for s in self.series for i in s.instances)
+
+
+def group(instances: tuple[Instance, ...] | list[Instance]) -> tuple[Study, ...]:
+    """Arrange loose instances as studies; the order of the input does not matter."""
+    studies: dict[str, dict[str, list[Instance]]] = {}
+    for i in sorted(instances, key=lambda i: i.sop_instance_uid):
+        studies.setdefault(i.study_instance_uid, {}).setdefault(i.series_instance_uid, []).append(i)
+    return tuple(
+        Study(uid, tuple(Series(s, tuple(found)) for s, found in sorted(series.items())))
+        for uid, series in sorted(studies.items())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """A study as one called AE title has it: what arrived, when, and how often it changed after being decided.
+
+    `revision` counts from 1; a late image on a decided study opens the next one.
+    """
+
+    study_instance_uid: str
+    called_ae: str
+    revision: int
+    decided: bool
+    first_at: datetime
+    last_at: datetime
+    instance_count: int
+    series_count: int
+    calling_ae: str
+    peer_ip: str
