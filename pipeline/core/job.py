@@ -127,3 +127,24 @@ class Move:
     at: datetime
     by: str
     why: str
+
+
+class Outcome(StrEnum):
+    """What a route made of a revision of a study."""
+
+    RUN = "run"  #: a job was opened, or the job that does the same work was found
+    NO_MATCH = "no_match"  #: no series for which the route's condition holds
+    IGNORED = "ignored"  #: late images, and the route's policy is to ignore them
+    ALERT = "alert"  #: late images, and the route's policy is to show that to the admin
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One route's answer to one revision of a study."""
+
+    route: str
+    outcome: Outcome
+    reason: str
+    revision: int
+    at: datetime
+    job_id: int | None = None

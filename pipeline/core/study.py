@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,32 @@ class Reception:
     series_count: int
     calling_ae: str
     peer_ip: str
+
+
+class Added(StrEnum):
+    """What the ledger made of an arriving instance."""
+
+    NEW = "new"  #: first time this called AE title gets it
+    AGAIN = "again"  #: the same content was here before; nothing changed
+    CONFLICT = "conflict"  #: same SOP Instance UID, other content: kept aside, the first one stays
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of an instance that it has."""
+
+    sha256: str
+    transfer_syntax_uid: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An object that came under the UID of another; `path` is relative to the archive root."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    calling_ae: str
+    sha256: str
+    path: str
+    at: datetime

@@ -1,0 +1,272 @@
+"""The ledger's second part: workers claim jobs, hold them by a lease, and say how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from pipeline.core.clock import Clock, utc_now
+from pipeline.core.errors import NotFound
+from pipeline.core.job import Event, Job, Move, State
+from pipeline.core.result import DeliveryState, Kind, Result
+from storage import tables as t
+from storage.engine import Database
+from storage.moves import lock_state, move_job
+from storage.rows import job_of, result_of
+
+
+class Jobs:
+    """Every question about jobs, and every move of one."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        self._db = database
+        self._now = clock
+
+    def claim(self, holder: str, until: datetime) -> Job | None:
+        """Take the most urgent queued job, oldest first; None when there is none. No two holders get the same."""
+        c, now = t.job.c, self._now()
+        due = sa.or_(c.not_before.is_(None), c.not_before <= now)
+        query = (
+            sa.select(c.id)
+            .where(c.state == State.QUEUED.value, due)
+            .order_by(c.priority.desc(), c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        with self._db.write() as db:
+            job_id = db.execute(query).scalar()
+            if job_id is None:
+                return None
+            move_job(
+                db, job_id, Event.CLAIM, by=holder, why="", at=now, lease=holder, lease_until=until,
+                not_before=None, attempts=c.attempts + 1,
+            )  # fmt: skip
+            return _job(db, job_id)
+
+    def renew(self, job_id: int, holder: str, until: datetime) -> bool:
+        """Hold on to a job. False when it is no longer this holder's: stop working on it."""
+        c = t.job.c
+        mine = (c.id == job_id, c.state == State.RUNNING.value, c.lease == holder)
+        with self._db.write() as db:
+            return db.execute(sa.update(t.job).where(*mine).values(lease_until=until)).rowcount == 1
+
+    def decline(self, job_id: int, holder: str, reason: str) -> bool:
+        """The pipeline was not made for this study. False when the job was no longer this holder's."""
+        return self._end(job_id, holder, Event.DECLINE, reason)
+
+    def fail(self, job_id: int, holder: str, reason: str) -> bool:
+        """Park the job. False when it was no longer this holder's."""
+        return self._end(job_id, holder, Event.FAIL, reason)
+
+    def give_back(self, job_id: int, holder: str, why: str, not_before: datetime, max_attempts: int) -> State | None:
+        """Queue the job again, or park it after its last attempt; None when it was no longer this holder's."""
+        with self._db.write() as db:
+            if not _holds(db, job_id, holder):
+                return None
+            return _give_back(db, job_id, holder, why, not_before, max_attempts, self._now())
+
+    def expire(self, holders_gone: Iterable[str], max_attempts: int) -> list[int]:
+        """Take back jobs whose lease ran out, or whose holder is known to be gone; returns their numbers."""
+        c, now = t.job.c, self._now()
+        lost = sa.or_(c.lease_until < now, c.lease.in_(list(holders_gone)))
+        with self._db.write() as db:
+            rows = db.execute(sa.select(c.id, c.lease).where(c.state == State.RUNNING.value, lost)).all()
+            for job_id, lease in rows:
+                _give_back(db, job_id, "intake", f"its worker {lease} is gone", now, max_attempts, now)
+        return [job_id for job_id, _ in rows]
+
+    def holders(self) -> set[str]:
+        """Who holds a job or a delivery at present."""
+        with self._db.read() as db:
+            jobs = db.execute(sa.select(t.job.c.lease).where(t.job.c.lease != "")).scalars()
+            deliveries = db.execute(sa.select(t.delivery.c.lease).where(t.delivery.c.lease != "")).scalars()
+            return {*jobs, *deliveries}
+
+    def produced(self, job_id: int, holder: str, results: Sequence[Result]) -> bool:
+        """Results, deliveries and the move, in one transaction. False when the job was no longer this holder's.
+
+        With no destination the job is delivered at once.
+        """
+        now = self._now()
+        with self._db.write() as db:
+            if not _holds(db, job_id, holder):
+                return False
+            _replace_results(db, job_id, results, now)
+            move_job(db, job_id, Event.PRODUCE, by=holder, why="", at=now)
+            if not _open_deliveries(db, job_id, now):
+                move_job(db, job_id, Event.FINISH, by=holder, why="no destination", at=now)
+        return True
+
+    def retry(self, job_id: int, by: str) -> State:
+        """Set a failed, declined or cancelled job going again: parked deliveries first, else the computation.
+
+        Raises NotFound, IllegalMove.
+        """
+        now = self._now()
+        d = t.delivery.c
+        with self._db.write() as db:
+            state = lock_state(db, job_id)
+            parked = sa.and_(d.job_id == job_id, d.state == DeliveryState.PARKED.value)
+            has_parked = db.execute(sa.select(d.id).where(parked)).first() is not None
+            if state is State.FAILED and has_parked:
+                waiting = {
+                    "state": DeliveryState.WAITING.value,
+                    "next_at": now,
+                    "created_at": now,
+                    "attempts": 0,
+                }
+                db.execute(sa.update(t.delivery).where(parked).values(**waiting))
+                return move_job(db, job_id, Event.RESEND, by=by, why="asked for again", at=now)
+            fresh = {"attempts": 0, "not_before": None}
+            return move_job(db, job_id, Event.RETRY, by=by, why="asked for again", at=now, **fresh)
+
+    def cancel(self, job_id: int, by: str, why: str = "asked for") -> State:
+        """Stop a job; deliveries that wait are dropped. Raises NotFound, IllegalMove."""
+        d = t.delivery.c
+        with self._db.write() as db:
+            state = move_job(db, job_id, Event.CANCEL, by=by, why=why, at=self._now())
+            db.execute(
+                sa.update(t.delivery)
+                .where(d.job_id == job_id, d.state == DeliveryState.WAITING.value)
+                .values(state=DeliveryState.PARKED.value, error="the job was cancelled")
+            )
+            return state
+
+    def job(self, job_id: int) -> Job:
+        """One job. Raises NotFound."""
+        with self._db.read() as db:
+            return _job(db, job_id)
+
+    def jobs(self, *, states: Iterable[State] = (), study_instance_uid: str = "", limit: int = 1000) -> list[Job]:
+        """Jobs, newest first."""
+        c, chosen = t.job.c, [s.value for s in states]
+        query = sa.select(t.job).order_by(c.id.desc()).limit(limit)
+        if chosen:
+            query = query.where(c.state.in_(chosen))
+        if study_instance_uid:
+            query = query.where(c.study_instance_uid == study_instance_uid)
+        with self._db.read() as db:
+            rows = db.execute(query).mappings().all()
+            sent_to = _destinations(db, [r["id"] for r in rows])
+            return [job_of(r, sent_to.get(r["id"], ())) for r in rows]
+
+    def moves(self, job_id: int) -> list[Move]:
+        """The history of a job, oldest first."""
+        c = t.move.c
+        with self._db.read() as db:
+            rows = db.execute(sa.select(t.move).where(c.job_id == job_id).order_by(c.id)).mappings()
+            return [
+                Move(
+                    r["job_id"],
+                    Event(r["event"]),
+                    State(r["before"]),
+                    State(r["after"]),
+                    r["at"],
+                    r["by"],
+                    r["why"],
+                )
+                for r in rows
+            ]
+
+    def inputs(self, job_id: int) -> list[tuple[str, str]]:
+        """(archive path, sha256) of the instances that a job works on."""
+        i, j = t.instance.c, t.job_input.c
+        query = (
+            sa.select(i.path, i.sha256)
+            .join(t.job_input, j.sop_instance_uid == i.sop_instance_uid)
+            .where(j.job_id == job_id)
+            .order_by(i.sop_instance_uid)
+        )
+        with self._db.read() as db:
+            return [(p, s) for p, s in db.execute(query)]
+
+    def results(
+        self, *, job_id: int = 0, study_instance_uid: str = "", kind: Kind | None = None
+    ) -> list[tuple[int, Result]]:
+        """(job number, result), oldest first; of one job, of one study, or all."""
+        query = sa.select(t.result).join(t.job, t.job.c.id == t.result.c.job_id).order_by(t.result.c.id)
+        if job_id:
+            query = query.where(t.result.c.job_id == job_id)
+        if study_instance_uid:
+            query = query.where(t.job.c.study_instance_uid == study_instance_uid)
+        if kind:
+            query = query.where(t.result.c.kind == kind.value)
+        with self._db.read() as db:
+            return [(r["job_id"], result_of(r)) for r in db.execute(query).mappings()]
+
+    def _end(self, job_id: int, holder: str, event: Event, why: str) -> bool:
+        with self._db.write() as db:
+            if not _holds(db, job_id, holder):
+                return False
+            move_job(db, job_id, event, by=holder, why=why, at=self._now())
+        return True
+
+
+def _job(db: sa.Connection, job_id: int) -> Job:
+    row = db.execute(sa.select(t.job).where(t.job.c.id == job_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return job_of(row, _destinations(db, [job_id]).get(job_id, ()))
+
+
+def _destinations(db: sa.Connection, job_ids: Sequence[int]) -> dict[int, list[str]]:
+    c = t.job_destination.c
+    found: dict[int, list[str]] = {}
+    for job_id, name in db.execute(sa.select(c.job_id, c.destination).where(c.job_id.in_(job_ids))):
+        found.setdefault(job_id, []).append(name)
+    return found
+
+
+def _holds(db: sa.Connection, job_id: int, holder: str) -> bool:
+    c = t.job.c
+    lease = db.execute(
+        sa.select(c.lease).where(c.id == job_id, c.state == State.RUNNING.value).with_for_update()
+    ).scalar()
+    return lease == holder
+
+
+def _give_back(
+    db: sa.Connection, job_id: int, by: str, why: str, not_before: datetime, max_attempts: int, now: datetime
+) -> State:
+    attempts = db.execute(sa.select(t.job.c.attempts).where(t.job.c.id == job_id)).scalar_one()
+    if attempts >= max_attempts:
+        return move_job(db, job_id, Event.FAIL, by=by, why=f"{why}; tried {attempts} times", at=now)
+    return move_job(db, job_id, Event.GIVE_BACK, by=by, why=why, at=now, not_before=not_before)
+
+
+def _replace_results(db: sa.Connection, job_id: int, results: Sequence[Result], now: datetime) -> None:
+    # A retried job makes the same UIDs again; what an earlier attempt wrote gives way as a whole.
+    db.execute(sa.delete(t.delivery).where(t.delivery.c.job_id == job_id))
+    db.execute(sa.delete(t.result).where(t.result.c.job_id == job_id))
+    if not results:
+        return
+    columns = (
+        "sop_instance_uid",
+        "sop_class_uid",
+        "series_instance_uid",
+        "transfer_syntax_uid",
+        "path",
+        "sha256",
+    )
+    db.execute(
+        sa.insert(t.result),
+        [
+            {"job_id": job_id, "kind": r.kind.value, "made_at": now} | {c: getattr(r, c) for c in columns}
+            for r in results
+        ],
+    )
+
+
+def _open_deliveries(db: sa.Connection, job_id: int, now: datetime) -> int:
+    results = db.execute(sa.select(t.result.c.id).where(t.result.c.job_id == job_id).order_by(t.result.c.id)).scalars()
+    rows = [
+        {"job_id": job_id, "result_id": r, "destination": d, "state": DeliveryState.WAITING.value,
+         "attempts": 0, "error": "", "lease": "", "created_at": now, "next_at": now}
+        for r in results
+        for d in _destinations(db, [job_id]).get(job_id, ())
+    ]  # fmt: skip
+    if rows:
+        db.execute(sa.insert(t.delivery), rows)
+    return len(rows)

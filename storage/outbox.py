@@ -1,0 +1,145 @@
+"""The ledger's third part: results on their way out, one destination at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from pipeline.core.clock import Clock, utc_now
+from pipeline.core.job import Event, State
+from pipeline.core.result import Delivery, DeliveryState
+from storage import tables as t
+from storage.engine import Database
+from storage.moves import lock_state, move_job
+from storage.rows import DELIVERY_WITH_RESULT, delivery_of
+
+_WAITING = DeliveryState.WAITING.value
+
+
+class Outbox:
+    """Deliveries: what waits, what was sent, what is parked."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        self._db = database
+        self._now = clock
+
+    def claim_deliveries(self, destination: str, holder: str, until: datetime) -> list[Delivery]:
+        """Take what is due for a destination of the oldest job that has anything due; empty when nothing is.
+
+        All of a batch belongs to one job, in the order in which the results were made.
+        """
+        d, now = t.delivery.c, self._now()
+        due = (
+            d.destination == destination,
+            d.state == _WAITING,
+            d.next_at <= now,
+            sa.or_(d.lease_until.is_(None), d.lease_until < now),
+        )
+        with self._db.write() as db:
+            job_id = db.execute(sa.select(d.job_id).where(*due).order_by(d.created_at, d.id).limit(1)).scalar()
+            if job_id is None:
+                return []
+            claim = sa.update(t.delivery).where(*due, d.job_id == job_id).values(lease=holder, lease_until=until)
+            mine = db.execute(claim.returning(d.id)).scalars().all()
+            rows = db.execute(DELIVERY_WITH_RESULT.where(d.id.in_(mine)).order_by(d.id)).mappings()
+            return [delivery_of(r) for r in rows]
+
+    def accepted(self, delivery_id: int, by: str) -> None:
+        """The destination answered success. With the last open delivery the job moves in the same transaction."""
+        self._answer(delivery_id, by, state=DeliveryState.SENT.value, error="")
+
+    def refused(self, delivery_id: int, by: str, error: str) -> None:
+        """The destination will not have this object: park it. The others go on."""
+        self._answer(delivery_id, by, state=DeliveryState.PARKED.value, error=error)
+
+    def later(self, delivery_ids: Sequence[int], error: str, next_at: datetime) -> None:
+        """These objects were not taken this time: try again at `next_at`."""
+        d = t.delivery.c
+        with self._db.write() as db:
+            db.execute(
+                sa.update(t.delivery)
+                .where(d.id.in_(delivery_ids), d.state == _WAITING)
+                .values(attempts=d.attempts + 1, error=error, next_at=next_at, lease="", lease_until=None)
+            )
+
+    def postpone(self, destination: str, next_at: datetime) -> None:
+        """The destination cannot be reached: nothing is tried there before `next_at`, so that the order stays."""
+        d = t.delivery.c
+        with self._db.write() as db:
+            db.execute(
+                sa.update(t.delivery)
+                .where(d.destination == destination, d.state == _WAITING, d.next_at < next_at, d.lease == "")
+                .values(next_at=next_at)
+            )
+
+    def wake(self, destination: str) -> int:
+        """Try everything that waits for a destination now; returns how many."""
+        d = t.delivery.c
+        with self._db.write() as db:
+            waiting = (d.destination == destination, d.state == _WAITING)
+            return db.execute(sa.update(t.delivery).where(*waiting).values(next_at=self._now())).rowcount
+
+    def release(self, holders_gone: Iterable[str]) -> int:
+        """Free deliveries whose holder is gone; returns how many."""
+        d = t.delivery.c
+        with self._db.write() as db:
+            held = d.lease.in_(list(holders_gone))
+            return db.execute(sa.update(t.delivery).where(held).values(lease="", lease_until=None)).rowcount
+
+    def deliveries(
+        self,
+        *,
+        job_id: int = 0,
+        destination: str = "",
+        states: Iterable[DeliveryState] = (),
+        limit: int = 10_000,
+    ) -> list[Delivery]:
+        """Deliveries, oldest first."""
+        d, chosen = t.delivery.c, [s.value for s in states]
+        query = DELIVERY_WITH_RESULT.order_by(d.id).limit(limit)
+        if job_id:
+            query = query.where(d.job_id == job_id)
+        if destination:
+            query = query.where(d.destination == destination)
+        if chosen:
+            query = query.where(d.state.in_(chosen))
+        with self._db.read() as db:
+            return [delivery_of(r) for r in db.execute(query).mappings()]
+
+    def _answer(self, delivery_id: int, by: str, *, state: str, error: str) -> None:
+        d, now = t.delivery.c, self._now()
+        with self._db.write() as db:
+            job_id = db.execute(sa.select(d.job_id).where(d.id == delivery_id)).scalar()
+            if job_id is None:
+                return  # the job was computed again meanwhile: this answer is about what no longer counts
+            job_state = lock_state(db, job_id)  # before the rows are counted: two last answers must see each other
+            values = {
+                "state": state,
+                "error": error,
+                "attempts": d.attempts + 1,
+                "lease": "",
+                "lease_until": None,
+            }
+            db.execute(sa.update(t.delivery).where(d.id == delivery_id).values(**values))
+            if job_state is State.DELIVERING:
+                _close_job(db, job_id, by, now)
+
+
+def _close_job(db: sa.Connection, job_id: int, by: str, now: datetime) -> None:
+    """Move the job when none of its deliveries waits any more."""
+    d = t.delivery.c
+    count = sa.select(d.state, sa.func.count()).where(d.job_id == job_id).group_by(d.state)
+    states: dict[str, int] = dict(row.tuple() for row in db.execute(count))
+    if states.get(_WAITING):
+        return
+    parked = states.get(DeliveryState.PARKED.value, 0)
+    if not parked:
+        move_job(db, job_id, Event.FINISH, by=by, why="", at=now)
+        return
+    which = sa.select(t.result.c.kind, d.destination, d.error).join(t.result, t.result.c.id == d.result_id)
+    first = db.execute(which.where(d.job_id == job_id, d.state == DeliveryState.PARKED.value).order_by(d.id)).first()
+    assert first is not None
+    why = f"{parked} of {sum(states.values())} objects parked; {first.kind} to {first.destination}: {first.error}"
+    move_job(db, job_id, Event.FAIL, by=by, why=why, at=now)

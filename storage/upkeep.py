@@ -1,0 +1,122 @@
+"""The ledger's fourth part: what is alive, how much there is of everything, and what may be forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from pipeline.core.clock import Clock, utc_now
+from pipeline.core.job import ENDS, State
+from pipeline.core.result import DeliveryState
+from storage import tables as t
+from storage.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is of everything, for health pages and metrics."""
+
+    jobs: dict[str, int] = field(default_factory=dict)
+    deliveries: dict[tuple[str, str], int] = field(default_factory=dict)  # (destination, state)
+    oldest_waiting_at: dict[str, datetime] = field(default_factory=dict)  # by destination
+    open_receptions: int = 0
+    instances: int = 0
+    conflicts: int = 0
+
+
+class Upkeep:
+    """Heartbeats, counts, retention."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        self._db = database
+        self._now = clock
+
+    def beat(self, process: str) -> None:
+        """Say that a process is alive."""
+        c, now = t.heartbeat.c, self._now()
+        with self._db.write() as db:
+            if not db.execute(sa.update(t.heartbeat).where(c.process == process).values(at=now)).rowcount:
+                db.execute(sa.insert(t.heartbeat).values(process=process, at=now))
+
+    def heartbeats(self) -> dict[str, datetime]:
+        """When each process last said so."""
+        with self._db.read() as db:
+            return dict(r.tuple() for r in db.execute(sa.select(t.heartbeat.c.process, t.heartbeat.c.at)))
+
+    def counts(self) -> Counts:
+        """How much there is of everything."""
+        d, r = t.delivery.c, t.reception.c
+        n = sa.func.count()
+        waiting = sa.select(d.destination, sa.func.min(d.created_at)).where(d.state == DeliveryState.WAITING.value)
+        with self._db.read() as db:
+            return Counts(
+                jobs=dict(r.tuple() for r in db.execute(sa.select(t.job.c.state, n).group_by(t.job.c.state))),
+                deliveries={
+                    (where, s): k
+                    for where, s, k in db.execute(sa.select(d.destination, d.state, n).group_by(d.destination, d.state))
+                },
+                oldest_waiting_at={w: at for w, at in db.execute(waiting.group_by(d.destination)) if at},
+                open_receptions=db.execute(sa.select(n).where(r.settled < r.revision)).scalar_one(),
+                instances=db.execute(sa.select(n).select_from(t.instance)).scalar_one(),
+                conflicts=db.execute(sa.select(n).select_from(t.conflict)).scalar_one(),
+            )
+
+    def forgettable_studies(self, images_before: datetime, failed_before: datetime) -> list[str]:
+        """Studies with nothing new since `images_before`, decided, and with no job that may still need the images.
+
+        A failed job keeps its study until `failed_before`, so that a person can retry it.
+        """
+        r, j = t.reception.c, t.job.c
+        needs_it = sa.or_(
+            sa.and_(j.state == State.FAILED.value, j.changed_at >= failed_before),
+            j.state.not_in([*(s.value for s in ENDS), State.FAILED.value]),
+        )
+        busy = sa.select(j.study_instance_uid).where(needs_it)
+        young = sa.select(r.study_instance_uid).where(sa.or_(r.last_at >= images_before, r.settled < r.revision))
+        query = (
+            sa.select(r.study_instance_uid)
+            .distinct()
+            .where(r.study_instance_uid.not_in(busy), r.study_instance_uid.not_in(young))
+            .order_by(r.study_instance_uid)
+        )
+        with self._db.read() as db:
+            return list(db.execute(query).scalars())
+
+    def forget_study(self, study_instance_uid: str) -> list[str]:
+        """Delete every row about the images of a study; returns the archive paths that nothing refers to any more.
+
+        Jobs, their history and their results stay: they hold UIDs only, and results have their own retention.
+        """
+        s = study_instance_uid
+        with self._db.write() as db:
+            paths = db.execute(sa.select(t.instance.c.path).where(t.instance.c.study_instance_uid == s)).scalars().all()
+            aside = db.execute(sa.select(t.conflict.c.path).where(t.conflict.c.study_instance_uid == s)).scalars().all()
+            for table in (t.arrival, t.conflict, t.reception, t.instance, t.decision):
+                db.execute(sa.delete(table).where(table.c.study_instance_uid == s))
+        return [*paths, *aside]
+
+    def forget_results(self, made_before: datetime) -> list[str]:
+        """Delete the rows of results made before then whose jobs have ended; returns their archive paths."""
+        ended = sa.select(t.job.c.id).where(t.job.c.state.in_([s.value for s in ENDS]))
+        old = (t.result.c.made_at < made_before, t.result.c.job_id.in_(ended))
+        with self._db.write() as db:
+            found = db.execute(sa.select(t.result.c.id, t.result.c.path).where(*old)).all()
+            ids = [i for i, _ in found]
+            db.execute(sa.delete(t.delivery).where(t.delivery.c.result_id.in_(ids)))
+            db.execute(sa.delete(t.result).where(t.result.c.id.in_(ids)))
+        return [p for _, p in found]
+
+    def referred_paths(self) -> set[str]:
+        """Every archive path that some row refers to."""
+        with self._db.read() as db:
+            return {
+                p for table in (t.instance, t.conflict, t.result) for p in db.execute(sa.select(table.c.path)).scalars()
+            }
+
+    def answers(self) -> bool:
+        """True when the database answers and has this version's tables."""
+        with self._db.read() as db:
+            db.execute(sa.select(t.job.c.id).limit(1))
+        return True

@@ -1,0 +1,425 @@
+"""The same promises on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline.core.errors import IllegalMove, LedgerUnavailable, NotFound
+from pipeline.core.job import Decision, Event, Outcome, State
+from pipeline.core.result import DeliveryState, Kind
+from pipeline.core.study import Added, Association
+from storage import Ledger, open_database
+from storage.tables import UtcDateTime, metadata
+from tests.support.ledger import PACS, HandClock, claim, instance, open_job, receive, reception, result, work
+
+MINUTE = timedelta(seconds=60)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/lantern.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def ledger(url: str, clock: HandClock) -> Iterator[Ledger]:
+    database = open_database(url)
+    database.migrate()
+    yield Ledger(database, clock)
+    database.close()
+
+
+def test_the_migrations_build_exactly_the_tables_that_the_code_describes(url: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    database = open_database(url)
+    database.migrate()
+    with database.read() as db:
+        difference = compare_metadata(MigrationContext.configure(db), metadata)
+    database.close()
+    assert difference == []
+
+
+def test_several_processes_may_migrate_at_once(url: str) -> None:
+    errors: list[Exception] = []
+
+    def migrate() -> None:
+        database = open_database(url)
+        try:
+            database.migrate()
+        except Exception as e:  # noqa: BLE001 - collected for the assertion
+            errors.append(e)
+        database.close()
+
+    threads = [threading.Thread(target=migrate) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert errors == []
+
+
+def test_an_instance_is_new_once_and_then_known(ledger: Ledger) -> None:
+    i = instance()
+    assert ledger.known(i.sop_instance_uid) is None
+    assert ledger.add_instance(i, "files/a.dcm", PACS, 10) is Added.NEW
+    assert ledger.add_instance(i, "files/a.dcm", PACS, 10) is Added.AGAIN
+    known = ledger.known(i.sop_instance_uid)
+    assert known is not None
+    assert (known.sha256, known.path) == (i.sha256, "files/a.dcm")
+    assert reception(ledger).instance_count == 1
+
+
+def test_other_content_under_the_same_uid_is_kept_aside_and_the_first_stays(ledger: Ledger) -> None:
+    first, second = instance(), instance(content="other")
+    ledger.add_instance(first, "files/a.dcm", PACS, 10)
+    assert ledger.add_instance(second, "files/b.dcm", PACS, 10) is Added.CONFLICT
+    assert ledger.add_instance(second, "files/b.dcm", PACS, 10) is Added.CONFLICT
+    assert [(c.sop_instance_uid, c.path) for c in ledger.conflicts()] == [(first.sop_instance_uid, "files/b.dcm")]
+    assert ledger.instance_files("1.2.3") == [("files/a.dcm", first.sha256)]
+
+
+def test_the_same_content_in_another_encoding_is_no_conflict(ledger: Ledger) -> None:
+    first, recoded = instance(), instance(content="same pixels, JPEG-LS")
+    ledger.add_instance(first, "files/a.dcm", PACS, 10)
+    assert ledger.add_instance(recoded, "files/b.dcm", PACS, 10, same_as=first.sha256) is Added.AGAIN
+    assert ledger.conflicts() == []
+
+
+def test_two_called_titles_have_receptions_of_their_own(ledger: Ledger) -> None:
+    receive(ledger, 3)
+    receive(ledger, 2, association=Association("PACS", "MAMMO", "127.0.0.1"))
+    counts = {r.called_ae: r.instance_count for r in ledger.receptions("1.2.3")}
+    assert counts == {"LANTERN": 3, "MAMMO": 2}
+    assert len(ledger.instance_files("1.2.3")) == 3
+    assert len(ledger.instance_files("1.2.3", "MAMMO")) == 2
+
+
+def test_a_late_image_on_a_decided_study_opens_the_next_revision(ledger: Ledger, clock: HandClock) -> None:
+    receive(ledger, 3)
+    seen = reception(ledger)
+    assert ledger.decide(seen, Decision("srs", Outcome.NO_MATCH, "no series", seen.revision, clock()))
+    ledger.settle(seen)
+    assert ledger.open_receptions() == []
+    receive(ledger, 1, first=4)
+    assert [r.revision for r in ledger.open_receptions()] == [2]
+
+
+def test_more_images_before_a_decision_do_not_open_a_revision(ledger: Ledger, clock: HandClock) -> None:
+    receive(ledger, 2)
+    clock.advance(5)
+    receive(ledger, 2, first=3)
+    (seen,) = ledger.open_receptions()
+    assert (seen.revision, seen.instance_count, seen.last_at - seen.first_at) == (1, 4, timedelta(seconds=5))
+
+
+def test_a_decision_on_an_outdated_view_of_the_study_is_refused(ledger: Ledger, clock: HandClock) -> None:
+    receive(ledger, 3)
+    old = reception(ledger)
+    ledger.decide(old, Decision("a", Outcome.NO_MATCH, "", 1, clock()))
+    receive(ledger, 1, first=4)
+    late = Decision("b", Outcome.RUN, "", 1, clock())
+    assert ledger.open_job(old, late, work(), ["1.2.3.1"], ["pacs"]) is None
+    assert not ledger.decide(old, Decision("b", Outcome.NO_MATCH, "", 1, clock()))
+    assert ledger.jobs() == []
+
+
+def test_equal_work_is_one_job_with_the_destinations_of_both_routes(ledger: Ledger, clock: HandClock) -> None:
+    first = open_job(ledger, clock, destinations=("pacs",), route="a")
+    second = open_job(ledger, clock, destinations=("archive",), route="b")
+    assert first == second
+    assert ledger.job(first).destinations == ("archive", "pacs")
+    assert len(ledger.jobs()) == 1
+
+
+def test_a_destination_added_to_a_delivered_job_sends_its_results_there(ledger: Ledger, clock: HandClock) -> None:
+    job_id = open_job(ledger, clock, destinations=())
+    claim(ledger, clock)
+    ledger.produced(job_id, "w1", [result()])
+    assert ledger.job(job_id).state is State.DELIVERED
+    open_job(ledger, clock, destinations=("archive",), route="b")
+    assert ledger.job(job_id).state is State.DELIVERING
+    assert [d.destination for d in ledger.deliveries(job_id=job_id)] == ["archive"]
+
+
+def test_a_changed_study_supersedes_the_job_that_waits(ledger: Ledger, clock: HandClock) -> None:
+    old = open_job(ledger, clock, "k1")
+    receive(ledger, 1, first=4)
+    new = open_job(ledger, clock, "k2")
+    assert ledger.job(old).state is State.CANCELLED
+    assert ledger.job(new).supersedes == old
+    assert str(new) in ledger.job(old).reason
+
+
+def test_a_superseded_job_that_runs_cannot_produce_any_more(ledger: Ledger, clock: HandClock) -> None:
+    old = open_job(ledger, clock, "k1")
+    claim(ledger, clock)
+    receive(ledger, 1, first=4)
+    open_job(ledger, clock, "k2")
+    assert not ledger.renew(old, "w1", clock() + MINUTE)
+    assert not ledger.produced(old, "w1", [result()])
+    assert ledger.results() == []
+
+
+def test_claims_go_by_priority_and_then_by_age(ledger: Ledger, clock: HandClock) -> None:
+    for n, priority in enumerate((0, 5, 0)):
+        open_job(ledger, clock, f"k{n}", study=f"1.2.{n}", priority=priority)
+    assert [claim(ledger, clock).work.key for _ in range(3)] == ["k1", "k0", "k2"]
+    assert ledger.claim("w1", clock() + MINUTE) is None
+
+
+def test_no_job_is_claimed_twice_by_six_workers(ledger: Ledger, clock: HandClock) -> None:
+    for n in range(30):
+        open_job(ledger, clock, f"k{n}", study=f"1.2.{n}")
+    taken: list[int] = []
+
+    def work_all(name: str) -> None:
+        while (job := ledger.claim(name, clock() + MINUTE)) is not None:
+            taken.append(job.id)
+
+    threads = [threading.Thread(target=work_all, args=(f"w{k}",)) for k in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    # On PostgreSQL a locked row is skipped, so a worker may find nothing while another still claims: the rest is left.
+    while (job := ledger.claim("last", clock() + MINUTE)) is not None:
+        taken.append(job.id)
+    assert sorted(taken) == sorted({j.id for j in ledger.jobs()})
+    assert len(taken) == 30
+
+
+def test_a_job_whose_lease_ran_out_is_queued_again_and_its_old_worker_is_refused(
+    ledger: Ledger, clock: HandClock
+) -> None:
+    job_id = open_job(ledger, clock)
+    claim(ledger, clock)
+    clock.advance(61)
+    assert ledger.expire([], max_attempts=3) == [job_id]
+    assert not ledger.produced(job_id, "w1", [result()])
+    assert not ledger.renew(job_id, "w1", clock() + MINUTE)
+    assert claim(ledger, clock, "w2").attempts == 2
+
+
+def test_a_job_of_a_worker_known_to_be_gone_does_not_wait_for_its_lease(ledger: Ledger, clock: HandClock) -> None:
+    job_id = open_job(ledger, clock)
+    claim(ledger, clock)
+    assert ledger.holders() == {"w1"}
+    assert ledger.expire(["w1"], max_attempts=3) == [job_id]
+    assert ledger.job(job_id).state is State.QUEUED
+
+
+def test_after_its_last_attempt_a_job_is_parked_with_the_reason(ledger: Ledger, clock: HandClock) -> None:
+    job_id = open_job(ledger, clock)
+    for _ in range(2):
+        claim(ledger, clock)
+        ledger.give_back(job_id, "w1", "the process died (SIGSEGV)", clock(), max_attempts=2)
+    job = ledger.job(job_id)
+    assert job.state is State.FAILED
+    assert "SIGSEGV" in job.reason
+    assert "2 times" in job.reason
+
+
+def test_a_job_given_back_waits_until_its_time(ledger: Ledger, clock: HandClock) -> None:
+    job_id = open_job(ledger, clock)
+    claim(ledger, clock)
+    assert ledger.give_back(job_id, "w1", "busy", clock() + MINUTE, max_attempts=3) is State.QUEUED
+    assert ledger.claim("w1", clock() + MINUTE) is None
+    clock.advance(61)
+    assert claim(ledger, clock).id == job_id
+
+
+def test_results_deliveries_and_the_move_are_one_transaction(ledger: Ledger, clock: HandClock) -> None:
+    job_id = open_job(ledger, clock, destinations=("pacs", "archive"))
+    claim(ledger, clock)
+    with pytest.raises(sa.exc.IntegrityError):
+        ledger.produced(job_id, "w1", [result(), result()])  # the same UID twice: must leave nothing behind
+    assert ledger.results() == []
+    assert ledger.job(job_id).state is State.RUNNING
+    ledger.produced(job_id, "w1", [result(Kind.SEG), result(Kind.SR)])
+    assert ledger.job(job_id).state is State.DELIVERING
+    assert len(ledger.deliveries(job_id=job_id)) == 4
+
+
+def _produce(ledger: Ledger, clock: HandClock, destinations: tuple[str, ...] = ("pacs",)) -> int:
+    job_id = open_job(ledger, clock, destinations=destinations)
+    claim(ledger, clock)
+    ledger.produced(job_id, "w1", [result(Kind.SEG), result(Kind.SR)])
+    return job_id
+
+
+def test_a_job_is_delivered_with_its_last_delivery_and_not_before(ledger: Ledger, clock: HandClock) -> None:
+    job_id = _produce(ledger, clock)
+    first, second = ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)
+    ledger.accepted(first.id, "d1")
+    assert ledger.job(job_id).state is State.DELIVERING
+    ledger.accepted(second.id, "d1")
+    assert ledger.job(job_id).state is State.DELIVERED
+
+
+def test_two_last_answers_at_once_still_finish_the_job(ledger: Ledger, clock: HandClock) -> None:
+    for n in range(5):
+        job_id = open_job(ledger, clock, f"k{n}", study=f"1.2.{n}", destinations=("a", "b"))
+        claim(ledger, clock)
+        ledger.produced(job_id, "w1", [result(tag=str(n))])
+        ids = [d.id for d in ledger.deliveries(job_id=job_id)]
+        threads = [threading.Thread(target=ledger.accepted, args=(i, "d")) for i in ids]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert ledger.job(job_id).state is State.DELIVERED
+
+
+def test_a_refused_object_is_parked_and_the_others_still_go(ledger: Ledger, clock: HandClock) -> None:
+    job_id = _produce(ledger, clock)
+    first, second = ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)
+    ledger.refused(first.id, "d1", "0xA900 no SEG here")
+    assert ledger.job(job_id).state is State.DELIVERING
+    ledger.accepted(second.id, "d1")
+    job = ledger.job(job_id)
+    assert job.state is State.FAILED
+    assert "SEG to pacs: 0xA900 no SEG here" in job.reason
+
+
+def test_a_retry_of_a_job_with_parked_objects_sends_those_alone(ledger: Ledger, clock: HandClock) -> None:
+    job_id = _produce(ledger, clock)
+    first, second = ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)
+    ledger.refused(first.id, "d1", "no")
+    ledger.accepted(second.id, "d1")
+    assert ledger.retry(job_id, "admin") is State.DELIVERING
+    assert [d.id for d in ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)] == [first.id]
+
+
+def test_a_retry_of_a_failed_computation_starts_with_fresh_attempts(ledger: Ledger, clock: HandClock) -> None:
+    job_id = open_job(ledger, clock)
+    claim(ledger, clock)
+    ledger.fail(job_id, "w1", "weights corrupt")
+    assert ledger.retry(job_id, "admin") is State.QUEUED
+    assert claim(ledger, clock).attempts == 1
+    with pytest.raises(IllegalMove):
+        ledger.retry(job_id, "admin")
+
+
+def test_a_claimed_delivery_is_not_claimed_again_until_its_lease_ends(ledger: Ledger, clock: HandClock) -> None:
+    _produce(ledger, clock)
+    assert len(ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)) == 2
+    assert ledger.claim_deliveries("pacs", "d2", clock() + MINUTE) == []
+    clock.advance(61)
+    assert len(ledger.claim_deliveries("pacs", "d2", clock() + MINUTE)) == 2
+
+
+def test_deliveries_of_a_holder_known_to_be_gone_are_free_at_once(ledger: Ledger, clock: HandClock) -> None:
+    _produce(ledger, clock)
+    ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)
+    assert ledger.release(["d1"]) == 2
+    assert len(ledger.claim_deliveries("pacs", "d2", clock() + MINUTE)) == 2
+
+
+def test_a_postponed_destination_keeps_its_order_and_delays_no_other(ledger: Ledger, clock: HandClock) -> None:
+    jobs = []
+    for n in range(3):
+        job_id = open_job(ledger, clock, f"k{n}", study=f"1.2.{n}", destinations=("dead", "alive"))
+        claim(ledger, clock)
+        ledger.produced(job_id, "w1", [result(tag=str(n))])
+        clock.advance(1)
+        jobs.append(job_id)
+    batch = ledger.claim_deliveries("dead", "d1", clock() + MINUTE)
+    ledger.later([d.id for d in batch], "no answer", clock() + MINUTE)
+    ledger.postpone("dead", clock() + MINUTE)
+    assert ledger.claim_deliveries("dead", "d1", clock() + MINUTE) == []
+    assert [ledger.claim_deliveries("alive", "d1", clock() + MINUTE)[0].job_id for _ in range(3)] == jobs
+    clock.advance(61)
+    assert [ledger.claim_deliveries("dead", "d1", clock() + MINUTE)[0].job_id for _ in range(3)] == jobs
+
+
+def test_a_cancelled_job_sends_nothing_more(ledger: Ledger, clock: HandClock) -> None:
+    job_id = _produce(ledger, clock)
+    ledger.cancel(job_id, "admin")
+    assert ledger.claim_deliveries("pacs", "d1", clock() + MINUTE) == []
+    assert {d.state for d in ledger.deliveries(job_id=job_id)} == {DeliveryState.PARKED}
+
+
+def test_every_move_is_a_row_that_says_who_and_why(ledger: Ledger, clock: HandClock) -> None:
+    job_id = open_job(ledger, clock)
+    claim(ledger, clock, "w7")
+    ledger.decline(job_id, "w7", "no contrast-enhanced T1")
+    moves = ledger.moves(job_id)
+    assert [(m.event, m.before, m.after) for m in moves] == [
+        (Event.CLAIM, State.QUEUED, State.RUNNING),
+        (Event.DECLINE, State.RUNNING, State.DECLINED),
+    ]
+    assert (moves[1].by, moves[1].why) == ("w7", "no contrast-enhanced T1")
+
+
+def test_what_is_not_there_is_said_by_name(ledger: Ledger) -> None:
+    with pytest.raises(NotFound, match="job 99"):
+        ledger.job(99)
+    with pytest.raises(NotFound):
+        ledger.retry(99, "admin")
+
+
+def test_a_study_is_forgotten_only_when_nothing_needs_it(ledger: Ledger, clock: HandClock) -> None:
+    def later(days: int) -> datetime:
+        return clock() - timedelta(days=days)
+
+    job_id = open_job(ledger, clock)
+    ledger.settle(reception(ledger))
+    clock.advance(10 * 86400)
+    assert ledger.forgettable_studies(later(1), later(5)) == []  # queued
+    claim(ledger, clock)
+    ledger.fail(job_id, "w1", "no")
+    assert ledger.forgettable_studies(later(1), later(5)) == []  # failed, a person may retry
+    clock.advance(6 * 86400)
+    assert ledger.forgettable_studies(later(1), later(5)) == ["1.2.3"]
+    assert len(ledger.forget_study("1.2.3")) == 3
+    assert ledger.receptions("1.2.3") == []
+    assert ledger.job(job_id).state is State.FAILED
+
+
+def test_old_results_of_ended_jobs_are_forgotten_and_others_kept(ledger: Ledger, clock: HandClock) -> None:
+    job_id = _produce(ledger, clock)
+    clock.advance(100)
+    assert ledger.forget_results(clock()) == []
+    for d in ledger.claim_deliveries("pacs", "d1", clock() + MINUTE):
+        ledger.accepted(d.id, "d1")
+    assert len(ledger.forget_results(clock())) == 2
+    assert ledger.deliveries(job_id=job_id) == []
+
+
+def test_counts_and_heartbeats_tell_what_is_there(ledger: Ledger, clock: HandClock) -> None:
+    _produce(ledger, clock)
+    ledger.beat("work@host")
+    clock.advance(5)
+    ledger.beat("work@host")
+    counts = ledger.counts()
+    assert counts.jobs == {"delivering": 1}
+    assert counts.deliveries == {("pacs", "waiting"): 2}
+    assert (counts.instances, counts.open_receptions) == (3, 1)
+    assert ledger.heartbeats() == {"work@host": clock()}
+    assert ledger.answers()
+
+
+def test_naive_times_are_refused() -> None:
+    with pytest.raises(ValueError, match="naive"):
+        UtcDateTime().process_bind_param(datetime(2026, 1, 1), sa.create_engine("sqlite://").dialect)  # noqa: DTZ001
+
+
+def test_a_database_that_cannot_be_opened_is_said_with_a_hint() -> None:
+    with pytest.raises(LedgerUnavailable, match="database"):
+        open_database("nonsense://")
+    with pytest.raises(LedgerUnavailable, match="database_url"):
+        open_database("postgresql+psycopg://nobody@127.0.0.1:1/x").migrate()
