@@ -1,1 +1,1 @@
-"""TODOOM."""
+"""The doors and the clock: what listens, what sends, and what sets the rest going."""

@@ -1,8 +1,13 @@
-"""Pipelines by name, through the entry point group `lantern.pipelines`; each is imported at first use."""
+"""Pipelines by name, through the entry point group `lantern.pipelines`; each is imported at first use.
+
+A name with a colon, "package.module:ATTRIBUTE", is imported as it stands: a pipeline that is being written, or a test's,
+needs no entry point.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 
 from pipeline.contract import Pipeline
@@ -19,10 +24,22 @@ def names() -> tuple[str, ...]:
 @cache
 def get(name: str) -> Pipeline:
     """The pipeline of that name. Raises NotFound (no such entry point) or PipelineFailed (it is not a Pipeline)."""
+    pipeline = _import(name) if ":" in name else _load(name)
+    if not isinstance(pipeline, Pipeline):
+        raise PipelineFailed(f"{name!r} is not a pipeline", "see pipeline/contract.py for what it needs")
+    return pipeline
+
+
+def _load(name: str) -> object:
     found = list(entry_points(group=GROUP, name=name))
     if not found:
         raise NotFound(f"no pipeline is called {name!r}", f"there are: {', '.join(names()) or 'none'}")
-    pipeline = found[0].load()
-    if not isinstance(pipeline, Pipeline):
-        raise PipelineFailed(f"the entry point {name!r} is not a pipeline", "see pipeline/contract.py for what it needs")
-    return pipeline
+    return found[0].load()
+
+
+def _import(name: str) -> object:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as e:
+        raise NotFound(f"no pipeline at {name!r}: {e}", "write it as package.module:ATTRIBUTE") from e

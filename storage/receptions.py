@@ -51,6 +51,8 @@ class Receptions:
     ) -> Added:
         now = self._now()
         with self._db.write() as db:
+            if _is_our_own(db, instance.sop_instance_uid):
+                return Added.AGAIN
             first = db.execute(
                 sa.select(t.instance.c.sha256).where(t.instance.c.sop_instance_uid == instance.sop_instance_uid)
             ).scalar()
@@ -166,6 +168,12 @@ class Receptions:
                 Decision(decision.route, decision.outcome, decision.reason, decision.revision, now, job_id),
             )
         return job_id
+
+
+def _is_our_own(db: sa.Connection, sop_instance_uid: str) -> bool:
+    """True for a result of ours that comes back: it must not start another run, whose results would come back too."""
+    c = t.result.c
+    return db.execute(sa.select(c.id).where(c.sop_instance_uid == sop_instance_uid)).first() is not None
 
 
 def _enter_conflict(db: sa.Connection, instance: Instance, path: str, association: Association, now: datetime) -> None:

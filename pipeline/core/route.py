@@ -27,7 +27,7 @@ class Destination:
     tls: bool = False
     park_after_s: float = 3 * 86400.0
     timeout_s: float = 30.0
-    secret: str = ""
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -36,7 +36,7 @@ class Instance:
     modality: str
     path: Path
     sha256: str = ""
-    header: Mapping[str, Any] | None = None
+    header: Mapping[str, Any] | None = field(default=None, compare=False)
 
     def get(self, keyword: str, default: Any = None) -> Any:
         """The value of a DICOM keyword, or `default` when it is absent or empty."""

@@ -1,1 +1,1 @@
-"""TODOOM."""
+"""One folder per clinical task; none may see another."""

@@ -1,0 +1,69 @@
+# Lantern's commands. `make demo` and `make test` set everything up by themselves.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+STUDY ?=
+
+.PHONY: help setup setup-test demo test check format walk torture bench clean
+
+help:
+	@echo "make demo [STUDY=DIR]  the main job from end to end, on a synthetic study or your own series"
+	@echo "make test              set up and run all tests"
+	@echo "make check             formatting, lint, types, import contracts, unit tests"
+	@echo "make torture           kill -9 every process at random moments, 30 rounds"
+	@echo "make bench             timings, as ratios against DCMTK in the same run"
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Lantern needs Python 3.11 (pyradiomics builds on no later one): make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "python3.11 has no venv module: apt install python3.11-venv"; exit 1; }
+	@echo "installing (once; a few minutes)"
+	$(PIP) install -c constraints.txt "numpy>=2.1" setuptools wheel
+	$(PIP) install -c constraints.txt torch==2.13.0
+	$(PIP) install -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+# pyradiomics has no wheel for Python 3.11: it is compiled, with the numpy that is already there.
+$(VENV)/.radiomics: $(VENV)/.base
+	@$(PIP) install -c constraints.txt --no-build-isolation pyradiomics==3.0.1 && touch $@ || \
+	  echo "note: pyradiomics was not built (it needs a C compiler and python3.11-dev); no pipeline of this version uses it"
+
+$(VENV)/.test: $(VENV)/.base
+	$(PIP) install -c constraints.txt --no-build-isolation -e ".[test,postgres,ray]"
+	@touch $@
+
+setup: $(VENV)/.base $(VENV)/.radiomics
+
+setup-test: setup $(VENV)/.test
+
+demo: setup
+	$(BIN)/lantern demo --out demo-out $(if $(STUDY),--study "$(STUDY)")
+
+test: setup-test
+	$(BIN)/python -m pytest tests
+
+check: setup-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit
+
+format: setup-test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+walk: setup-test
+	$(BIN)/python -m pytest tests/e2e
+
+torture: setup-test
+	LANTERN_TORTURE_ROUNDS=30 LANTERN_TORTURE_STUDIES=20 $(BIN)/python -m pytest -s --timeout 7200 tests/e2e/test_torture.py
+
+bench: setup-test
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,5 @@
+"""`python -m node …` is `lantern …`."""
+
+from node.cli import main
+
+main()

@@ -1,0 +1,164 @@
+"""A pipeline on files, with no server: what `lantern analyze` does.
+
+`summary.json` beside the objects has the schema `lantern.summary/1`:
+
+outcome      "completed", "declined" or "failed"
+reason       why it was declined or failed; "" when completed
+study        {"study_instance_uid"}
+series       for each role the pipeline chose: {"role", "series_instance_uid", "instances", "why"}
+model        {"pipeline", "name", "version", "weights_sha256", "evidence_tier", "training", "use"}
+objects      {"kind", "file", "sop_class_uid", "sop_instance_uid", "series_instance_uid"}
+findings     {"number", "label", "tracking_uid", "centroid_mm": [x, y, z] in LPS, "volume_mm3", "long_axis_mm",
+              "short_axis_mm", "max_diameter_3d_mm", "probability": 0…1}
+remarks      sentences for the reader
+timings_s    seconds by stage
+lantern      {"version"}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from node.version import VERSION
+from pipeline import registry
+from pipeline.contract import Declined, Executor, Inputs, Pipeline
+from pipeline.core.clock import Clock, utc_now
+from pipeline.core.errors import LanternError
+from pipeline.core.study import Study
+from pipeline.encode import Encoded, Stamp, encode, to_bytes
+from pipeline.findings import RESEARCH_USE_ONLY, Findings
+
+SCHEMA = "lantern.summary/1"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What became of one study. `outcome` is "completed", "declined" or "failed"."""
+
+    outcome: str
+    reason: str
+    study: Study
+    inputs: Inputs | None = None
+    findings: Findings | None = None
+    files: tuple[tuple[Encoded, Path], ...] = ()
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+
+
+def analyze(
+    study: Study,
+    pipeline_name: str,
+    out: Path,
+    executor: Executor,
+    options: Mapping[str, Any] | None = None,
+    clock: Clock = utc_now,
+) -> Analysis:
+    """Run a pipeline on a study, write its objects and `summary.json` to `out`. Raises NotFound (no such pipeline).
+
+    What goes wrong after that is the analysis's own outcome, "failed", with the reason.
+    """
+    pipeline = registry.get(pipeline_name)
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    try:
+        done = _analyze(study, pipeline, pipeline_name, out, executor, options or {}, clock)
+    except LanternError as e:
+        done = Analysis("failed", str(e), study)
+    except Exception as e:  # the edge: the caller gets a summary whatever a pipeline or file does
+        log.exception("study %s", study.study_instance_uid)
+        done = Analysis("failed", f"unexpected {type(e).__name__}: {e}", study)
+    total = {"total": time.perf_counter() - started}
+    (out / "summary.json").write_text(json.dumps(summary(done, pipeline_name, pipeline, total), indent=2) + "\n")
+    return done
+
+
+def _analyze(
+    study: Study,
+    pipeline: Pipeline,
+    name: str,
+    out: Path,
+    executor: Executor,
+    options: Mapping[str, Any],
+    clock: Clock,
+) -> Analysis:
+    inputs = pipeline.select(study, options)
+    if isinstance(inputs, Declined):
+        return Analysis("declined", inputs.reason, study)
+    begun = time.perf_counter()
+    found = executor.run(name, inputs)
+    ran = time.perf_counter()
+    if isinstance(found, Declined):
+        return Analysis("declined", found.reason, study, inputs)
+    stamp = Stamp(seed=_seed(inputs, name, found), made_at=clock(), software_version=VERSION)
+    files = tuple((e, _write(e, out)) for e in encode(found, stamp))
+    timings = {**found.timings_s, "pipeline": ran - begun, "encode": time.perf_counter() - ran}
+    return Analysis("completed", "", study, inputs, found, files, timings)
+
+
+def _seed(inputs: Inputs, name: str, found: Findings) -> str:
+    """Equal files, pipeline, version and options make equal UIDs."""
+    files = {i.path for s in inputs.series.values() for i in s.instances}
+    content = sorted(hashlib.sha256(p.read_bytes()).hexdigest() for p in files)
+    what = json.dumps([content, name, found.algorithm.version, dict(inputs.options)], sort_keys=True, default=str)
+    return hashlib.sha256(what.encode()).hexdigest()
+
+
+def _write(encoded: Encoded, out: Path) -> Path:
+    path = out / f"{encoded.kind.value}.dcm"
+    path.write_bytes(to_bytes(encoded.dataset))
+    return path
+
+
+def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mapping[str, float]) -> dict[str, Any]:
+    """The content of `summary.json`; see the module's docstring."""
+    algorithm = done.findings.algorithm if done.findings else pipeline.algorithm
+    return {
+        "schema": SCHEMA,
+        "outcome": done.outcome,
+        "reason": done.reason,
+        "study": {"study_instance_uid": done.study.study_instance_uid},
+        "series": _series(done.inputs),
+        "model": {
+            "pipeline": pipeline_name,
+            "name": algorithm.name,
+            "version": algorithm.version,
+            "weights_sha256": algorithm.weights_sha256,
+            "evidence_tier": algorithm.evidence_tier,
+            "training": algorithm.training,
+            "use": RESEARCH_USE_ONLY,
+        },
+        "objects": [
+            {
+                "kind": e.kind.value,
+                "file": path.name,
+                "sop_class_uid": str(e.dataset.SOPClassUID),
+                "sop_instance_uid": str(e.dataset.SOPInstanceUID),
+                "series_instance_uid": str(e.dataset.SeriesInstanceUID),
+            }
+            for e, path in done.files
+        ],
+        "findings": [asdict(lesion) for lesion in done.findings.lesions] if done.findings else [],
+        "remarks": list(done.findings.remarks) if done.findings else [],
+        "timings_s": {k: round(v, 3) for k, v in {**done.timings_s, **total}.items()},
+        "lantern": {"version": VERSION},
+    }
+
+
+def _series(inputs: Inputs | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "role": role,
+            "series_instance_uid": s.series_instance_uid,
+            "instances": len(s.instances),
+            "why": inputs.why.get(role, ""),
+        }
+        for role, s in (inputs.series.items() if inputs else ())
+    ]

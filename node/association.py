@@ -1,0 +1,159 @@
+"""Associations that we open: bounded in time whatever the peer does, and refusals put in words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Any, Self
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
+
+from node.tls import client_context
+from pipeline.core.errors import PeerUnreachable
+from pipeline.core.route import Destination, Peer
+
+CONNECT_TIMEOUT_S = 10.0
+GRACE_S = 1.0
+"""How long after a time limit pynetdicom may take to notice it by itself before the connection is cut."""
+
+
+class Watch:
+    """Cuts a connection that has used up its time.
+
+    pynetdicom's own timeouts do not cover a peer that stops reading (its sending thread blocks), stops in the middle
+    of a PDU (its receiving thread blocks) or keeps an aborted connection open (`kill()` waits for it). Closing the
+    socket from outside ends all three.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.connected = False
+        self._association: Association | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="association-watch", daemon=True)
+        self.allow(seconds)
+
+    def allow(self, seconds: float) -> None:
+        """The connection may live this long from now on."""
+        self._deadline = time.monotonic() + seconds + GRACE_S
+
+    def attach(self, event: Any) -> None:
+        """Handler of EVT_CONN_OPEN: from now on there is something to cut."""
+        self._association, self.connected = event.assoc, True
+        # A PDU is often smaller than a segment; Nagle would hold it until the peer's delayed ACK.
+        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(0.1):
+            if time.monotonic() > self._deadline:
+                self._cut()
+
+    def _cut(self) -> None:
+        association = self._association
+        if association is None:
+            return
+        # send_c_store() and release() spin on this flag; a reactor that died in an error never sets it.
+        association._is_paused = True
+        transport = association.dul.socket
+        if transport is not None and transport.socket is not None:
+            with suppress(OSError):  # the plain socket's shutdown: TLS would first talk to the peer
+                socket.socket.shutdown(transport.socket, socket.SHUT_RDWR)
+
+
+@contextmanager
+def associate(
+    peer: Destination | Peer,
+    contexts: Sequence[PresentationContext],
+    *,
+    calling_ae: str,
+    timeout_s: float,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[tuple[Association, Watch]]:
+    """An association with `peer`, released at the end of the block; aborted when the block raises.
+
+    Established, or, when the peer took the association but none of `contexts`, with no accepted contexts.
+    timeout_s bounds each of: the answer to the request, one DIMSE answer, the release. `tls` is used when the peer's
+    entry says `tls`; None then means to trust whom the operating system trusts.
+    Raises PeerUnreachable when there is no association, with what to look at.
+    """
+    ae = AE(ae_title=calling_ae)
+    ae.connection_timeout = min(CONNECT_TIMEOUT_S, timeout_s)
+    ae.acse_timeout = ae.dimse_timeout = timeout_s
+    ae.network_timeout = None  # the Watch is stricter
+    with Watch(ae.connection_timeout + timeout_s) as watch:
+        association = _request(ae, peer, contexts, watch, (tls or client_context()) if peer.tls else None)
+        try:
+            yield association, watch
+        except BaseException:
+            watch.allow(0.0)
+            association.abort()
+            raise
+        watch.allow(timeout_s)
+        association.release()
+
+
+def _request(
+    ae: AE, peer: Destination | Peer, contexts: Sequence[PresentationContext], watch: Watch, tls: ssl.SSLContext | None
+) -> Association:
+    try:
+        association = ae.associate(
+            peer.host,
+            peer.port,
+            contexts=list(contexts),
+            ae_title=peer.ae_title,
+            evt_handlers=[(evt.EVT_CONN_OPEN, watch.attach)],
+            tls_args=(tls, peer.host) if tls else None,
+        )
+    except (OSError, UnicodeError) as error:  # the name cannot be resolved, or no local socket
+        raise PeerUnreachable(f"{_name(peer)}: {error}", f"check the host name {peer.host!r}") from error
+    answer = association.acceptor.primitive
+    taken = isinstance(answer, A_ASSOCIATE) and answer.result == 0
+    if association.is_established or (taken and not association.accepted_contexts):
+        return association
+    raise _no_association(peer, ae.ae_title, watch.connected, answer)
+
+
+def _name(peer: Destination | Peer) -> str:
+    return f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
+
+
+def _no_association(peer: Destination | Peer, calling_ae: str, connected: bool, answer: Any) -> PeerUnreachable:
+    if not connected:
+        hint = f"is it running, and does a firewall let this machine reach {peer.host}:{peer.port}?"
+        if peer.tls:
+            hint += " With TLS: does each side trust the other's certificate?"
+        return PeerUnreachable(f"{_name(peer)}: no connection", hint)
+    if isinstance(answer, A_ASSOCIATE) and answer.result in (1, 2):
+        said = f"rejected the association: {answer.source_str}: {answer.reason_str}"
+        return PeerUnreachable(f"{_name(peer)} {said}", _rejection_hint(peer, calling_ae, answer))
+    hint = f"does a DICOM service listen on port {peer.port}, with{'' if peer.tls else 'out'} TLS?"
+    if answer is None:
+        hint += f" Some systems say nothing to an AE title they do not know: register {calling_ae!r} there."
+    return PeerUnreachable(f"{_name(peer)}: no answer to the association request", hint)
+
+
+def _rejection_hint(peer: Destination | Peer, calling_ae: str, answer: A_ASSOCIATE) -> str:
+    """PS3.8 9.3.4: source 1 is the application, diagnostic 3 the calling and 7 the called AE title."""
+    reason = (answer.result_source, answer.diagnostic)
+    if reason == (1, 7):
+        return f"it does not answer to the AE title {peer.ae_title!r}: correct ae_title of {peer.name}"
+    if reason == (1, 3):
+        return f"it does not know us: register the AE title {calling_ae!r} with this machine's address there"
+    if answer.result_source == 3:
+        return "it has too many associations open; it will be tried again"
+    return f"see that the AE title {calling_ae!r} may open associations there"

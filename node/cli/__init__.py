@@ -1,0 +1,21 @@
+"""The command line: `lantern COMMAND`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 declined."""
+
+from __future__ import annotations
+
+import sys
+
+from node.cli.app import app
+from node.cli.commands import register
+from node.cli.show import complain
+from pipeline.core.errors import LanternError
+
+register(app)
+
+
+def main() -> None:
+    """Run the command line; errors made for people are shown as one sentence and a hint, without a traceback."""
+    try:
+        app()
+    except LanternError as e:
+        complain(e)
+        sys.exit(1)

@@ -1,0 +1,115 @@
+"""Is it right? check, doctor, routes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from node.cli.app import Config, Json, example
+from node.cli.show import show, show_json
+from node.wiring import house_from, settings_from
+
+routes_app = typer.Typer(no_args_is_help=True, help="Routes: list, explain, test.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(epilog=example("lantern check --config lantern.toml"), rich_help_panel="Is it right?")(check)
+    app.command(epilog=example("lantern doctor"), rich_help_panel="Is it right?")(doctor)
+    app.add_typer(routes_app, name="routes", rich_help_panel="Is it right?")
+
+
+def check(config: Config = None, as_json: Json = False) -> None:
+    """Validate the configuration: every problem at once, with its line and a hint. Opens nothing."""
+    from config.checks import remarks
+
+    settings = settings_from(config)
+    said = {
+        "valid": True,
+        "file": str(settings.source.file),
+        "ae_titles": list(settings.called_ae_titles),
+        "routes": len(settings.routes),
+        "destinations": len(settings.destinations),
+        "peers": len(settings.peers),
+        "remarks": list(remarks(settings)),
+    }
+    if as_json:
+        show_json(said)
+    else:
+        typer.echo(
+            f"{said['file']} is valid: {said['routes']} routes, {said['destinations']} destinations, "
+            f"{said['peers']} peers; answers to {', '.join(settings.called_ae_titles)}"
+        )
+        for remark in remarks(settings):
+            typer.echo(f"note: {remark}")
+
+
+def doctor(config: Config = None, as_json: Json = False) -> None:
+    """Look at everything the node depends on, and say what to do. Exit code 1 on trouble."""
+    from node.doctor import examine
+
+    findings = examine(settings_from(config))
+    rows = [{"what": f.what, "state": f.state.value, "found": f.found, "do": f.advice} for f in findings]
+    show("Doctor", rows, as_json=as_json)
+    if any(r["state"] == "bad" for r in rows):
+        raise typer.Exit(1)
+
+
+@routes_app.command("list", epilog=example("lantern routes list --json"))
+def list_routes(config: Config = None, as_json: Json = False) -> None:
+    """List the routes."""
+    rows = [
+        {
+            "name": r.name,
+            "called_ae": list(r.called_ae) or ["any of the node's"],
+            "pipeline": r.pipeline,
+            "destinations": list(r.destinations),
+            "quiet_period_s": r.quiet_period_s,
+            "priority": r.priority,
+            "late_images": r.late_images.value,
+            "required_roles": list(r.required_roles),
+            "verify_with": r.verify_with,
+            "options": [f"{k}={v}" for k, v in r.options.items()],
+        }
+        for r in settings_from(config).routes
+    ]
+    show("Routes", rows, as_json=as_json, empty="none configured")
+
+
+@routes_app.command("explain", epilog=example("lantern routes explain 1.2.840.113619.2.55.3.1"))
+def explain_routes(
+    study: Annotated[str, typer.Argument(help="A Study Instance UID that is here, or a folder with DICOM files.")],
+    config: Config = None,
+    called_ae: Annotated[str, typer.Option(help="For a folder: the AE title it would be sent to.")] = "",
+    calling_ae: Annotated[str, typer.Option(help="For a folder: the AE title it would come from.")] = "ANY",
+    as_json: Json = False,
+) -> None:
+    """Say rule by rule why a study does or does not run."""
+    from node.explain import explain_folder, explain_study
+
+    if Path(study).exists():
+        settings = settings_from(config)
+        explained = explain_folder(settings.routes, Path(study), calling_ae, called_ae or settings.node.ae_title)
+    else:
+        house = house_from(config)
+        explained = explain_study(house.ledger, house.archive, house.intake(), house.settings.routes, study)
+    if as_json:
+        show_json([e.as_dict() for e in explained])
+        return
+    for e in explained:
+        typer.echo("\n".join(e.lines()))
+
+
+@routes_app.command("test", epilog=example("lantern routes test --config new.toml"))
+def test_routes(config: Config = None, as_json: Json = False) -> None:
+    """Try the routes of a configuration on every study that is still here, without running anything.
+
+    Shows what each route would do beside what was decided: the effect of a new rule before it is put to work.
+    """
+    from node.explain import rehearse
+
+    house = house_from(config)
+    rows: list[dict[str, Any]] = rehearse(house.ledger, house.archive, house.settings.routes)
+    show("Routes on the studies that are here", rows, as_json=as_json, empty="no study is here")

@@ -1,0 +1,13 @@
+"""All commands, gathered: importing this module is cheap, each command imports what it needs."""
+
+from __future__ import annotations
+
+import typer
+
+from node.cli import checks, listings, offline, processes
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to the application."""
+    for module in (processes, offline, listings, checks):
+        module.register(app)

@@ -1,0 +1,189 @@
+"""What there is: studies, jobs, results, destinations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from node.cli.app import Config, Json, example
+from node.cli.show import show, show_json
+from node.wiring import house_from
+from pipeline.core.errors import LanternError
+from pipeline.core.job import Job, State
+
+jobs_app = typer.Typer(no_args_is_help=True, help="Jobs: list, show, retry, cancel.")
+destinations_app = typer.Typer(no_args_is_help=True, help="Destinations: list, echo.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(epilog=example("lantern studies --json"), rich_help_panel="What there is")(studies)
+    app.command(epilog=example("lantern results 17"), rich_help_panel="What there is")(results)
+    app.add_typer(jobs_app, name="jobs", rich_help_panel="What there is")
+    app.add_typer(destinations_app, name="destinations", rich_help_panel="What there is")
+
+
+def studies(
+    config: Config = None,
+    as_json: Json = False,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+) -> None:
+    """List the studies that are here, newest first, with what became of them."""
+    house = house_from(config)
+    jobs: dict[str, list[Job]] = {}
+    for job in house.ledger.jobs(limit=10_000):
+        jobs.setdefault(job.work.study_instance_uid, []).append(job)
+    conflicts: dict[str, int] = {}
+    for conflict in house.ledger.conflicts():
+        conflicts[conflict.study_instance_uid] = conflicts.get(conflict.study_instance_uid, 0) + 1
+    rows = [
+        {
+            "study_instance_uid": r.study_instance_uid,
+            "called_ae": r.called_ae,
+            "from": r.calling_ae,
+            "series": r.series_count,
+            "images": r.instance_count,
+            "last_image": r.last_at,
+            "revision": r.revision,
+            "decided": r.decided,
+            "jobs": [f"{j.id} {j.state.value}" for j in jobs.get(r.study_instance_uid, [])],
+            "conflicts": conflicts.get(r.study_instance_uid, 0),
+        }
+        for r in house.ledger.receptions(limit=limit)
+    ]
+    show("Studies", rows, as_json=as_json, empty="none has arrived")
+
+
+@jobs_app.command("list", epilog=example("lantern jobs list --state failed --json"))
+def list_jobs(
+    config: Config = None,
+    as_json: Json = False,
+    state: Annotated[list[State] | None, typer.Option(help="Only jobs in this state; may be given again.")] = None,
+    study: Annotated[str, typer.Option(help="Only jobs of this Study Instance UID.")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+) -> None:
+    """List jobs, newest first."""
+    jobs = house_from(config).ledger.jobs(states=state or (), study_instance_uid=study, limit=limit)
+    show("Jobs", [_row(j) for j in jobs], as_json=as_json, empty="none")
+
+
+@jobs_app.command("show", epilog=example("lantern jobs show 17"))
+def show_job(
+    job_id: Annotated[int, typer.Argument(help="The number of the job.")], config: Config = None, as_json: Json = False
+) -> None:
+    """Show one job: its history, its results, and how far each is on its way."""
+    ledger = house_from(config).ledger
+    job = ledger.job(job_id)
+    history = [
+        {"at": m.at, "event": m.event.value, "from": m.before.value, "to": m.after.value, "by": m.by, "why": m.why}
+        for m in ledger.moves(job_id)
+    ]
+    deliveries = [
+        {
+            "kind": d.result.kind.value,
+            "sop_instance_uid": d.result.sop_instance_uid,
+            "destination": d.destination,
+            "state": d.state.value,
+            "attempts": d.attempts,
+            "error": d.error,
+        }
+        for d in ledger.deliveries(job_id=job_id)
+    ]
+    if as_json:
+        show_json({**_row(job), "supersedes": job.supersedes, "history": history, "deliveries": deliveries})
+        return
+    show(f"Job {job_id}", [_row(job)], as_json=False)
+    show("History", history, as_json=False)
+    show("Deliveries", deliveries, as_json=False)
+
+
+@jobs_app.command("retry", epilog=example("lantern jobs retry 17"))
+def retry_job(job_id: Annotated[int, typer.Argument(help="The number of the job.")], config: Config = None) -> None:
+    """Set a failed, declined or cancelled job going again: its parked objects, or else its computation."""
+    state = house_from(config).ledger.retry(job_id, by="command line")
+    typer.echo(f"job {job_id} is {state.value}")
+
+
+@jobs_app.command("cancel", epilog=example("lantern jobs cancel 17"))
+def cancel_job(job_id: Annotated[int, typer.Argument(help="The number of the job.")], config: Config = None) -> None:
+    """Stop a job; what has not been sent yet stays here."""
+    state = house_from(config).ledger.cancel(job_id, by="command line")
+    typer.echo(f"job {job_id} is {state.value}")
+
+
+def results(
+    job_id: Annotated[int, typer.Argument(help="Only the results of this job; 0 is all.")] = 0,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """List the DICOM objects that were made, with where each is."""
+    house = house_from(config)
+    rows = [
+        {
+            "job": number,
+            "kind": r.kind.value,
+            "sop_instance_uid": r.sop_instance_uid,
+            "series_instance_uid": r.series_instance_uid,
+            "sent": [f"{d.destination}: {d.state.value}" for d in sent if d.result == r],
+            "file": str(house.archive.absolute(r.path)),
+        }
+        for number, r in house.ledger.results(job_id=job_id)
+        for sent in [house.ledger.deliveries(job_id=number)]
+    ]
+    show("Results", rows, as_json=as_json, empty="none")
+
+
+@destinations_app.command("list", epilog=example("lantern destinations list --json"))
+def list_destinations(config: Config = None, as_json: Json = False) -> None:
+    """List the destinations, and what waits for each."""
+    house = house_from(config)
+    counts = house.ledger.counts()
+    rows = [
+        {
+            "name": d.name,
+            "ae_title": d.ae_title,
+            "address": d.stow_url or f"{d.host}:{d.port}",
+            **{s: counts.deliveries.get((d.name, s), 0) for s in ("waiting", "sent", "parked")},
+            "oldest_waiting": counts.oldest_waiting_at.get(d.name),
+        }
+        for d in house.settings.destinations
+    ]
+    show("Destinations", rows, as_json=as_json, empty="none configured")
+
+
+@destinations_app.command("echo", epilog=example("lantern destinations echo pacs"))
+def echo_destinations(
+    name: Annotated[str, typer.Argument(help="The destination; none is all.")] = "",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Ask destinations whether they are there (C-ECHO). Exit code 1 when one is not."""
+    house = house_from(config)
+    chosen = [house.destination(name)] if name else list(house.settings.destinations)
+    rows: list[dict[str, Any]] = []
+    for d in chosen:
+        try:
+            rows.append({"name": d.name, "reachable": True, "says": house.reach(d)})
+        except LanternError as e:
+            rows.append({"name": d.name, "reachable": False, "says": str(e)})
+    show("Destinations", rows, as_json=as_json, empty="none configured")
+    if not all(r["reachable"] for r in rows):
+        raise typer.Exit(1)
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "state": job.state.value,
+        "pipeline": job.work.pipeline,
+        "version": job.work.version,
+        "study_instance_uid": job.work.study_instance_uid,
+        "revision": job.work.revision,
+        "attempts": job.attempts,
+        "destinations": list(job.destinations),
+        "verified": job.work.verified,
+        "created_at": job.created_at,
+        "changed_at": job.changed_at,
+        "reason": job.reason,
+    }

@@ -1,0 +1,183 @@
+"""Commands that need no running node: analyze, convert, send, demo."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.cli.app import Json, example
+from node.cli.show import show, show_json
+from pipeline.core.errors import ConfigInvalid, HeaderUnusable
+from pipeline.datasets.mr_habits import Habit
+
+convert_app = typer.Typer(no_args_is_help=True, help="Turn images that were never DICOM into DICOM.")
+
+
+class Exit(IntEnum):
+    """Exit codes of `lantern analyze`."""
+
+    COMPLETED = 0
+    FAILED = 1
+    DECLINED = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    panel = "Without a server"
+    app.command(epilog=example("lantern analyze ./cd --pipeline srs --out ./results"), rich_help_panel=panel)(analyze)
+    app.command(epilog=example("lantern send ./series --to LANTERN@127.0.0.1:11112"), rich_help_panel=panel)(send)
+    app.command(epilog=example("lantern demo --study ./series --out ./demo-out"), rich_help_panel=panel)(demo)
+    app.add_typer(convert_app, name="convert", rich_help_panel=panel)
+
+
+def analyze(
+    folder: Annotated[Path, typer.Argument(exists=True, help="A folder with DICOM files, or one file.")],
+    pipeline: Annotated[str, typer.Option(help="The pipeline to run.")],
+    out: Annotated[Path, typer.Option(help="Folder for the objects and summary.json.")],
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", help="A pipeline option, KEY=VALUE with a TOML value; may be given again."),
+    ] = None,
+    device: Annotated[str, typer.Option(help='"auto", "cpu", or a GPU such as "gpu:0".')] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Run a pipeline on files, with no server. Exit code 0 completed, 3 declined, 1 failed.
+
+    Writes the DICOM objects and summary.json (schema lantern.summary/1) to --out; with several studies in the folder,
+    each to a folder of its own.
+    """
+    from node.analyze import analyze as run
+    from node.cli.progress import spinner
+    from node.logs import set_up_logging
+    from pipeline.execute import ExecutorOptions, make_executor
+    from pipeline.imaging.header import scan
+
+    set_up_logging("analyze", "warning", as_json=False)
+    studies = scan(folder)
+    if not studies:
+        raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")
+    options = _options(option or [])
+    executor = make_executor("inline", ExecutorOptions(device=device, threads=_cores()))
+    codes = []
+    for number, study in enumerate(studies, 1):
+        place = out if len(studies) == 1 else out / f"study-{number}"
+        with spinner(f"{pipeline}: study {number} of {len(studies)}"):
+            done = run(study, pipeline, place, executor, options)
+        codes.append(Exit[done.outcome.upper()])
+        _say(done.outcome, done.reason, place, as_json=as_json)
+    executor.close()
+    raise typer.Exit(Exit.FAILED if Exit.FAILED in codes else max(codes))
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+def _options(given: list[str]) -> dict[str, object]:
+    import tomllib
+
+    options: dict[str, object] = {}
+    for text in given:
+        key, separator, value = text.partition("=")
+        try:
+            options[key.strip()] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            separator = ""
+        if not separator:
+            raise ConfigInvalid(f"--option {text}: not KEY=VALUE", "for example: --option require_contrast=false")
+    return options
+
+
+def _say(outcome: str, reason: str, place: Path, *, as_json: bool) -> None:
+    import json
+
+    summary = json.loads((place / "summary.json").read_text())
+    if as_json:
+        show_json(summary)
+        return
+    typer.echo(f"{outcome}{': ' + reason if reason else ''}")
+    keys = ("label", "volume_mm3", "long_axis_mm", "short_axis_mm", "probability", "centroid_mm")
+    rows = [{k: f"{f[k]:.2f}" if k == "probability" else _short(f[k]) for k in keys} for f in summary["findings"]]
+    if outcome == "completed":
+        show("Findings", rows, as_json=False, empty="none")
+        typer.echo(f"{', '.join(o['file'] for o in summary['objects'])} and summary.json are in {place}")
+
+
+def _short(value: object) -> object:
+    return [f"{v:.1f}" for v in value] if isinstance(value, list) else value
+
+
+@convert_app.command("nifti", epilog=example("lantern convert nifti t1c.nii.gz --out ./series --contrast Gadobutrol"))
+def convert_nifti(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A NIfTI file: one MR volume.")],
+    out: Annotated[Path, typer.Option(help="Folder for the series.")],
+    contrast: Annotated[str, typer.Option(help="The contrast agent that the patient had; empty for none.")] = "",
+    vendor: Annotated[Habit, typer.Option(help="Whose header habits.")] = Habit.SIEMENS,
+    spacing_mm: Annotated[
+        str, typer.Option(help="True voxel size i,j,k in mm, where the header is known to be wrong.")
+    ] = "",
+) -> None:
+    """Write a NIfTI MR volume as a DICOM series, as a scanner would."""
+    from pipeline.datasets.nifti import Acquisition, write_series
+
+    acquisition = Acquisition(vendor, contrast_agent=contrast)
+    files = write_series(file, out, acquisition, spacing_mm=_spacing(spacing_mm))
+    typer.echo(f"{len(files)} DICOM files are in {out}")
+
+
+def _spacing(text: str) -> tuple[float, float, float] | None:
+    if not text:
+        return None
+    try:
+        i, j, k = (float(p) for p in text.split(","))
+    except ValueError:
+        raise ConfigInvalid(
+            f"--spacing-mm {text}: not three numbers", "for example: --spacing-mm 0.94,0.94,6"
+        ) from None
+    return i, j, k
+
+
+def send(
+    folder: Annotated[Path, typer.Argument(exists=True, help="A folder with DICOM files, or one file.")],
+    to: Annotated[str, typer.Option(help="AE_TITLE@HOST:PORT of a DICOM node.")],
+    calling_ae: Annotated[str, typer.Option(help="The AE title to call with.")] = "LANTERN_SEND",
+    as_json: Json = False,
+) -> None:
+    """Send files to a DICOM node by C-STORE, as a scanner or PACS would. Exit code 1 when one was not taken."""
+    from node.cli.progress import bar
+    from node.scu import Status
+    from node.scu import send as c_store
+    from pipeline.core.route import Destination
+    from pipeline.imaging.header import scan
+
+    ae, _, address = to.partition("@")
+    host, _, port = address.rpartition(":")
+    if not (ae and host and port.isdigit()):
+        raise ConfigInvalid(f"--to {to}: not AE_TITLE@HOST:PORT", "for example: --to LANTERN@127.0.0.1:11112")
+    paths = sorted({i.path for study in scan(folder) for i in study.instances})
+    with bar(f"to {to}", len(paths)) as advance:
+        outcomes = c_store(Destination("", ae, host, int(port)), paths, calling_ae=calling_ae, on_tick=advance)
+    refused = [o for o in outcomes if o.status is not Status.ACCEPTED]
+    rows = [{"sop_instance_uid": o.sop_instance_uid, "status": o.status.value, "detail": o.detail} for o in outcomes]
+    if as_json:
+        show_json(rows)
+    else:
+        show("Not taken", [r for r in rows if r["status"] != "accepted"], as_json=False, empty="none")
+        typer.echo(f"{len(outcomes) - len(refused)} of {len(outcomes)} files taken by {to}")
+    if refused:
+        raise typer.Exit(1)
+
+
+def demo(
+    study: Annotated[Path | None, typer.Option(help="Your own series instead of the synthetic one.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results, the picture and the log.")] = Path("demo-out"),
+) -> None:
+    """Show the main job from end to end, over the real network path, with a stand-in PACS; then stop everything."""
+    from node.demo import run_demo
+
+    run_demo(study, out)

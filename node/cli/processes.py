@@ -1,0 +1,139 @@
+"""The processes of the node: serve, receive, work, deliver, web, clean."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from node.cli.app import Config, example
+from node.cli.show import show_json
+from node.wiring import House, house_from
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command, text in (
+        (serve, "lantern serve --config lantern.toml"),
+        (receive, "lantern receive --config /etc/lantern/lantern.toml"),
+        (work, "LANTERN_WORK__DEVICE=gpu:1 lantern work"),
+        (deliver, "lantern deliver"),
+        (web, "lantern web"),
+        (clean, "lantern clean"),
+    ):
+        app.command(epilog=example(text), rich_help_panel="Processes")(command)
+
+
+def serve(config: Config = None) -> None:
+    """Run the whole node on this machine: all processes under one supervisor."""
+    from node.loop import Stop
+    from node.supervise import supervise
+
+    house = _start("serve", config)
+    house.close()
+    shared = ["--config", str(config)] if config else []
+    commands = [["receive"], ["work"], ["deliver"], ["web"], ["clean", "--every-s", "600"]]
+    stop = Stop()
+    stop.on_signals()
+    supervise([c + shared for c in commands], os.environ, stop)
+
+
+def receive(config: Config = None) -> None:
+    """Listen for studies, and open jobs for those that have fallen quiet."""
+    house = _start("receive", config)
+    acceptor, intake = house.acceptor(), house.intake()
+    acceptor.start()
+    try:
+        _loop(house, "receive", intake.tick, poll_s=0.25)
+    finally:
+        acceptor.stop(10.0)
+
+
+def work(config: Config = None) -> None:
+    """Run pipelines on queued jobs, one at a time."""
+    from node.worker import Worker
+
+    house = _start("work", config)
+    worker = Worker(house.bench())
+    try:
+        _loop(house, "work", worker.tick, poll_s=house.settings.work.poll_s)
+    finally:
+        worker.close()
+
+
+def deliver(config: Config = None) -> None:
+    """Send results to their destinations."""
+    from node.delivery import deliver_all
+    from node.loop import Stop
+    from pipeline.core.errors import OurFault
+
+    house = _start("deliver", config)
+    stop = Stop()
+    threads = deliver_all(house.delivery(), house.settings.destinations, stop, house.settings.deliver.poll_s)
+
+    def watch() -> bool:
+        dead = [t.name for t in threads if not t.is_alive()]
+        if dead and not stop.asked:
+            raise SystemExit(str(OurFault(f"the thread {dead[0]} has died")))
+        return False
+
+    _loop(house, "deliver", watch, poll_s=0.5, stop=stop)
+    for thread in threads:
+        thread.join(10.0)
+
+
+def web(config: Config = None) -> None:
+    """Serve health and metrics over HTTP."""
+    from node.web.serve import serve_web
+
+    house = _start("web", config)
+    serve_web(house)
+
+
+def clean(
+    config: Config = None,
+    every_s: Annotated[float, typer.Option(help="Go on, cleaning every so many seconds; 0 cleans once.", min=0.0)] = 0.0,
+) -> None:
+    """Delete images and results whose time is over, and files that nothing refers to."""
+    from dataclasses import asdict
+
+    from node.clean import clean as clean_once
+
+    house = _start("clean", config)
+    if not every_s:
+        show_json(asdict(clean_once(house.ledger, house.archive, house.retention())))
+        return
+    last = -every_s
+
+    def tick() -> bool:
+        nonlocal last
+        if time.monotonic() - last >= every_s:
+            clean_once(house.ledger, house.archive, house.retention())
+            last = time.monotonic()
+        return False
+
+    _loop(house, "clean", tick, poll_s=1.0)
+
+
+def _start(process: str, config: Config) -> House:
+    from node.logs import set_up_logging
+
+    house = house_from(config)
+    set_up_logging(process, house.settings.log.level, as_json=house.settings.log.as_json)
+    threading.current_thread().name = process
+    return house
+
+
+def _loop(house: House, process: str, tick: Callable[[], bool], *, poll_s: float, stop: object = None) -> None:
+    from node.loop import Stop, holder_name, notify, run
+
+    asked = stop if isinstance(stop, Stop) else Stop()
+    asked.on_signals()
+    notify("READY=1")
+    name = holder_name(process)
+    run(tick, asked, poll_s=poll_s, beat=lambda: house.ledger.beat(name))
+    notify("STOPPING=1")

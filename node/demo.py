@@ -1,0 +1,235 @@
+"""The main job from end to end, on this machine: `lantern demo`.
+
+A node of its own in a temporary folder, a stand-in PACS, a study sent over a real association, and what comes back.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset, dcmread
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from node.cli.show import show
+from node.picture import draw
+from node.scu import Status, echo, send
+from node.standin import stand_in_pacs
+from pipeline.core.errors import HeaderUnusable, LanternError, PeerUnreachable, PipelineFailed
+from pipeline.core.job import ENDS, Job, State
+from pipeline.core.route import Destination
+from pipeline.core.study import Study
+from pipeline.findings import RESEARCH_USE_ONLY
+from pipeline.imaging.header import scan
+from storage import Ledger, open_database
+
+AE, PACS_AE, SENDER_AE = "LANTERN", "DEMO_PACS", "DEMO_MR"
+STARTS_WITHIN_S = 60.0
+DONE_WITHIN_S = 900.0
+
+CONFIG = """\
+[node]
+ae_title = "{ae}"
+host = "127.0.0.1"
+port = {port}
+min_free_disk_mb = 100
+
+[web]
+port = {web_port}
+
+[[peer]]
+name = "scanner"
+ae_title = "{sender}"
+host = "127.0.0.1"
+
+[[destination]]
+name = "pacs"
+ae_title = "{pacs}"
+host = "127.0.0.1"
+port = {pacs_port}
+
+[[route]]
+name = "demo"
+pipeline = "srs"
+destinations = ["pacs"]
+quiet_period_s = 2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running node: its configuration, its port, and the ledger to watch it by."""
+
+    config: Path
+    port: int
+    ledger: Ledger
+
+
+def run_demo(study_folder: Path | None, out: Path) -> None:
+    """Run it, print what came back, and leave results, picture and log in `out`. Raises LanternError when it failed."""
+    console = Console()
+    out.mkdir(parents=True, exist_ok=True)
+    received = out / "received"
+    shutil.rmtree(received, ignore_errors=True)
+    console.print(f"[bold]Lantern[/bold]: {RESEARCH_USE_ONLY}\n")
+    with tempfile.TemporaryDirectory(prefix="lantern-demo-") as temporary, _stages(console) as stage:
+        work = Path(temporary)
+        stage("a study", 0.05)
+        study = _study(study_folder, work / "study")
+        stage("starting a stand-in PACS and a node", 0.15)
+        with stand_in_pacs(PACS_AE, received) as pacs_port, _node(work, pacs_port, out / "node.log") as node:
+            stage(f"sending {len(study.instances)} images by C-STORE", 0.3)
+            _send(study, node.port)
+            job = _wait(node.ledger, stage)
+        _report(job, study, received, out)
+
+
+def _study(folder: Path | None, work: Path) -> Study:
+    if folder is None:
+        # The workshop is needed here alone: a node that serves a hospital never makes images up.
+        from pipeline.datasets.mr_writer import write_volume  # noqa: PLC0415
+        from pipeline.phantom import t1c_phantom  # noqa: PLC0415
+
+        write_volume(t1c_phantom(seed=7, lesions=4).image, work)
+        folder = work
+    studies = scan(folder)
+    if not studies:
+        raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")
+    return studies[0]
+
+
+@contextmanager
+def _node(work: Path, pacs_port: int, log: Path) -> Iterator[Node]:
+    config, port, web_port = work / "lantern.toml", _free_port(), _free_port()
+    config.write_text(
+        CONFIG.format(ae=AE, port=port, web_port=web_port, sender=SENDER_AE, pacs=PACS_AE, pacs_port=pacs_port)
+    )
+    command = [sys.executable, "-m", "node", "serve", "--config", str(config)]
+    with log.open("wb") as f:
+        process = subprocess.Popen(command, stdout=f, stderr=f, env=_environment())
+    try:
+        _wait_for_port(port, process, log)
+        database = open_database(f"sqlite:///{work}/lantern-data/lantern.db")
+        yield Node(config, port, Ledger(database))
+        database.close()
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _environment() -> Mapping[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("LANTERN_")}
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            echo(Destination("node", AE, "127.0.0.1", port), calling_ae=SENDER_AE)
+        except LanternError:
+            time.sleep(0.3)
+        else:
+            return
+    raise PeerUnreachable("the node did not start", f"see {log}")
+
+
+def _send(study: Study, port: int) -> None:
+    files = [i.path for i in study.instances]
+    outcomes = send(Destination("node", AE, "127.0.0.1", port), files, calling_ae=SENDER_AE)
+    refused = [o for o in outcomes if o.status is not Status.ACCEPTED]
+    if refused:
+        raise PipelineFailed(f"the node did not take {len(refused)} of {len(files)} images: {refused[0].detail}")
+
+
+def _wait(ledger: Ledger, stage: Any) -> Job:
+    said = {State.QUEUED: 0.5, State.RUNNING: 0.6, State.DELIVERING: 0.9}
+    until = time.monotonic() + DONE_WITHIN_S
+    stage("waiting for the study to fall quiet", 0.4)
+    while time.monotonic() < until:
+        for job in ledger.jobs(limit=1):
+            if job.state in ENDS or job.state is State.FAILED:
+                stage("done", 1.0)
+                return job
+            stage(f"job {job.id} is {job.state.value}", said[job.state])
+        time.sleep(0.2)
+    raise PipelineFailed(f"nothing came back within {DONE_WITHIN_S:.0f} s")
+
+
+def _report(job: Job, study: Study, received: Path, out: Path) -> None:
+    if job.state is not State.DELIVERED:
+        raise PipelineFailed(f"the job is {job.state.value}: {job.reason}", f"see {out / 'node.log'}")
+    objects = [(p, dcmread(p)) for p in sorted(received.iterdir())]
+    rows = [
+        {"object": str(ds.SOPClassUID.name), "series": str(ds.get("SeriesDescription", "")), "file": str(p)}
+        for p, ds in objects
+    ]
+    show("The PACS received", rows, as_json=False)
+    show(
+        "Lesions, as the SR says", [r for _, ds in objects if ds.Modality == "SR" for r in _lesions(ds)], as_json=False
+    )
+    rtstruct = next((p for p, ds in objects if ds.Modality == "RTSTRUCT"), None)
+    used = set(job.work.series_instance_uids)
+    images = [i.path for i in study.instances if i.series_instance_uid in used and i.path.exists()]
+    if images:
+        draw(rtstruct, images, out / "results.png", RESEARCH_USE_ONLY)
+        print(f"\nThe picture is {out / 'results.png'}; the objects are in {received}.")
+
+
+def _lesions(sr: Dataset) -> list[dict[str, str]]:
+    """The measurement groups (TID 1411) of an SR, read from its content tree alone."""
+    rows = []
+    for group in (n for n in _walk(sr) if _code(n) == "125007"):
+        items = {_code(n): n for n in group.ContentSequence}
+        values = {
+            n.ConceptNameCodeSequence[0].CodeMeaning: _measured(n)
+            for n in group.ContentSequence
+            if n.ValueType == "NUM"
+        }
+        label = items["112039"].TextValue if "112039" in items else ""
+        rows.append({"lesion": str(label), **values})
+    return rows
+
+
+def _walk(ds: Dataset) -> Iterator[Dataset]:
+    for node in ds.get("ContentSequence", []):
+        yield node
+        yield from _walk(node)
+
+
+def _code(node: Dataset) -> str:
+    names = node.get("ConceptNameCodeSequence")
+    return str(names[0].CodeValue) if names else ""
+
+
+def _measured(node: Dataset) -> str:
+    m = node.MeasuredValueSequence[0]
+    return f"{float(m.NumericValue):.2f} {m.MeasurementUnitsCodeSequence[0].CodeValue}"
+
+
+@contextmanager
+def _stages(console: Console) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=1.0)
+
+        def stage(what: str, done: float) -> None:
+            progress.update(task, description=f"{what:44}", completed=done)
+
+        yield stage

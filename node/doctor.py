@@ -1,0 +1,173 @@
+"""Looks at everything the node depends on and says what to do: `lantern doctor`."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from config.settings import Settings
+from node.scu import echo
+from node.syntaxes import decodable, named
+from node.wiring import MB, House, open_house
+from pipeline import registry
+from pipeline.core.errors import LanternError
+from pipeline.core.route import Destination, Peer
+from pipeline.execute.device import describe_device
+
+_SECONDS_TO_ANSWER = 3.0
+
+
+class Health(StrEnum):
+    """How something is."""
+
+    GOOD = "good"
+    WARN = "warn"  #: works, but somebody should know
+    BAD = "bad"  #: will not work
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, how it is, what was found, and what to do about it."""
+
+    what: str
+    state: Health
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; never raises for what it finds."""
+    found = [
+        *_guard("node port", lambda: _port(settings)),
+        *_guard("decoders", _decoders),
+        *_guard("device", lambda: _device(settings)),
+        *_guard("clock", _clock),
+    ]
+    for route in settings.routes:
+        found += _guard(f"pipeline {route.pipeline}", partial(_pipeline, route.pipeline))
+    try:
+        house = open_house(settings)
+    except LanternError as e:
+        return [*found, Finding("database and archive", Health.BAD, e.message, e.hint)]
+    found += _guard("database", lambda: _database(house))
+    found += _guard("archive", lambda: _archive(house))
+    found += _guard("processes", lambda: _processes(house))
+    for d in settings.destinations:
+        found += _guard(f"destination {d.name}", partial(_reach, house, d))
+    return found
+
+
+def _guard(what: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    try:
+        return list(look())
+    except LanternError as e:
+        return [Finding(what, Health.BAD, e.message, e.hint)]
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    node = settings.node
+    what = f"node port {node.port}"
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind((node.host, node.port))
+        except PermissionError:
+            advice = "use a port of 1024 or more, or give the service CAP_NET_BIND_SERVICE (see systemd/README.md)"
+            yield Finding(what, Health.BAD, "this user may not listen there", advice)
+            return
+        except OSError as e:
+            yield _who_listens(settings, what, e)
+            return
+    yield Finding(what, Health.GOOD, "free: the node can listen there (it is not running now)")
+
+
+def _who_listens(settings: Settings, what: str, error: OSError) -> Finding:
+    node = settings.node
+    host = "127.0.0.1" if node.host in ("0.0.0.0", "::") else node.host
+    try:
+        echo(Peer("itself", node.ae_title, host, node.port), calling_ae=node.ae_title, timeout_s=_SECONDS_TO_ANSWER)
+    except LanternError as e:
+        if node.ae_title in str(e) or "reject" in str(e).lower():
+            return Finding(what, Health.GOOD, "a DICOM node listens there; it does not know this machine as a peer")
+        advice = "another program has it: choose another port, or stop that program (ss -ltnp)"
+        return Finding(what, Health.BAD, f"in use ({error.strerror}), and not by a DICOM node", advice)
+    return Finding(what, Health.GOOD, f"the node listens there and answers as {node.ae_title}")
+
+
+def _decoders() -> Iterator[Finding]:
+    can, cannot = decodable()
+    yield Finding("decoders", Health.GOOD, f"reads {', '.join(named(u) for u in can)}")
+    if cannot:
+        advice = "senders are refused these at negotiation; install the decoders of constraints.txt to take them"
+        yield Finding("decoders", Health.WARN, f"does not read {', '.join(named(u) for u in cannot)}", advice)
+
+
+def _device(settings: Settings) -> Iterator[Finding]:
+    yield Finding(f"device {settings.work.device}", Health.GOOD, describe_device(settings.work.device))
+
+
+def _clock() -> Iterator[Finding]:
+    if not shutil.which("timedatectl"):
+        yield Finding(
+            "clock", Health.WARN, "cannot tell whether it is synchronised", "see that NTP runs on this machine"
+        )
+        return
+    said = subprocess.run(  # noqa: PLW1510
+        ["timedatectl", "show", "--property=NTPSynchronized", "--value"], capture_output=True, text=True
+    )
+    if said.stdout.strip() == "yes":
+        yield Finding("clock", Health.GOOD, "synchronised")
+    else:
+        yield Finding("clock", Health.WARN, "not known to be synchronised", "timedatectl set-ntp true")
+
+
+def _pipeline(name: str) -> Iterator[Finding]:
+    algorithm = registry.get(name).algorithm
+    registry.verify_weights(name)
+    found = f"{algorithm.name} {algorithm.version}, weights as its card names them; {algorithm.evidence_tier}"
+    yield Finding(f"pipeline {name}", Health.GOOD, found)
+
+
+def _database(house: House) -> Iterator[Finding]:
+    house.ledger.answers()
+    counts = house.ledger.counts()
+    yield Finding("database", Health.GOOD, f"answers; {sum(counts.jobs.values())} jobs, {counts.instances} images")
+    if failed := counts.jobs.get("failed", 0):
+        yield Finding("jobs", Health.WARN, f"{failed} failed and wait for a person", "lantern jobs list --state failed")
+    if counts.conflicts:
+        advice = "two different images came under one UID: ask the sender; the first was kept in use"
+        yield Finding("images", Health.WARN, f"{counts.conflicts} kept aside", advice)
+    if alerts := house.ledger.alerts():
+        uid, decision = alerts[0]
+        found = f"{len(alerts)} studies got late images; the last: {uid}, route {decision.route}"
+        yield Finding("late images", Health.WARN, found, f"lantern routes explain {uid}")
+
+
+def _archive(house: House) -> Iterator[Finding]:
+    free, minimum = house.archive.free_bytes(), house.archive.min_free_bytes
+    found = f"{free // MB} MB free in {house.archive.root}"
+    house.archive.remove(house.archive.put(b"lantern doctor").path)
+    if free < 2 * minimum:
+        yield Finding("archive", Health.WARN, found, f"below {minimum // MB} MB senders are refused: free space")
+    else:
+        yield Finding("archive", Health.GOOD, f"{found}, writable")
+
+
+def _processes(house: House) -> Iterator[Finding]:
+    alive = house.living_processes()
+    missing = [p for p in ("receive", "work", "deliver", "clean") if p not in alive]
+    if not alive:
+        yield Finding("processes", Health.WARN, "none runs", "lantern serve, or systemctl start lantern.target")
+    elif missing:
+        yield Finding("processes", Health.BAD, f"not running: {', '.join(missing)}", "systemctl status 'lantern-*'")
+    else:
+        yield Finding("processes", Health.GOOD, f"running: {', '.join(sorted(alive))}")
+
+
+def _reach(house: House, destination: Destination) -> Iterator[Finding]:
+    yield Finding(f"destination {destination.name}", Health.GOOD, f"reachable; {house.reach(destination)}".rstrip("; "))

@@ -1,0 +1,222 @@
+"""Looks at studies that have fallen quiet, asks the routes, and opens jobs.
+
+A study is never complete in DICOM, only quiet. Three signals decide when a route looks at it: the quiet period, the
+roles that must be there, and, when a peer is asked for it, the number of images that the PACS has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline import registry
+from pipeline.contract import Inputs, Pipeline
+from pipeline.core.clock import Clock, utc_now
+from pipeline.core.errors import LanternError
+from pipeline.core.job import Decision, Outcome, Work
+from pipeline.core.route import LateImages, Match, Peer, Route, match
+from pipeline.core.study import Instance, Reception, Study, group
+from pipeline.imaging.header import read_header
+from storage import Archive, Ledger
+
+log = logging.getLogger(__name__)
+
+ASK_PEER_EVERY_S = 5.0
+"""Seconds between two questions to a peer about the same study."""
+SETTLE_S = 1.0
+"""Seconds without an image before a peer is asked: a study still pouring in is not worth a question."""
+
+CountInstances = Callable[[Peer, str], int | None]
+"""Asks a peer how many images a study has; None when it does not know the study. May raise LanternError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Whether a route may look at a study now, whether its image count was verified, and why not when not."""
+
+    now: bool
+    verified: bool = True
+    waits_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What intake works with."""
+
+    ledger: Ledger
+    archive: Archive
+    routes: tuple[Route, ...]
+    peers: Mapping[str, Peer]
+    count_instances: CountInstances
+    max_attempts: int
+    is_gone: Callable[[str], bool]
+    clock: Clock = utc_now
+
+
+class Intake:
+    """Turns quiet studies into jobs, and takes back jobs of dead workers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._asked: dict[tuple[str, str], tuple[datetime, int | None]] = {}
+
+    def tick(self) -> bool:
+        """Look once at everything that is open; True when something was decided."""
+        gone = [h for h in self._desk.ledger.holders() if self._desk.is_gone(h)]
+        for job_id in self._desk.ledger.expire(gone, self._desk.max_attempts):
+            log.warning("job %d: its worker is gone; taken back", job_id)
+        self._desk.ledger.release(gone)
+        decided = [self._look_at(r) for r in self._desk.ledger.open_receptions()]
+        return any(decided)
+
+    def waits_for(self, reception: Reception) -> list[tuple[str, str]]:
+        """For each route that has not decided on a study: (its name, what it waits for)."""
+        return [(r.name, self._ready(r, reception).waits_for) for r in self._undecided(reception)]
+
+    def _look_at(self, reception: Reception) -> bool:
+        undecided = self._undecided(reception)
+        due = [(r, ready) for r in undecided if (ready := self._ready(r, reception)).now]
+        study = self._read(reception) if due else None
+        done = [self._decide(route, ready, reception, study) for route, ready in due if study]
+        if sum(done) == len(undecided):
+            self._desk.ledger.settle(reception)
+            self._asked.pop((reception.study_instance_uid, reception.called_ae), None)
+        return any(done)
+
+    def _undecided(self, reception: Reception) -> list[Route]:
+        decided = {
+            d.route
+            for d in self._desk.ledger.decisions(reception.study_instance_uid, reception.called_ae)
+            if d.revision == reception.revision
+        }
+        return [r for r in self._desk.routes if r.listens_to(reception.called_ae) and r.name not in decided]
+
+    def _ready(self, route: Route, reception: Reception) -> Ready:
+        quiet_s = (self._desk.clock() - reception.last_at).total_seconds()
+        if route.verify_with and quiet_s >= min(SETTLE_S, route.quiet_period_s):
+            expected = self._expected(self._desk.peers[route.verify_with], reception)
+            if expected is not None:
+                return self._counted(route, reception, expected, quiet_s)
+        if quiet_s < route.quiet_period_s:
+            return Ready(False, waits_for=f"quiet for {quiet_s:.0f} of {route.quiet_period_s:.0f} s")
+        return Ready(True, verified=not route.verify_with)
+
+    def _counted(self, route: Route, reception: Reception, expected: int, quiet_s: float) -> Ready:
+        here = reception.instance_count
+        if here >= expected:
+            return Ready(True)
+        if quiet_s >= route.required_within_s:
+            return Ready(True, verified=False)
+        return Ready(False, waits_for=f"{here} of the {expected} images that {route.verify_with} has are here")
+
+    def _expected(self, peer: Peer, reception: Reception) -> int | None:
+        """How many images the peer has, without the results that it got from us; None when it does not say."""
+        key, now = (reception.study_instance_uid, reception.called_ae), self._desk.clock()
+        at, count = self._asked.get(key, (None, None))
+        if at is None or (now - at).total_seconds() >= ASK_PEER_EVERY_S:
+            count = self._ask(peer, reception.study_instance_uid)
+            self._asked[key] = (now, count)
+        if count is None:
+            return None
+        ours = len(self._desk.ledger.results(study_instance_uid=reception.study_instance_uid))
+        return max(count - ours, 1)
+
+    def _ask(self, peer: Peer, study_instance_uid: str) -> int | None:
+        try:
+            return self._desk.count_instances(peer, study_instance_uid)
+        except LanternError as e:
+            log.warning(
+                "study %s: %s could not be asked, the quiet period decides: %s", study_instance_uid, peer.name, e
+            )
+            return None
+
+    def _read(self, reception: Reception) -> Study | None:
+        files = self._desk.ledger.instance_files(reception.study_instance_uid, reception.called_ae)
+        studies = group(read_instances(self._desk.archive, files))
+        return studies[0] if studies else None
+
+    def _decide(self, route: Route, ready: Ready, reception: Reception, study: Study) -> bool:
+        """True when the route has decided (or the study changed meanwhile, which the next look will see)."""
+        found = match(route, study, calling_ae=reception.calling_ae, called_ae=reception.called_ae)
+        if found.taken is None:
+            return self._note(route, reception, Outcome.NO_MATCH, "no series for which the route's condition holds")
+        pipeline = registry.get(route.pipeline)
+        chosen = pipeline.select(found.taken, route.options)
+        if self._must_wait(route, reception, chosen.series if isinstance(chosen, Inputs) else {}):
+            return False
+        instances = inputs_of(chosen, found.taken)
+        work = work_of(route, pipeline, reception, instances, verified=ready.verified)
+        earlier = [
+            d
+            for d in self._desk.ledger.decisions(reception.study_instance_uid, reception.called_ae)
+            if d.route == route.name and d.outcome is Outcome.RUN and d.job_id
+        ]
+        changed = earlier and self._desk.ledger.job(earlier[-1].job_id or 0).work.key != work.key
+        if changed and route.late_images is not LateImages.RERUN:
+            outcome = Outcome.IGNORED if route.late_images is LateImages.IGNORE else Outcome.ALERT
+            return self._note(route, reception, outcome, f"images came after job {earlier[-1].job_id} was opened")
+        return self._open(route, reception, found, work, instances)
+
+    def _must_wait(self, route: Route, reception: Reception, series: Mapping[str, object]) -> bool:
+        missing = [r for r in route.required_roles if r not in series]
+        quiet_s = (self._desk.clock() - reception.last_at).total_seconds()
+        return bool(missing) and quiet_s < route.required_within_s
+
+    def _note(self, route: Route, reception: Reception, outcome: Outcome, reason: str) -> bool:
+        level = logging.WARNING if outcome is Outcome.ALERT else logging.INFO
+        log.log(level, "study %s: route %s: %s: %s", reception.study_instance_uid, route.name, outcome.value, reason)
+        decision = Decision(route.name, outcome, reason, reception.revision, self._desk.clock())
+        return self._desk.ledger.decide(reception, decision)
+
+    def _open(
+        self, route: Route, reception: Reception, found: Match, work: Work, instances: Sequence[Instance]
+    ) -> bool:
+        taken = len(found.taken.series) if found.taken else 0
+        reason = f"{taken} of {len(found.why)} series match" + ("" if work.verified else "; image count not verified")
+        decision = Decision(route.name, Outcome.RUN, reason, reception.revision, self._desk.clock())
+        uids = [i.sop_instance_uid for i in instances]
+        job_id = self._desk.ledger.open_job(reception, decision, work, uids, route.destinations)
+        if job_id is not None:
+            log.info("study %s: route %s: job %d", reception.study_instance_uid, route.name, job_id)
+        return job_id is not None
+
+
+def read_instances(archive: Archive, files: Sequence[tuple[str, str]]) -> list[Instance]:
+    """The headers of stored files, given as (archive path, sha256)."""
+    return [read_header(archive.absolute(path), sha256) for path, sha256 in files]
+
+
+def inputs_of(chosen: object, taken: Study) -> tuple[Instance, ...]:
+    """The instances that a job works on: what the pipeline chose, or everything when it declines.
+
+    With the pipeline's own choice, a series that it does not read (a localizer, a report) that arrives late changes
+    nothing, and the study is not computed again.
+    """
+    if not isinstance(chosen, Inputs):
+        return taken.instances
+    return tuple(i for s in dict.fromkeys(chosen.series.values()) for i in s.instances)
+
+
+def work_of(
+    route: Route, pipeline: Pipeline, reception: Reception, instances: Sequence[Instance], *, verified: bool
+) -> Work:
+    """The work that a route wants done. Its key depends on the images, the pipeline, its version, and the options."""
+    version = pipeline.algorithm.version
+    content = sorted((i.sop_instance_uid, i.sha256) for i in instances)
+    what = json.dumps([content, route.pipeline, version, dict(route.options)], sort_keys=True, default=str)
+    return Work(
+        key=hashlib.sha256(what.encode()).hexdigest(),
+        study_instance_uid=reception.study_instance_uid,
+        called_ae=reception.called_ae,
+        revision=reception.revision,
+        pipeline=route.pipeline,
+        version=version,
+        series_instance_uids=tuple(sorted({i.series_instance_uid for i in instances})),
+        options=dict(route.options),
+        priority=route.priority,
+        verified=verified,
+    )

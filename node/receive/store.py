@@ -1,0 +1,119 @@
+"""C-STORE as an SCP (PS3.4 B.2): the sender is answered 0x0000 once its object is durable, and not before."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pydicom import Dataset
+
+from node.receive.doors import plain_address
+from node.receive.same import same_content
+from node.receive.spool import Spool
+from node.status import SUCCESS, NotAsAnnounced, comment_of, refusal_of
+from pipeline.core.errors import HeaderUnusable, LanternError
+from pipeline.core.study import Added, Association, Instance
+from pipeline.imaging.header import read_header
+from storage.archive import Archive, Stored
+from storage.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+OnStored = Callable[[Instance, Added], None]
+
+
+class Store:
+    """What happens to each C-STORE request."""
+
+    def __init__(self, archive: Archive, ledger: Ledger, on_stored: OnStored | None) -> None:
+        self._archive, self._ledger, self._on_stored = archive, ledger, on_stored
+
+    def on_c_store(self, event: Any) -> Dataset:
+        """Handler of pynetdicom's EVT_C_STORE; returns the status and, for a refusal, an Error Comment."""
+        data_set = event.request.DataSet
+        try:
+            instance, added = self._keep(event, data_set)
+        except Exception as error:  # noqa: BLE001  # a process edge: whatever it was, the sender gets an answer
+            return self._refused(event, error)
+        finally:
+            if isinstance(data_set, Spool):
+                data_set.discard()
+        self._tell(instance, added)
+        return _answer(SUCCESS)
+
+    def _keep(self, event: Any, data_set: Any) -> tuple[Instance, Added]:
+        if not isinstance(data_set, Spool):
+            raise HeaderUnusable("a C-STORE request without a data set")
+        path = data_set.finish()
+        instance = read_header(path)
+        _require_announced(event.request, instance)
+        stored = self._archive.adopt(path)
+        instance = replace(instance, path=self._archive.absolute(stored.path), sha256=stored.sha256)
+        added = self._ledger.add_instance(
+            instance,
+            stored.path,
+            association_of(event.assoc),
+            stored.size_bytes,
+            same_as=self._known_twin(instance, stored),
+        )
+        return instance, added
+
+    def _known_twin(self, instance: Instance, stored: Stored) -> str:
+        """The hash of the instance the ledger has under this UID, when it holds the same in other bytes."""
+        known = self._ledger.known(instance.sop_instance_uid)
+        if known is None or known.sha256 == stored.sha256:
+            return ""
+        return known.sha256 if same_content(self._archive.absolute(known.path), instance.path) else ""
+
+    def _tell(self, instance: Instance, added: Added) -> None:
+        if added is Added.CONFLICT:
+            uid = instance.sop_instance_uid
+            log.warning("instance %s came again with other content: kept aside, the first one stays", uid)
+        if self._on_stored is None:
+            return
+        try:
+            self._on_stored(instance, added)
+        except Exception:  # the object is durable: a listener's trouble must not make the sender send it again
+            log.exception("instance %s is stored, but what follows it failed", instance.sop_instance_uid)
+
+    def _refused(self, event: Any, error: Exception) -> Dataset:
+        refusal = refusal_of(error)
+        # The words of an unforeseen error are not ours and may quote the data set: its type and place must do.
+        said = str(error) if isinstance(error, LanternError) else f"{type(error).__name__} at {_place(error)}"
+        uid = event.request.AffectedSOPInstanceUID
+        log.log(refusal.level, "instance %s refused with 0x%04X: %s", uid, refusal.status, said)
+        return _answer(refusal.status, comment_of(error))
+
+
+def association_of(assoc: Any) -> Association:
+    """Who is at the other end of a pynetdicom association, once the request is in."""
+    request = assoc.requestor.primitive
+    return Association(
+        calling_ae=request.calling_ae_title.strip(),
+        called_ae=request.called_ae_title.strip(),
+        peer_ip=plain_address(assoc.requestor.address),
+    )
+
+
+def _require_announced(command: Any, instance: Instance) -> None:
+    if instance.sop_class_uid != command.AffectedSOPClassUID:
+        raise NotAsAnnounced("SOP Class UID of data set and command differ")
+    if instance.sop_instance_uid != command.AffectedSOPInstanceUID:
+        raise NotAsAnnounced("SOP Instance UID of data set and command differ")
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
+
+
+def _answer(status: int, comment: str = "") -> Dataset:
+    answer = Dataset()
+    answer.Status = status
+    if comment:
+        answer.ErrorComment = comment
+    return answer

@@ -1,0 +1,198 @@
+"""The composition root: Settings -> objects. The only reader of the configuration."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from config.checks import check_pipelines
+from config.load import load
+from config.problems import refuse
+from config.settings import Settings
+from node import find, scu, stow
+from node.clean import Retention
+from node.delivery import Backoff
+from node.delivery import Desk as DeliveryDesk
+from node.intake import Desk as IntakeDesk
+from node.intake import Intake
+from node.loop import holder_name, is_gone
+from node.receive.acceptor import Acceptor, AcceptorOptions
+from node.receive.doors import AllowedPeer
+from node.tls import client_context, server_context
+from node.worker import Bench
+from pipeline import registry
+from pipeline.contract import Executor
+from pipeline.core.clock import utc_now
+from pipeline.core.errors import NotFound
+from pipeline.core.route import Destination, Peer
+from pipeline.execute import ExecutorOptions, make_executor
+from storage import Archive, Database, Ledger, open_database
+
+LEASE_S = 60.0
+"""Seconds that a worker holds a job without a sign of life."""
+ALIVE_S = 30.0
+"""Seconds since its last heartbeat after which a process counts as not running."""
+MB = 1 << 20
+
+
+def settings_from(config: Path | None) -> Settings:
+    """The settings, complete and checked against the registered pipelines. Raises ConfigInvalid."""
+    settings = load(config, os.environ)
+    refuse(settings.source, check_pipelines(settings, registry.names()))
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The objects of one process, made from the settings. Making it opens the archive and the database."""
+
+    settings: Settings
+    archive: Archive
+    database: Database
+    ledger: Ledger
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    def acceptor(self) -> Acceptor:
+        """What listens."""
+        s = self.settings
+        return Acceptor(
+            AcceptorOptions(
+                ae_titles=s.called_ae_titles,
+                host=s.node.host,
+                port=s.node.port,
+                peers=tuple(AllowedPeer(p.ae_title, p.host) for p in s.peers),
+                allow_any_calling_ae=s.node.allow_any_calling_ae,
+                require_called_ae=s.node.require_called_ae,
+                max_associations=s.node.max_associations,
+                max_pdu_bytes=s.node.max_pdu_bytes,
+                network_timeout_s=s.node.idle_timeout_s,
+                ssl_context=self._server_tls(),
+            ),
+            self.archive,
+            self.ledger,
+        )
+
+    def intake(self) -> Intake:
+        """What turns quiet studies into jobs."""
+        s = self.settings
+        return Intake(
+            IntakeDesk(
+                ledger=self.ledger,
+                archive=self.archive,
+                routes=s.routes,
+                peers={p.name: p for p in s.peers},
+                count_instances=self._count_instances,
+                max_attempts=s.work.max_attempts,
+                is_gone=is_gone,
+            )
+        )
+
+    def bench(self) -> Bench:
+        """What a worker works with."""
+        w = self.settings.work
+        return Bench(
+            ledger=self.ledger,
+            archive=self.archive,
+            make_executor=self.executor,
+            holder=holder_name("work"),
+            # An inline run cannot renew its lease, so that it must last as long as the run may.
+            lease_s=w.time_limit_s + LEASE_S if w.executor == "inline" else LEASE_S,
+            max_attempts=w.max_attempts,
+        )
+
+    def executor(self, on_tick: Callable[[], None]) -> Executor:
+        """Where pipelines run."""
+        w = self.settings.work
+        options = ExecutorOptions(
+            device=w.device, threads=w.threads, time_limit_s=w.time_limit_s, memory_limit_mb=w.memory_limit_mb
+        )
+        return make_executor(w.executor, options, on_tick)
+
+    def delivery(self) -> DeliveryDesk:
+        """What the outbox works with."""
+        d = self.settings.deliver
+        return DeliveryDesk(
+            ledger=self.ledger,
+            archive=self.archive,
+            send=self.send,
+            backoff=Backoff(d.backoff_first_s, d.backoff_cap_s),
+            holder=holder_name("deliver"),
+        )
+
+    def retention(self) -> Retention:
+        """How long what is kept."""
+        s = self.settings.storage
+
+        def days(n: float) -> timedelta | None:
+            return timedelta(days=n) if n else None
+
+        return Retention(days(s.keep_images_days), days(s.keep_failed_days), days(s.keep_results_days))
+
+    def send(self, destination: Destination, files: Sequence[Path]) -> list[scu.Outcome]:
+        """Send files, the way that the destination wants them."""
+        if destination.stow_url:
+            tls = self._client_tls() if self.settings.tls.ca else None
+            return stow.send(destination, files, tls=tls)
+        return scu.send(destination, files, calling_ae=self._own_ae, tls=self._tls_for(destination.tls))
+
+    def echo(self, destination: Destination) -> str:
+        """C-ECHO; returns what the peer said of itself. Raises PeerUnreachable."""
+        return scu.echo(destination, calling_ae=self._own_ae, tls=self._tls_for(destination.tls))
+
+    def reach(self, destination: Destination) -> str:
+        """Ask a destination whether it is there, the way that results go; returns what it said. Raises LanternError."""
+        if destination.stow_url:
+            tls = self._client_tls() if self.settings.tls.ca else None
+            return stow.reach(destination, tls=tls)
+        return self.echo(destination)
+
+    def living_processes(self) -> set[str]:
+        """The kinds of process (receive, work, …) that gave a sign of life lately."""
+        since = utc_now() - timedelta(seconds=ALIVE_S)
+        return {name.partition("@")[0] for name, at in self.ledger.heartbeats().items() if at >= since}
+
+    def destination(self, name: str) -> Destination:
+        """A configured destination. Raises NotFound."""
+        for d in self.settings.destinations:
+            if d.name == name:
+                return d
+        known = ", ".join(d.name for d in self.settings.destinations) or "none"
+        raise NotFound(f"no destination is called {name!r}", f"configured: {known}")
+
+    @property
+    def _own_ae(self) -> str:
+        return self.settings.node.ae_title
+
+    def _count_instances(self, peer: Peer, study_instance_uid: str) -> int | None:
+        return find.count_instances(peer, study_instance_uid, calling_ae=self._own_ae, tls=self._tls_for(peer.tls))
+
+    def _tls_for(self, wanted: bool) -> ssl.SSLContext | None:
+        return self._client_tls() if wanted else None
+
+    def _client_tls(self) -> ssl.SSLContext:
+        t = self.settings.tls
+        return client_context(t.certificate, t.key, t.ca)
+
+    def _server_tls(self) -> ssl.SSLContext | None:
+        t = self.settings.tls
+        return server_context(t.certificate, t.key, t.ca) if self.settings.node.tls and t.certificate else None
+
+
+def open_house(settings: Settings) -> House:
+    """Open archive and ledger. Raises DiskFull, LedgerUnavailable."""
+    database = open_database(settings.storage.database_url)
+    database.migrate()
+    archive = Archive(settings.storage.archive_dir, settings.node.min_free_disk_mb * MB)
+    return House(settings, archive, database, Ledger(database))
+
+
+def house_from(config: Path | None) -> House:
+    """The house that a configuration file describes. Raises ConfigInvalid and what `open_house` raises."""
+    return open_house(settings_from(config))

@@ -1,0 +1,160 @@
+"""Claims a job, runs its pipeline, encodes what it found, and hands the results to the outbox."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from node.intake import read_instances
+from node.loop import notify
+from node.version import VERSION
+from pipeline import registry
+from pipeline.contract import Declined, Executor, Inputs
+from pipeline.core.clock import Clock, utc_now
+from pipeline.core.errors import HeaderUnusable, LanternError, LedgerUnavailable, NotFound, Permanent, Retryable
+from pipeline.core.job import Job
+from pipeline.core.result import Kind, Result
+from pipeline.core.study import group
+from pipeline.encode import Encoded, Stamp, encode, to_bytes
+from pipeline.findings import Findings
+from storage import Archive, Ledger
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 10.0
+"""Seconds before a job is tried again; doubled with every attempt."""
+
+
+class JobTaken(Exception):
+    """The job is no longer ours: it was cancelled, superseded, or given to another worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a worker works with. `lease_s` must be longer than the time between two ticks of the executor."""
+
+    ledger: Ledger
+    archive: Archive
+    make_executor: Callable[[Callable[[], None]], Executor]
+    holder: str
+    lease_s: float
+    max_attempts: int
+    clock: Clock = utc_now
+
+
+class Worker:
+    """One job at a time."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._current: Job | None = None
+        self._executor = bench.make_executor(self._on_tick)
+
+    def close(self) -> None:
+        """Let go of the executor."""
+        self._executor.close()
+
+    def tick(self) -> bool:
+        """Do one job; False when there was none."""
+        job = self._bench.ledger.claim(self._bench.holder, self._until())
+        if job is None:
+            return False
+        log.info("job %d: %s on study %s", job.id, job.work.pipeline, job.work.study_instance_uid)
+        self._current = job
+        try:
+            self._do(job)
+        except JobTaken:
+            log.warning("job %d: taken away while it ran (cancelled or superseded)", job.id)
+        except LedgerUnavailable:
+            raise  # nothing can be written about the job now; its lease will give it back
+        except Retryable as e:
+            self._give_back(job, e)
+        except Permanent as e:
+            log.error("job %d: parked: %s", job.id, e)
+            self._bench.ledger.fail(job.id, self._bench.holder, str(e))
+        except LanternError as e:
+            log.exception("job %d: our own fault", job.id)
+            self._bench.ledger.fail(job.id, self._bench.holder, str(e))
+        except Exception as e:  # the edge of the process: one bad study must not stop the others
+            log.exception("job %d: unexpected", job.id)
+            self._bench.ledger.fail(job.id, self._bench.holder, f"unexpected {type(e).__name__}; see the log of work")
+        finally:
+            self._current = None
+        return True
+
+    def _do(self, job: Job) -> None:
+        inputs = self._inputs(job)
+        found = self._executor.run(job.work.pipeline, inputs) if isinstance(inputs, Inputs) else inputs
+        if isinstance(found, Declined):
+            log.info("job %d: declined: %s", job.id, found.reason)
+            self._bench.ledger.decline(job.id, self._bench.holder, found.reason)
+            return
+        results = [self._keep(e) for e in encode(found, self._stamp(job, found))]
+        if not self._bench.ledger.produced(job.id, self._bench.holder, results):
+            raise JobTaken
+        log.info("job %d: %d findings, %d objects", job.id, len(found.lesions), len(results))
+
+    def _inputs(self, job: Job) -> Inputs | Declined:
+        files = self._bench.ledger.inputs(job.id)
+        try:
+            studies = group(read_instances(self._bench.archive, files))
+        except (OSError, HeaderUnusable) as e:
+            raise Permanent("an image of the study cannot be read from the archive any more", "send it again") from e
+        if not studies:
+            raise Permanent("the images of this study are no longer kept", "send the study again")
+        return registry.get(job.work.pipeline).select(studies[0], job.work.options)
+
+    def _stamp(self, job: Job, found: Findings) -> Stamp:
+        version = found.algorithm.version
+        # A node that was updated between intake and now makes other objects than the key was made for.
+        seed = job.work.key if version == job.work.version else f"{job.work.key}/{version}"
+        return Stamp(
+            seed=seed,
+            made_at=self._bench.clock(),
+            software_version=VERSION,
+            supersedes=self._superseded(job),
+            verified=job.work.verified,
+        )
+
+    def _superseded(self, job: Job) -> tuple[tuple[str, str, str], ...]:
+        """The SRs of the jobs that this one replaces, nearest first."""
+        found: list[tuple[str, str, str]] = []
+        older = job.supersedes
+        while older is not None:
+            for _, r in self._bench.ledger.results(job_id=older, kind=Kind.SR):
+                found.append((r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid))
+            try:
+                older = self._bench.ledger.job(older).supersedes
+            except NotFound:
+                break
+        return tuple(found)
+
+    def _keep(self, encoded: Encoded) -> Result:
+        ds = encoded.dataset
+        stored = self._bench.archive.put(to_bytes(ds))
+        return Result(
+            sop_instance_uid=str(ds.SOPInstanceUID),
+            sop_class_uid=str(ds.SOPClassUID),
+            series_instance_uid=str(ds.SeriesInstanceUID),
+            kind=encoded.kind,
+            path=stored.path,
+            sha256=stored.sha256,
+            transfer_syntax_uid=str(ds.file_meta.TransferSyntaxUID),
+        )
+
+    def _give_back(self, job: Job, error: Retryable) -> None:
+        wait = timedelta(seconds=RETRY_AFTER_S * 2 ** (job.attempts - 1))
+        not_before, limit = self._bench.clock() + wait, self._bench.max_attempts
+        state = self._bench.ledger.give_back(job.id, self._bench.holder, str(error), not_before, limit)
+        log.error("job %d: %s: %s", job.id, state.value if state else "taken away", error)
+
+    def _until(self) -> datetime:
+        return self._bench.clock() + timedelta(seconds=self._bench.lease_s)
+
+    def _on_tick(self) -> None:
+        notify("WATCHDOG=1")
+        job = self._current
+        if job and not self._bench.ledger.renew(job.id, self._bench.holder, self._until()):
+            raise JobTaken

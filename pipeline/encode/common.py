@@ -1,0 +1,274 @@
+"""What every object made here has in common: who it is about, what made it, and that it is for research only."""
+
+from __future__ import annotations
+
+import colorsys
+import unicodedata
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from io import BytesIO
+from typing import Any
+
+from pydicom import Dataset, dcmwrite
+from pydicom.dataset import FileMetaDataset
+from pydicom.sr.coding import Code
+from pydicom.uid import ExplicitVRLittleEndian
+
+from pipeline.core.errors import OurFault
+from pipeline.core.result import Kind
+from pipeline.core.uid import derive_uid
+from pipeline.encode.modules import PATIENT_AND_STUDY
+from pipeline.encode.source import Source
+from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings
+
+LESION_CATEGORY = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+LESION_TYPE = Code("14799000", "SCT", "Neoplasm, Secondary")
+LESION_SITE = Code("12738006", "SCT", "Brain")
+
+EVIDENCE_TIERS = {
+    "T0": "tried on synthetic images of the kind it was trained on",
+    "T1": "tried on synthetic lesions in real images",
+    "T2": "tried on real images with expert labels",
+    "T3": "tried in clinical use",
+}
+
+_TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+"""Present in every object, if only empty (PS3.3 C.7.1.1, C.7.2.1)."""
+
+_EQUIPMENT = (
+    "Manufacturer",
+    "InstitutionName",
+    "StationName",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
+)
+_ASCII = str.maketrans(
+    {"×": "x", "µ": "u", "μ": "u", "±": "+/-", "–": "-", "—": "-", "’": "'", "“": '"', "”": '"', "°": " deg"}
+    | {"≤": "<=", "≥": ">=", "→": "->", "\\": "/"}
+)
+_SERIES_NUMBER = {Kind.SR: 1, Kind.SEG: 2, Kind.RTSTRUCT: 3}
+_IMPLEMENTATION_CLASS_UID = derive_uid("lantern", "implementation class")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One DICOM object, complete with its file meta information."""
+
+    kind: Kind
+    dataset: Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an object says about its making. Equal findings and stamps make byte-identical objects.
+
+    seed:             the key of the work; every UID follows from it.
+    made_at:          with a time zone. Dates and times are written in the zone of the source images where they name
+                      one (TimezoneOffsetFromUTC), else in that of `made_at`: hand over the hospital's local time.
+    software_version: of Lantern.
+    supersedes:       (SOP Class UID, SOP Instance UID, Series Instance UID) of the SRs of the same study that this
+                      run replaces.
+    verified:         False when a PACS was to be asked for the number of images and did not answer.
+    """
+
+    seed: str
+    made_at: datetime
+    software_version: str
+    supersedes: tuple[tuple[str, str, str], ...] = ()
+    verified: bool = True
+
+    def __post_init__(self) -> None:
+        if self.made_at.tzinfo is None:
+            raise OurFault("Stamp.made_at has no time zone")
+
+    def uid(self, kind: Kind, what: str) -> str:
+        """The UID of `what` in the object of that kind."""
+        return derive_uid(self.seed, kind.value, what)
+
+
+def plain(text: str) -> str:
+    """`text` on one line in ASCII without backslash, which every SpecificCharacterSet can carry (PS3.5 6.1)."""
+    folded = unicodedata.normalize("NFKD", " ".join(text.split()).translate(_ASCII))
+    folded = "".join(c for c in folded if not unicodedata.combining(c) and c.isprintable())
+    return folded.encode("ascii", "replace").decode()
+
+
+def short(text: str, length: int) -> str:
+    """`plain(text)` cut to the length of its value representation: 16 for SH and CS, 64 for LO, 1024 for ST."""
+    return plain(text)[:length].rstrip()
+
+
+def statements(algorithm: Algorithm) -> tuple[str, ...]:
+    """What every object says: research only, the model, its weights, how far it was tried, what it learned from."""
+    tier = EVIDENCE_TIERS.get(algorithm.evidence_tier, "")
+    return tuple(
+        plain(sentence)
+        for sentence in (
+            f"{RESEARCH_USE_ONLY}.",
+            f"Algorithm {algorithm.name} {algorithm.version}, weights SHA-256 {algorithm.weights_sha256 or 'none'}.",
+            f"Evidence tier {algorithm.evidence_tier}{': ' + tier if tier else ''}.",
+            f"Training: {algorithm.training}",
+        )
+    )
+
+
+def brief(algorithm: Algorithm) -> str:
+    """The same in 64 characters or less; the warning comes first, so that no list of a viewer cuts it off."""
+    return short(f"RESEARCH USE ONLY: {algorithm.name} {algorithm.version}, {algorithm.evidence_tier}", 64)
+
+
+def parameters(algorithm: Algorithm) -> dict[str, str]:
+    """Algorithm parameters as names and values, for the algorithm identification macros."""
+    return {"evidence_tier": algorithm.evidence_tier, "weights_sha256": algorithm.weights_sha256 or "none"}
+
+
+def serial_number(algorithm: Algorithm) -> str:
+    """DeviceSerialNumber: weights are what makes one copy of the software differ from another."""
+    return short(algorithm.weights_sha256 or algorithm.version or "none", 64)
+
+
+def software_versions(algorithm: Algorithm, stamp: Stamp) -> list[str]:
+    """SoftwareVersions: Lantern's own, and the algorithm's."""
+    return [short(f"Lantern {stamp.software_version}", 64), short(f"{algorithm.name} {algorithm.version}", 64)]
+
+
+def colour(number: int) -> tuple[int, int, int]:
+    """RGB, 0…255, of lesion `number`: steps of the golden angle keep neighbours apart, three tiers the rest."""
+    hue = (number - 1) * 0.618033988749895 % 1.0
+    value = (1.0, 0.8, 0.6)[(number - 1) // 12 % 3]
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, value)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def code_item(code: Code) -> Dataset:
+    """One item of a code sequence (PS3.3 8.8)."""
+    item = Dataset()
+    item.CodeValue = code.value
+    item.CodingSchemeDesignator = code.scheme_designator
+    item.CodeMeaning = code.meaning
+    return item
+
+
+def series_number(source: Source, kind: Kind) -> int:
+    """90000 + 10 x the source's number + 1 (SR), 2 (SEG), 3 (RTSTRUCT): after all images, side by side."""
+    number = source.series_number if 0 <= source.series_number < 1_000_000 else 0
+    return 90_000 + 10 * number + _SERIES_NUMBER[kind]
+
+
+def local_time(source: Source, stamp: Stamp) -> datetime:
+    """`stamp.made_at` on the clock that the source images use."""
+    offset = source.timezone_offset
+    if not offset:
+        return stamp.made_at
+    ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+    return stamp.made_at.astimezone(timezone(-ahead if offset[0] == "-" else ahead))
+
+
+def date_and_time(moment: datetime) -> tuple[str, str]:
+    """A moment as DA and TM (PS3.5 6.2)."""
+    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
+
+
+def dress(made: Dataset, kind: Kind, source: Source, findings: Findings, stamp: Stamp) -> Dataset:
+    """`made` as a plain data set, with the modules that all objects share, in place of any it had.
+
+    Patient, General Study, Patient Study, Clinical Trial: as they stand in the source (PS3.3 C.7.1, C.7.2);
+    General Series, General Equipment, SOP Common (C.7.3.1, C.7.5.1, C.12.1) and the file meta information.
+    """
+    ds = Dataset({element.tag: element for element in made if element.keyword not in PATIENT_AND_STUDY})
+    ds.update({tag: deepcopy(element) for tag, element in source.patient_and_study.items()})
+    for keyword in _TYPE_2:
+        if keyword not in ds:
+            setattr(ds, keyword, "")
+    _series(ds, kind, source, findings.algorithm, stamp)
+    _equipment(ds, source, findings.algorithm, stamp)
+    _sop_common(ds, kind, source, stamp)
+    ds.file_meta = _file_meta(ds)
+    return ds
+
+
+def _series(ds: Dataset, kind: Kind, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
+    ds.Modality = kind.value
+    ds.SeriesInstanceUID = stamp.uid(kind, "series")
+    ds.SeriesNumber = series_number(source, kind)
+    ds.SeriesDescription = short(f"RESEARCH USE ONLY: {algorithm.name} {algorithm.version} {kind.value}", 64)
+    ds.SeriesDate, ds.SeriesTime = date_and_time(local_time(source, stamp))
+
+
+def _equipment(ds: Dataset, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
+    ds.Manufacturer = short(algorithm.manufacturer, 64)
+    ds.ManufacturerModelName = short(algorithm.name, 64)
+    ds.SoftwareVersions = software_versions(algorithm, stamp)
+    ds.DeviceSerialNumber = serial_number(algorithm)
+    processing = Dataset()
+    processing.PurposeOfReferenceCodeSequence = [code_item(Code("109102", "DCM", "Processing Equipment"))]
+    for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber"):
+        setattr(processing, keyword, ds[keyword].value)
+    processing.ContributionDateTime = local_time(source, stamp).strftime("%Y%m%d%H%M%S.%f%z")
+    processing.ContributionDescription = short(" ".join(statements(algorithm)), 1024)
+    ds.ContributingEquipmentSequence = [*_acquisition(source), processing]
+
+
+def _acquisition(source: Source) -> list[Dataset]:
+    if not source.header.get("Manufacturer"):
+        return []  # type 1 in this sequence (PS3.3 C.12.1)
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [code_item(Code("109101", "DCM", "Acquisition Equipment"))]
+    for keyword in _EQUIPMENT:
+        if source.header.get(keyword):
+            item.add(deepcopy(source.header[keyword]))
+    return [item]
+
+
+def _sop_common(ds: Dataset, kind: Kind, source: Source, stamp: Stamp) -> None:
+    ds.SOPInstanceUID = stamp.uid(kind, "instance")
+    ds.InstanceNumber = 1
+    ds.InstanceCreationDate, ds.InstanceCreationTime = date_and_time(local_time(source, stamp))
+    for keyword, value in (
+        ("SpecificCharacterSet", source.character_set),
+        ("TimezoneOffsetFromUTC", source.timezone_offset),
+    ):
+        if value:
+            setattr(ds, keyword, value)
+        elif keyword in ds:
+            delattr(ds, keyword)
+
+
+def _file_meta(ds: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = _IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = "LANTERN"
+    return meta
+
+
+def reference(sop_class_uid: str, sop_instance_uid: str, **more: Any) -> Dataset:
+    """A reference to a SOP Instance (PS3.3 10.8), with further elements by keyword."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
+    for keyword, value in more.items():
+        setattr(item, keyword, value)
+    return item
+
+
+def to_bytes(dataset: Dataset) -> bytes:
+    """The object as a DICOM file (PS3.10 7): preamble, file meta information, Explicit VR Little Endian."""
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()

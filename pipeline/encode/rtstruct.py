@@ -1,0 +1,173 @@
+"""Findings -> RT Structure Set (PS3.3 A.19), one GTV for each lesion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
+from pydicom.uid import RTStructureSetStorage
+from scipy import ndimage
+
+from pipeline.core.errors import OurFault
+from pipeline.core.result import Kind
+from pipeline.encode.common import (
+    LESION_TYPE,
+    Stamp,
+    brief,
+    code_item,
+    colour,
+    date_and_time,
+    dress,
+    local_time,
+    parameters,
+    reference,
+    short,
+    statements,
+)
+from pipeline.encode.contours import IntArray, area_3d, outlines
+from pipeline.encode.source import Frame, Source
+from pipeline.findings import Algorithm, Findings, Lesion
+
+VOLUME_TOLERANCE = 0.001
+"""The polygons of a lesion may differ from its voxels by this share; what is left is the rounding of numbers."""
+
+_CONTOUR_DATA = Tag("ContourData")
+_STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
+"""Detached Study Management (retired): what RTReferencedStudySequence is written with everywhere."""
+
+
+def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: Stamp) -> Dataset:
+    """The RTSTRUCT of `findings`, which have at least one lesion.
+
+    ROI n is lesion n. Contours lie on the planes of the source images, from the first slice of the labels to the
+    last. Raises OurFault when they do not enclose the volume of the lesion's voxels.
+    """
+    ds = Dataset()
+    ds.SOPClassUID = RTStructureSetStorage
+    ds.FrameOfReferenceUID = source.frame_of_reference_uid
+    ds.PositionReferenceIndicator = source.position_reference_indicator
+    ds.OperatorsName = ""
+    ds.StructureSetLabel = "LANTERN RESEARCH"
+    ds.StructureSetName = brief(findings.algorithm)
+    ds.StructureSetDescription = short(" ".join(statements(findings.algorithm)), 1024)
+    ds.StructureSetDate, ds.StructureSetTime = date_and_time(local_time(source, stamp))
+    ds.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
+    windows = ndimage.find_objects(labels.array)
+    ds.StructureSetROISequence = [_roi(lesion, findings.algorithm, source) for lesion in findings.lesions]
+    ds.ROIContourSequence = [
+        _roi_contour(lesion, windows[lesion.number - 1], labels, source) for lesion in findings.lesions
+    ]
+    ds.RTROIObservationsSequence = [_observation(lesion) for lesion in findings.lesions]
+    ds.ApprovalStatus = "UNAPPROVED"
+    return dress(ds, Kind.RTSTRUCT, source, findings, stamp)
+
+
+def _frame_of_reference(source: Source) -> Dataset:
+    series = Dataset()
+    series.SeriesInstanceUID = source.series_instance_uid
+    series.ContourImageSequence = [
+        reference(of_class, uid, **({"ReferencedFrameNumber": list(numbers)} if numbers else {}))
+        for uid, (of_class, numbers) in source.instances.items()
+    ]
+    study = reference(_STUDY_CLASS, source.study_instance_uid)
+    study.RTReferencedSeriesSequence = [series]
+    frame_of_reference = Dataset()
+    frame_of_reference.FrameOfReferenceUID = source.frame_of_reference_uid
+    frame_of_reference.RTReferencedStudySequence = [study]
+    return frame_of_reference
+
+
+def _roi(lesion: Lesion, algorithm: Algorithm, source: Source) -> Dataset:
+    item = Dataset()
+    item.ROINumber = lesion.number
+    item.ReferencedFrameOfReferenceUID = source.frame_of_reference_uid
+    item.ROIName = short(lesion.label, 16)
+    item.ROIDescription = short(f"RESEARCH USE ONLY. Tracking UID {lesion.tracking_uid}", 1024)
+    item.ROIVolume = _decimal(lesion.volume_mm3 / 1000)  # cm3 (PS3.3 C.8.8.5)
+    item.ROIGenerationAlgorithm = "AUTOMATIC"
+    item.ROIGenerationDescription = brief(algorithm)
+    item.ROIDerivationAlgorithmIdentificationSequence = [_algorithm(algorithm)]
+    return item
+
+
+def _algorithm(algorithm: Algorithm) -> Dataset:
+    item = Dataset()
+    item.AlgorithmFamilyCodeSequence = [code_item(algorithm.family)]
+    item.AlgorithmName = short(algorithm.name, 64)
+    item.AlgorithmVersion = short(algorithm.version, 64)
+    item.AlgorithmParameters = ",".join(f"{name}={value}" for name, value in parameters(algorithm).items())
+    item.AlgorithmSource = short(algorithm.manufacturer, 64)
+    return item
+
+
+def _observation(lesion: Lesion) -> Dataset:
+    item = Dataset()
+    item.ObservationNumber = lesion.number
+    item.ReferencedROINumber = lesion.number
+    item.ROIObservationLabel = short(lesion.label, 16)
+    item.ROIObservationDescription = short(
+        f"Tracking UID {lesion.tracking_uid}; probability {lesion.probability:.3f}; "
+        f"long axis {lesion.long_axis_mm:.1f} mm, short axis {lesion.short_axis_mm:.1f} mm",
+        1024,
+    )
+    item.RTROIIdentificationCodeSequence = [code_item(LESION_TYPE)]
+    item.RTROIInterpretedType = "GTV"
+    item.ROIInterpreter = ""
+    return item
+
+
+def _roi_contour(lesion: Lesion, window: tuple[slice, slice, slice], labels: hd.Volume, source: Source) -> Dataset:
+    inside = labels.array[window] == lesion.number
+    spacing_mm = float(labels.spacing[0])
+    corner = np.array([window[1].start, window[2].start])
+    contours: list[Dataset] = []
+    volume_mm3 = 0.0
+    for plane, frame in zip(inside, source.frames[window[0]], strict=True):
+        for polygon in outlines(plane):
+            contour, area_mm2 = _contour(polygon + corner, frame, labels, len(contours) + 1)
+            contours.append(contour)
+            volume_mm3 += area_mm2 * spacing_mm
+    _check_volume(lesion, volume_mm3, int(inside.sum()) * float(np.prod(labels.spacing)))
+    item = Dataset()
+    item.ROIDisplayColor = list(colour(lesion.number))
+    item.ReferencedROINumber = lesion.number
+    item.ContourSequence = contours
+    return item
+
+
+def _contour(polygon: IntArray, frame: Frame, labels: hd.Volume, number: int) -> tuple[Dataset, float]:
+    """One item of ContourSequence, and the area in mm2 of what is written in it, digits and all."""
+    in_plane = np.asarray(labels.affine, dtype=float)[:3, 1:3]
+    points = frame.position + (polygon - 0.5) @ in_plane.T
+    written = [_decimal(v) for v in points.ravel()]
+    item = Dataset()
+    if not frame.filled:
+        more = {} if frame.frame_number is None else {"ReferencedFrameNumber": frame.frame_number}
+        item.ContourImageSequence = [reference(frame.sop_class_uid, frame.sop_instance_uid, **more)]
+    item.ContourGeometricType = "CLOSED_PLANAR"
+    item.NumberOfContourPoints = len(polygon)
+    item.ContourNumber = number
+    item[_CONTOUR_DATA] = _raw_decimals(written)
+    return item, area_3d(np.array(written, dtype=float).reshape(-1, 3))
+
+
+def _decimal(value: float) -> str:
+    """A DS of at most 16 bytes (PS3.5 6.2): a nanometre is as fine as anybody's ruler."""
+    text = f"{value:.6f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def _raw_decimals(values: list[str]) -> Any:
+    """As it would come from a file: pydicom then makes numbers of it when somebody asks, not once for each point."""
+    data = "\\".join(values).encode()
+    data += b" " * (len(data) % 2)
+    return RawDataElement(_CONTOUR_DATA, "DS", len(data), data, 0, False, True)
+
+
+def _check_volume(lesion: Lesion, drawn_mm3: float, mask_mm3: float) -> None:
+    if abs(drawn_mm3 - mask_mm3) > VOLUME_TOLERANCE * mask_mm3:
+        raise OurFault(f"the contours of {lesion.label} enclose {drawn_mm3:.1f} mm3, its voxels {mask_mm3:.1f} mm3")

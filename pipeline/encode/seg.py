@@ -1,0 +1,148 @@
+"""Findings -> Segmentation (PS3.3 A.51), BINARY, one segment for each lesion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+from pydicom import Dataset
+from pydicom.uid import MRImageStorage
+
+from pipeline.core.result import Kind
+from pipeline.encode.common import (
+    LESION_CATEGORY,
+    LESION_SITE,
+    LESION_TYPE,
+    Stamp,
+    brief,
+    colour,
+    date_and_time,
+    dress,
+    local_time,
+    parameters,
+    plain,
+    reference,
+    serial_number,
+    short,
+)
+from pipeline.encode.source import LOSSY, Frame, Source
+from pipeline.findings import Algorithm, Findings, Lesion
+
+
+def segmentation(findings: Findings, labels: hd.Volume, source: Source, stamp: Stamp) -> Dataset:
+    """The SEG of `findings`, which have at least one lesion. Frames without a lesion are left out.
+
+    Segment n is lesion n. Each frame names the one image it lies on, and takes that image's position to the digit.
+    """
+    drawn_on = np.flatnonzero(labels.array.any(axis=(1, 2)))
+    frames = [source.frames[i] for i in drawn_on]
+    made_at = date_and_time(local_time(source, stamp))
+    made = hd.seg.Segmentation(
+        source_images=[
+            _stand_in(f, source, labels, stamp.uid(Kind.SEG, f"stand-in {i}")) for i, f in enumerate(frames)
+        ],
+        pixel_array=labels.array[drawn_on],
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[_description(lesion, findings.algorithm) for lesion in findings.lesions],
+        series_instance_uid=stamp.uid(Kind.SEG, "series"),
+        series_number=1,  # `dress` has the last word on series, equipment and patient
+        sop_instance_uid=stamp.uid(Kind.SEG, "instance"),
+        instance_number=1,
+        manufacturer="Lantern",
+        manufacturer_model_name="Lantern",
+        software_versions=stamp.software_version,
+        device_serial_number=serial_number(findings.algorithm),
+        content_label="LANTERN_SEG",
+        content_description=brief(findings.algorithm),
+        content_date=made_at[0],
+        content_time=made_at[1],
+    )
+    _name_images(made, frames, source)
+    _fix_dimension_organization(made, stamp)
+    return dress(made, Kind.SEG, source, findings, stamp)
+
+
+def _stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Dataset:
+    """An image with a frame's geometry and nothing else of it.
+
+    highdicom matches a SEG's frames to single-frame sources one by one, but to a multi-frame source by position,
+    which is ambiguous when that holds several echoes or time points of one place. So it is shown single frames.
+    It also refuses a whole study for a malformed birth date; it gets none.
+    """
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = MRImageStorage, uid
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = source.study_instance_uid, source.series_instance_uid
+    ds.FrameOfReferenceUID = source.frame_of_reference_uid
+    ds.PositionReferenceIndicator = source.position_reference_indicator
+    ds.Modality = "MR"
+    ds.Rows, ds.Columns = labels.spatial_shape[1:]
+    ds.ImagePositionPatient = frame.position.tolist()
+    ds.ImageOrientationPatient = _cosines(frame, labels)
+    ds.PixelSpacing = list(frame.spacing_mm)
+    ds.SliceThickness = frame.thickness_mm or float(labels.spacing[0])
+    ds.SpacingBetweenSlices = float(labels.spacing[0])
+    for keyword in LOSSY:
+        if keyword in source.header:
+            ds.add(source.header[keyword])
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex"):
+        setattr(ds, keyword, "")
+    for keyword in ("AccessionNumber", "StudyID", "StudyDate", "StudyTime"):
+        setattr(ds, keyword, None)
+    return ds
+
+
+def _cosines(frame: Frame, labels: hd.Volume) -> list[float]:
+    """As the image has them; where its digits make no right angle, as they were understood when it was read."""
+    read = np.r_[labels.unit_vectors()[2], labels.unit_vectors()[1]]
+    chosen = frame.cosines if np.abs(frame.cosines - read).max() < 1e-4 else read
+    return [float(c) for c in chosen]
+
+
+def _description(lesion: Lesion, algorithm: Algorithm) -> Any:
+    return hd.seg.SegmentDescription(
+        segment_number=lesion.number,
+        segment_label=short(lesion.label, 64),
+        segmented_property_category=LESION_CATEGORY,
+        segmented_property_type=LESION_TYPE,
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            name=short(algorithm.name, 64),
+            family=algorithm.family,
+            version=short(algorithm.version, 64),
+            source=short(algorithm.manufacturer, 64),
+            parameters=parameters(algorithm),
+        ),
+        tracking_uid=lesion.tracking_uid,
+        tracking_id=plain(lesion.label),
+        anatomic_regions=[LESION_SITE],
+        display_color=hd.color.CIELabColor.from_rgb(*colour(lesion.number)),
+    )
+
+
+def _name_images(made: Dataset, frames: list[Frame], source: Source) -> None:
+    """Put the true references in place of those to the stand-ins (PS3.3 C.7.6.16.2.6, C.12.2, C.7.6.1.4)."""
+    positions = np.array([f.position for f in frames])
+    for group in made.PerFrameFunctionalGroupsSequence:
+        here = np.array([float(v) for v in group.PlanePositionSequence[0].ImagePositionPatient])
+        frame = frames[int(np.linalg.norm(positions - here, axis=1).argmin())]
+        if frame.filled:
+            group.DerivationImageSequence = []
+            continue
+        image = group.DerivationImageSequence[0].SourceImageSequence[0]
+        image.ReferencedSOPClassUID = frame.sop_class_uid
+        image.ReferencedSOPInstanceUID = frame.sop_instance_uid
+        if frame.frame_number is not None:
+            image.ReferencedFrameNumber = frame.frame_number
+    images = [reference(of_class, uid) for uid, (of_class, _) in source.instances.items()]
+    series = Dataset()
+    series.SeriesInstanceUID = source.series_instance_uid
+    series.ReferencedInstanceSequence = images
+    made.SourceImageSequence = images
+    made.ReferencedSeriesSequence = [series]
+
+
+def _fix_dimension_organization(made: Dataset, stamp: Stamp) -> None:
+    uid = stamp.uid(Kind.SEG, "dimension organization")
+    for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid

@@ -1,0 +1,276 @@
+"""The images that findings are drawn on: headers only, every file opened once."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+
+from pipeline.core.errors import HeaderUnusable, NotFound, OurFault
+from pipeline.encode.modules import PATIENT_AND_STUDY
+from pipeline.findings import Findings
+from pipeline.imaging.header import MALFORMED
+from pipeline.imaging.read import FrameRef
+
+_IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
+_FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+"""What is derived from lossy images says so too (PS3.3 C.7.6.1.1.5)."""
+
+_REST = (
+    *LOSSY,
+    "SpecificCharacterSet",
+    "TimezoneOffsetFromUTC",
+    "Modality",
+    "SeriesNumber",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+    "Manufacturer",
+    "InstitutionName",
+    "StationName",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
+    "NumberOfFrames",
+)
+_READ = sorted({*PATIENT_AND_STUDY, *_IDENTITY, *_PLANE, *_FUNCTIONAL_GROUPS, *_REST})
+
+_MACROS = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "SliceThickness": "PixelMeasuresSequence",
+}
+"""Where multi-frame objects keep the image plane (PS3.3 C.7.6.16.2)."""
+
+OFF_POSITION = 0.25
+"""Of the smallest voxel edge: farther than this, a slice of the labels does not lie on the image that it names."""
+
+OFF_AXES = 0.03
+"""How far direction cosines and the ratio of spacings may differ: headers are rounded, a flipped axis is off by 2."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One slice of the labels and the image that it lies on (PS3.3 C.7.6.2), LPS mm.
+
+    frame_number: counts from 1; None for a single-frame object.
+    position:     (3,) centre of the first voxel.
+    cosines:      (6,) as in Image Orientation (Patient): of increasing column index, then of increasing row index.
+    spacing_mm:   (between rows, between columns).
+    filled:       there is no such image: the slice was interpolated, and the image named is the one before it.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    frame_number: int | None
+    position: Array
+    cosines: Array
+    spacing_mm: tuple[float, float]
+    thickness_mm: float | None
+    filled: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """The series that findings are drawn on, one Frame for each slice of the labels, in their order.
+
+    patient_and_study, header: elements as they stand in the first image; timezone_offset: +hhmm, -hhmm or empty.
+    """
+
+    patient_and_study: Dataset
+    header: Dataset
+    character_set: Any
+    timezone_offset: str
+    modality: str
+    study_instance_uid: str
+    series_instance_uid: str
+    series_number: int
+    frame_of_reference_uid: str
+    position_reference_indicator: str
+    frames: tuple[Frame, ...]
+    frame_counts: dict[str, int]
+
+    @property
+    def image_count(self) -> int:
+        """How many images (frames of multi-frame objects counted one by one) the findings are drawn on."""
+        return sum(not f.filled for f in self.frames)
+
+    @property
+    def instances(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """SOP Instance UID -> (SOP Class UID, frame numbers used); no numbers where all frames are used."""
+        used: dict[str, tuple[str, tuple[int, ...]]] = {}
+        for f in self.frames:
+            if not f.filled:
+                numbers = used.get(f.sop_instance_uid, ("", ()))[1]
+                used[f.sop_instance_uid] = (f.sop_class_uid, (*numbers, f.frame_number or 1))
+        return {
+            uid: (of_class, () if len(numbers) == self.frame_counts[uid] else tuple(sorted(numbers)))
+            for uid, (of_class, numbers) in used.items()
+        }
+
+
+def read_source(findings: Findings) -> Source:
+    """The headers of `findings.frames`. Raises NotFound, HeaderUnusable, or OurFault when they make no series."""
+    if not findings.frames:
+        raise OurFault("findings without frames: there is no image they could be about")
+    headers: dict[Path, Dataset] = {}
+    for ref in findings.frames:
+        if ref.path not in headers:
+            headers[ref.path] = _header(ref)
+        _check_kinship(headers[ref.path], headers[findings.frames[0].path], ref)
+    first = headers[findings.frames[0].path]
+    rest = _part(first, _REST)
+    return Source(
+        patient_and_study=_part(first, PATIENT_AND_STUDY),
+        header=rest,
+        character_set=rest.get("SpecificCharacterSet"),
+        timezone_offset=_offset(rest),
+        modality=str(rest.get("Modality") or ""),
+        study_instance_uid=str(first.StudyInstanceUID),
+        series_instance_uid=str(first.SeriesInstanceUID),
+        series_number=int(rest.get("SeriesNumber") or 0),
+        frame_of_reference_uid=str(rest.get("FrameOfReferenceUID") or ""),
+        position_reference_indicator=str(rest.get("PositionReferenceIndicator") or ""),
+        frames=_frames(headers, findings),
+        frame_counts={str(ds.SOPInstanceUID): int(ds.get("NumberOfFrames") or 1) for ds in headers.values()},
+    )
+
+
+def check_frame_of_reference(source: Source) -> None:
+    """Raises HeaderUnusable without a Frame of Reference UID: nothing can be drawn in a space without a name."""
+    if not source.frame_of_reference_uid:
+        raise HeaderUnusable(
+            "the source images have no FrameOfReferenceUID (PS3.3 C.7.4.1)",
+            "segmentations and contours need one: ask the sender's vendor, or exclude this series in the route",
+        )
+
+
+def labels_of(findings: Findings, source: Source) -> hd.Volume:
+    """The labels, when they agree with lesions and images; raises OurFault when not.
+
+    They hold 0 and the number of every lesion, and each slice lies on the image that it names, corner by corner.
+    """
+    labels = findings.labels
+    if labels is None or len(source.frames) != labels.spatial_shape[0]:
+        raise OurFault("findings.frames and findings.labels differ in their number of slices")
+    numbers = [lesion.number for lesion in findings.lesions]
+    counts = np.bincount(labels.array.ravel(), minlength=len(numbers) + 1)
+    if numbers != list(range(1, len(counts))) or not counts[1:].all():
+        raise OurFault(f"lesions {numbers} do not match the {len(counts) - 1} labels of the volume")
+    _check_alignment(labels, source)
+    return labels
+
+
+def _check_alignment(labels: hd.Volume, source: Source) -> None:
+    affine = np.asarray(labels.affine, dtype=float)
+    limit_mm = OFF_POSITION * min(labels.spacing)
+    lengths = np.array(labels.spacing)[1:]
+    cosines = (affine[:3, [2, 1]] / lengths[::-1]).T.ravel()
+    for i, frame in enumerate(source.frames):
+        off_mm = float(np.linalg.norm(affine[:3, 0] * i + affine[:3, 3] - frame.position))
+        if off_mm > limit_mm:
+            raise OurFault(f"slice {i} of the labels lies {off_mm:.2f} mm off the image that it names")
+        if np.abs(cosines - frame.cosines).max() > OFF_AXES or np.abs(lengths / frame.spacing_mm - 1).max() > OFF_AXES:
+            raise OurFault(f"slice {i} of the labels is turned or scaled against the image that it names")
+
+
+def _header(ref: FrameRef) -> Dataset:
+    try:
+        ds = dcmread(ref.path, stop_before_pixels=True, specific_tags=_READ, force=True)
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"source image {ref.sop_instance_uid} is no longer there",
+            "the archive lost or cleaned it: send the study again",
+        ) from error
+    except MALFORMED as error:
+        raise HeaderUnusable(f"source image {ref.sop_instance_uid}: {type(error).__name__}") from error
+    for keyword in _IDENTITY:
+        if not ds.get(keyword):
+            raise HeaderUnusable(f"source image {ref.sop_instance_uid} has no {keyword}")
+    return ds
+
+
+def _check_kinship(ds: Dataset, first: Dataset, ref: FrameRef) -> None:
+    if ds.SOPInstanceUID != ref.sop_instance_uid:
+        raise OurFault(f"the file of {ref.sop_instance_uid} holds another image")
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
+        if ds.get(keyword) != first.get(keyword):
+            raise HeaderUnusable(
+                f"source image {ref.sop_instance_uid} differs from the first in {keyword}",
+                "the images of a series must share it: ask the sender's vendor",
+            )
+
+
+def _offset(header: Dataset) -> str:
+    text = str(header.get("TimezoneOffsetFromUTC") or "").strip()
+    return text if re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", text) else ""
+
+
+def _part(ds: Dataset, keywords: frozenset[str] | tuple[str, ...]) -> Dataset:
+    """Those elements of `ds` that can be read; a malformed weight of the patient is no reason to withhold a result."""
+    part = Dataset()
+    for keyword in keywords:
+        with contextlib.suppress(*MALFORMED):  # KeyError among them: absent
+            part.add(ds[keyword])
+    return part
+
+
+def _frames(headers: dict[Path, Dataset], findings: Findings) -> tuple[Frame, ...]:
+    made: list[Frame] = []
+    for i, ref in enumerate(findings.frames):
+        frame = _frame(headers[ref.path], ref)
+        if i and ref == findings.frames[i - 1] and findings.labels is not None:
+            position = np.asarray(findings.labels.affine, dtype=float)[:3] @ (i, 0, 0, 1)
+            frame = replace(frame, position=position, filled=True)
+        made.append(frame)
+    return tuple(made)
+
+
+def _frame(ds: Dataset, ref: FrameRef) -> Frame:
+    between_rows, between_columns = _numbers(ds, ref, "PixelSpacing", 2)
+    thickness = _value(ds, ref, "SliceThickness")
+    return Frame(
+        sop_class_uid=str(ds.SOPClassUID),
+        sop_instance_uid=ref.sop_instance_uid,
+        frame_number=ref.frame_number,
+        position=_numbers(ds, ref, "ImagePositionPatient", 3),
+        cosines=_numbers(ds, ref, "ImageOrientationPatient", 6),
+        spacing_mm=(float(between_rows), float(between_columns)),
+        thickness_mm=float(thickness) if thickness else None,
+    )
+
+
+def _numbers(ds: Dataset, ref: FrameRef, keyword: str, count: int) -> Array:
+    try:
+        values = np.array([float(v) for v in _value(ds, ref, keyword)])
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (count,):
+        raise HeaderUnusable(
+            f"source image {ref.sop_instance_uid} has no usable {keyword} (PS3.3 C.7.6.2)",
+            "results cannot be placed in space without it: ask the sender's vendor",
+        )
+    return values
+
+
+def _value(ds: Dataset, ref: FrameRef, keyword: str) -> Any:
+    if ref.frame_number is None:
+        return ds.get(keyword)
+    own, shared = (ds.get(s) or [] for s in reversed(_FUNCTIONAL_GROUPS))
+    groups = [*own[ref.frame_number - 1 : ref.frame_number], *shared[:1]]
+    for group in groups:
+        macro = group.get(_MACROS[keyword])
+        if macro and macro[0].get(keyword) is not None:
+            return macro[0].get(keyword)
+    return ds.get(keyword)

@@ -1,0 +1,212 @@
+"""Findings -> Comprehensive 3D SR with the Measurement Report template (PS3.16 TID 1500)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highdicom as hd
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+from pydicom.uid import SegmentationStorage
+
+from pipeline.core.result import Kind
+from pipeline.core.uid import derive_uid
+from pipeline.encode.common import (
+    LESION_CATEGORY,
+    LESION_SITE,
+    LESION_TYPE,
+    Stamp,
+    date_and_time,
+    dress,
+    local_time,
+    parameters,
+    plain,
+    serial_number,
+    statements,
+)
+from pipeline.encode.library import image_library
+from pipeline.encode.source import Source
+from pipeline.findings import Algorithm, Findings, Lesion
+
+NOT_DETECTED = Code("260415000", "SCT", "Not detected")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+_CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
+
+
+def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Dataset, ...]) -> Dataset:
+    """The SR of `findings`; `others` are the SEG and the RTSTRUCT of the same work, none without lesions.
+
+    TID 1500 with one group for each lesion (TID 1411), pointing at its segment; or, without lesions, one group
+    (TID 1501) that says that none was detected. What else is to be read stands under Qualitative Evaluations.
+    """
+    made_at = date_and_time(local_time(source, stamp))
+    made = hd.sr.Comprehensive3DSR(
+        evidence=[*_images(source), *others],
+        content=_content(findings, source, stamp, others)[0],
+        series_instance_uid=stamp.uid(Kind.SR, "series"),
+        series_number=1,  # `dress` has the last word on series, equipment and patient
+        sop_instance_uid=stamp.uid(Kind.SR, "instance"),
+        instance_number=1,
+        manufacturer="Lantern",
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        previous_versions=_predecessors(source, stamp) or None,
+        content_date=made_at[0],
+        content_time=made_at[1],
+        specific_character_set=None,
+    )
+    return dress(made, Kind.SR, source, findings, stamp)
+
+
+def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Dataset, ...]) -> Any:
+    segs = [ds.SOPInstanceUID for ds in others if ds.SOPClassUID == SegmentationStorage]
+    groups = [_lesion_group(lesion, findings.algorithm, source, segs[0]) for lesion in findings.lesions]
+    content = hd.sr.MeasurementReport(
+        observation_context=_observer(findings.algorithm),
+        procedure_reported=codes.cid100.MRIUnspecifiedBodyRegion
+        if source.modality == "MR"
+        else codes.cid100.ImagingProcedure,
+        title=codes.DCM.ImagingMeasurementReport,
+        imaging_measurements=groups or [_empty_group(findings.algorithm, stamp)],
+    )
+    items = content[0].ContentSequence
+    items.insert(len(items) - 1, image_library(source))
+    items.append(_evaluations(findings, source, stamp))
+    return content
+
+
+def _observer(algorithm: Algorithm) -> Any:
+    device = hd.sr.DeviceObserverIdentifyingAttributes(
+        uid=derive_uid("device", algorithm.name, algorithm.version, algorithm.weights_sha256),
+        name=plain(f"Lantern {algorithm.name}"),
+        manufacturer_name=plain(algorithm.manufacturer),
+        model_name=plain(f"{algorithm.name} {algorithm.version}"),
+        serial_number=serial_number(algorithm),
+    )
+    return hd.sr.ObservationContext(
+        observer_device_context=hd.sr.ObserverContext(
+            observer_type=codes.DCM.Device, observer_identifying_attributes=device
+        )
+    )
+
+
+def _algorithm(algorithm: Algorithm) -> Any:
+    """TID 4019."""
+    return hd.sr.AlgorithmIdentification(
+        name=plain(algorithm.name),
+        version=plain(algorithm.version),
+        parameters=[f"{name}={value}" for name, value in parameters(algorithm).items()],
+        family=algorithm.family,
+        manufacturer=plain(algorithm.manufacturer),
+    )
+
+
+def _lesion_group(lesion: Lesion, algorithm: Algorithm, source: Source, seg_uid: str) -> Any:
+    """TID 1411 with the segment as its region."""
+    return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=lesion.tracking_uid, identifier=plain(lesion.label)),
+        referenced_segment=hd.sr.ReferencedSegment(
+            sop_class_uid=SegmentationStorage,
+            sop_instance_uid=seg_uid,
+            segment_number=lesion.number,
+            source_series=hd.sr.SourceSeriesForSegmentation(source.series_instance_uid),
+        ),
+        finding_category=LESION_CATEGORY,
+        finding_type=LESION_TYPE,
+        finding_sites=[hd.sr.FindingSite(LESION_SITE)],
+        algorithm_id=_algorithm(algorithm),
+        measurements=_measurements(lesion),
+    )
+
+
+def _measurements(lesion: Lesion) -> list[Any]:
+    length, mm = hd.sr.Measurement, codes.UCUM.Millimeter
+    return [
+        hd.sr.Measurement(codes.SCT.Volume, _rounded(lesion.volume_mm3), codes.UCUM.CubicMillimeter),
+        length(Code("103339001", "SCT", "Long Axis"), _rounded(lesion.long_axis_mm), mm),
+        length(Code("103340004", "SCT", "Short Axis"), _rounded(lesion.short_axis_mm), mm),
+        length(Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh"), _rounded(lesion.max_diameter_3d_mm), mm),
+        hd.sr.Measurement(
+            codes.DCM.CertaintyOfFinding,
+            _rounded(100 * lesion.probability),
+            codes.UCUM.Percent,
+            derivation=codes.SCT.Mean,
+        ),
+    ]
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 3)
+
+
+def _empty_group(algorithm: Algorithm, stamp: Stamp) -> Any:
+    """TID 1501: no Finding, which readers would list as one, but the question and its answer."""
+    return hd.sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(
+            uid=stamp.uid(Kind.SR, "no lesion"), identifier="No lesion detected"
+        ),
+        finding_sites=[hd.sr.FindingSite(LESION_SITE)],
+        algorithm_id=_algorithm(algorithm),
+        qualitative_evaluations=[hd.sr.QualitativeEvaluation(LESION_TYPE, NOT_DETECTED)],
+    )
+
+
+def _evaluations(findings: Findings, source: Source, stamp: Stamp) -> Any:
+    """TID 1500 row 12: the summary as a code, and every sentence that the reader should see."""
+    box = hd.sr.ContainerContentItem(name=QUALITATIVE_EVALUATIONS, relationship_type=_CONTAINS)
+    summary = codes.DCM.AllAlgorithmsSucceededWithFindings
+    if not findings.lesions:
+        summary = codes.DCM.AllAlgorithmsSucceededWithoutFindings
+    said = hd.sr.CodeContentItem(
+        name=codes.DCM.CADProcessingAndFindingsSummary, value=summary, relationship_type=_CONTAINS
+    )
+    texts = [
+        hd.sr.TextContentItem(name=codes.DCM.Comment, value=plain(sentence), relationship_type=_CONTAINS)
+        for sentence in sentences(findings, source, stamp)
+        if plain(sentence)
+    ]
+    box.ContentSequence = hd.sr.ContentSequence([said, *texts])
+    return box
+
+
+def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ...]:
+    """What the reader of the report is told, the warning first."""
+    count = len(findings.lesions)
+    found = f"Lesions found: {count}." if count else "No lesion found by the algorithm. This does not exclude one."
+    analysed = f"Images analysed: {source.image_count} of series {source.series_instance_uid}."
+    unverified = "The image count was not verified with the PACS: images may have been missing."
+    replaced = f"This report supersedes {len(stamp.supersedes)} earlier report(s) of this study: " + ", ".join(
+        uid for _, uid, _ in stamp.supersedes
+    )
+    first, *others = statements(findings.algorithm)
+    return (
+        first,
+        found,
+        analysed,
+        *(() if stamp.verified else (unverified,)),
+        *((f"{replaced}.",) if stamp.supersedes else ()),
+        *findings.remarks,
+        *others,
+    )
+
+
+def _images(source: Source) -> list[Dataset]:
+    """The source images as evidence: highdicom wants data sets, and takes patient and study from the first."""
+    return [_stub(source, of_class, uid, source.series_instance_uid) for uid, (of_class, _) in source.instances.items()]
+
+
+def _predecessors(source: Source, stamp: Stamp) -> list[Dataset]:
+    return [_stub(source, of_class, uid, series) for of_class, uid, series in stamp.supersedes]
+
+
+def _stub(source: Source, sop_class_uid: str, sop_instance_uid: str, series_instance_uid: str) -> Dataset:
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = sop_class_uid, sop_instance_uid
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = source.study_instance_uid, series_instance_uid
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex"):
+        setattr(ds, keyword, "")
+    for keyword in ("AccessionNumber", "StudyID", "StudyDate", "StudyTime"):
+        setattr(ds, keyword, None)
+    return ds

@@ -1,0 +1,52 @@
+"""One run of one pipeline, in whatever process this is; every Executor ends here."""
+
+from __future__ import annotations
+
+import logging
+
+from pipeline import registry
+from pipeline.contract import Declined, Inputs
+from pipeline.core import errors
+from pipeline.core.errors import LanternError, PipelineFailed
+from pipeline.execute import device
+from pipeline.execute.options import ExecutorOptions
+from pipeline.findings import Findings
+
+logger = logging.getLogger(__name__)
+
+Answer = Findings | Declined | LanternError
+"""What a run comes to; an error is handed over as a value where it has to cross a process border."""
+
+
+def answer(name: str, inputs: Inputs, options: ExecutorOptions) -> Answer:
+    """Run the pipeline called `name`. Never raises: an error is the answer, in a class of `pipeline.core.errors`."""
+    try:
+        return _checked(name, device.run(registry.get(name), inputs, device.prepare(options)))
+    except LanternError as e:
+        return known(e)
+    # The edge between other people's code and ours: whatever it does, sys.exit included, costs one job.
+    except (Exception, SystemExit) as e:
+        logger.exception("pipeline %s failed", name)
+        return PipelineFailed(f"{name} raised {type(e).__name__}: {e}")
+
+
+def result_of(given: Answer) -> Findings | Declined:
+    """Raise the answer if it is an error, else return it."""
+    if isinstance(given, LanternError):
+        raise given
+    return given
+
+
+def _checked(name: str, outcome: object) -> Findings | Declined:
+    if isinstance(outcome, (Findings, Declined)):
+        return outcome
+    raise PipelineFailed(f"{name} returned {type(outcome).__name__}, neither Findings nor Declined")
+
+
+def known(error: LanternError) -> LanternError:
+    """The error in the nearest class of `pipeline.core.errors`: its caller may not have the pipeline's own classes."""
+    nearest = next(c for c in type(error).__mro__ if c.__module__ == errors.__name__)
+    if type(error) is nearest:
+        return error
+    made: LanternError = nearest(*(str(a) for a in error.args[:2]))
+    return made

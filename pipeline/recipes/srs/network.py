@@ -1,0 +1,50 @@
+"""The network of model 1, and how its input is made; shared by the recipe and its training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+FloatArray = npt.NDArray[np.float32]
+
+PIXEL_MM = 1.0
+"""In-plane pixel size that the network was trained at."""
+
+NEIGHBOURS_MM = (-4.0, -2.0, 0.0, 2.0, 4.0)
+"""The network sees a slice (the middle channel) and what lies this far before and behind it."""
+
+FLAT_ABOVE_MM = 3.5
+"""Slices further apart than this say little about each other: all channels then show the same slice, as in training."""
+
+FILTERS = (16, 32, 64, 128, 192)
+
+
+def build() -> torch.nn.Module:
+    """MONAI DynUNet in 2D: 5 channels in, 1 logit out, sides a multiple of 16."""
+    from monai.networks.nets import DynUNet
+
+    levels = len(FILTERS)
+    return DynUNet(
+        spatial_dims=2,
+        in_channels=len(NEIGHBOURS_MM),
+        out_channels=1,
+        kernel_size=[3] * levels,
+        strides=[1] + [2] * (levels - 1),
+        upsample_kernel_size=[2] * (levels - 1),
+        filters=list(FILTERS),
+        # Instance norm collapsed to background on slices without a lesion; batch statistics keep absolute signal.
+        norm_name="batch",
+    )
+
+
+def normalise(image: FloatArray) -> FloatArray:
+    """Signal over its median in the head, minus one, clipped to -1…4: brain is near 0, air at -1; any shape."""
+    bright = float(np.percentile(image, 99.5))
+    head = image[image > 0.12 * bright]
+    unit = float(np.median(head)) if head.size else 1.0
+    return np.clip(image / max(unit, 1e-6) - 1.0, -1.0, 4.0).astype(np.float32)
