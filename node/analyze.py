@@ -153,6 +153,8 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
 
 
 def _series(inputs: Inputs | None) -> list[dict[str, Any]]:
+    if inputs is None:
+        return []
     return [
         {
             "role": role,
@@ -160,5 +162,5 @@ def _series(inputs: Inputs | None) -> list[dict[str, Any]]:
             "instances": len(s.instances),
             "why": inputs.why.get(role, ""),
         }
-        for role, s in (inputs.series.items() if inputs else ())
+        for role, s in inputs.series.items()
     ]

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from pydicom.uid import UID
+
 from config.settings import Settings
 from node.scu import echo
-from node.syntaxes import decodable, named
+from node.syntaxes import SAMPLES, readable_syntaxes
 from node.wiring import MB, House, open_house
 from pipeline import registry
 from pipeline.core.errors import LanternError
 from pipeline.core.route import Destination, Peer
-from pipeline.execute.device import describe_device
+from pipeline.execute.device import choose, free_gpu_memory
 
 _SECONDS_TO_ANSWER = 3.0
 
@@ -100,15 +102,19 @@ def _who_listens(settings: Settings, what: str, error: OSError) -> Finding:
 
 
 def _decoders() -> Iterator[Finding]:
-    can, cannot = decodable()
-    yield Finding("decoders", Health.GOOD, f"reads {', '.join(named(u) for u in can)}")
+    can = readable_syntaxes()
+    cannot = [uid for uid in SAMPLES if uid not in can]
+    yield Finding("decoders", Health.GOOD, f"reads {', '.join(UID(u).name for u in can)}")
     if cannot:
         advice = "senders are refused these at negotiation; install the decoders of constraints.txt to take them"
-        yield Finding("decoders", Health.WARN, f"does not read {', '.join(named(u) for u in cannot)}", advice)
+        yield Finding("decoders", Health.WARN, f"does not read {', '.join(UID(u).name for u in cannot)}", advice)
 
 
 def _device(settings: Settings) -> Iterator[Finding]:
-    yield Finding(f"device {settings.work.device}", Health.GOOD, describe_device(settings.work.device))
+    free = free_gpu_memory()
+    found = f"computes on {choose(settings.work.device, free)}"
+    found += "".join(f"; gpu:{n} has {b // MB} MB free" for n, b in enumerate(free)) or "; torch finds no GPU"
+    yield Finding(f"device {settings.work.device}", Health.GOOD, found)
 
 
 def _clock() -> Iterator[Finding]:

@@ -21,7 +21,6 @@ from node.intake import Desk as IntakeDesk
 from node.intake import Intake
 from node.loop import holder_name, is_gone
 from node.receive.acceptor import Acceptor, AcceptorOptions
-from node.receive.doors import AllowedPeer
 from node.tls import client_context, server_context
 from node.worker import Bench
 from pipeline import registry
@@ -67,7 +66,7 @@ class House:
                 ae_titles=s.called_ae_titles,
                 host=s.node.host,
                 port=s.node.port,
-                peers=tuple(AllowedPeer(p.ae_title, p.host) for p in s.peers),
+                peers=s.peers,
                 allow_any_calling_ae=s.node.allow_any_calling_ae,
                 require_called_ae=s.node.require_called_ae,
                 max_associations=s.node.max_associations,

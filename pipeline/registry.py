@@ -1,7 +1,7 @@
 """Pipelines by name, through the entry point group `lantern.pipelines`; each is imported at first use.
 
-A name with a colon, "package.module:ATTRIBUTE", is imported as it stands: a pipeline that is being written, or a test's,
-needs no entry point.
+A name with a colon, "package.module:ATTRIBUTE", is imported as it stands: a pipeline that is being written, or a
+test's, needs no entry point.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from pipeline.contract import Pipeline
 from pipeline.core.errors import NotFound, PipelineFailed
+from pipeline.weights import checked_bytes
 
 GROUP = "lantern.pipelines"
 
@@ -43,3 +45,14 @@ def _import(name: str) -> object:
         return getattr(import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as e:
         raise NotFound(f"no pipeline at {name!r}: {e}", "write it as package.module:ATTRIBUTE") from e
+
+
+def verify_weights(name: str) -> None:
+    """Compare the weights of a pipeline with what its weights.toml names. Raises WeightsCorrupt.
+
+    A pipeline without weights.toml beside it has none to compare.
+    """
+    module = import_module(type(get(name)).__module__)
+    folder = Path(module.__file__ or "").parent
+    if (folder / "weights.toml").is_file():
+        checked_bytes(folder)

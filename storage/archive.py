@@ -43,7 +43,10 @@ class Archive:
         self.incoming_dir = root / "incoming"
         with _disk_full_named():
             self.incoming_dir.mkdir(parents=True, exist_ok=True)
-            (root / "files").mkdir(exist_ok=True)
+            for folder in range(256):  # made beforehand, so that no image waits for its folder to become durable
+                (root / f"files/{folder:02x}").mkdir(parents=True, exist_ok=True)
+            _sync_folder(root / "files")
+            _sync_folder(root)
 
     def put(self, data: bytes) -> Stored:
         """Keep `data`; on return it is durable. Raises DiskFull."""
@@ -61,9 +64,8 @@ class Archive:
         with _disk_full_named():
             try:
                 sha256, size = _hash_and_sync(path)
-                relative = f"files/{sha256[:2]}/{sha256[2:4]}/{sha256}.dcm"
+                relative = f"files/{sha256[:2]}/{sha256}.dcm"
                 final = self.root / relative
-                self._make_durable_folder(final.parent)
                 path.replace(final)
                 _sync_folder(final.parent)
             except OSError:
@@ -81,7 +83,7 @@ class Archive:
 
     def stored(self) -> Iterator[tuple[str, float]]:
         """Every stored file as (relative path, modification time in s since the epoch)."""
-        for path in (self.root / "files").glob("*/*/*.dcm"):
+        for path in (self.root / "files").glob("*/*.dcm"):
             with contextlib.suppress(FileNotFoundError):  # another cleaner was quicker
                 yield path.relative_to(self.root).as_posix(), path.stat().st_mtime
 
@@ -98,12 +100,6 @@ class Archive:
         free = self.free_bytes()
         if free - needed_bytes < self.min_free_bytes:
             raise DiskFull(f"{free >> 20} MB free under the archive, {self.min_free_bytes >> 20} MB must stay")
-
-    def _make_durable_folder(self, folder: Path) -> None:
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            _sync_folder(folder.parent)
-            _sync_folder(folder.parent.parent)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from pipeline.core.clock import Clock, utc_now
+from pipeline.core.errors import LedgerUnavailable
 from pipeline.core.job import Decision, Event, Outcome, State, Work
 from pipeline.core.result import DeliveryState
 from pipeline.core.study import Added, Association, Conflict, Instance, Known, Reception
@@ -43,8 +44,11 @@ class Receptions:
         try:
             return self._add_instance(instance, path, association, size_bytes, same_as)
         except sa.exc.IntegrityError:
-            # Another association entered the same instance or study first: now it can be seen.
+            pass  # another association entered the same instance or study first: now it can be seen
+        try:
             return self._add_instance(instance, path, association, size_bytes, same_as)
+        except sa.exc.IntegrityError as e:
+            raise LedgerUnavailable("two associations keep entering the same instance") from e
 
     def _add_instance(
         self, instance: Instance, path: str, association: Association, size_bytes: int, same_as: str

@@ -210,3 +210,11 @@ heartbeat = Table(
     Column("process", String(128), primary_key=True),
     _moment("at"),
 )
+
+#: Numbers that only grow, of things whose rows may be forgotten.
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", sa.BigInteger, nullable=False),
+)

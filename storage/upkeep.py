@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.job import ENDS, State
+from pipeline.core.job import ENDS, Event, State
 from pipeline.core.result import DeliveryState
 from storage import tables as t
 from storage.engine import Database
@@ -22,8 +22,15 @@ class Counts:
     deliveries: dict[tuple[str, str], int] = field(default_factory=dict)  # (destination, state)
     oldest_waiting_at: dict[str, datetime] = field(default_factory=dict)  # by destination
     open_receptions: int = 0
-    instances: int = 0
+    instances: int = 0  # here now
+    received: int = 0  # ever
+    declined: int = 0  # ever, as moves
+    failed: int = 0  # ever, as moves
+    image_bytes: int = 0
     conflicts: int = 0
+
+
+_FORGOTTEN = "instances forgotten"
 
 
 class Upkeep:
@@ -47,10 +54,12 @@ class Upkeep:
 
     def counts(self) -> Counts:
         """How much there is of everything."""
-        d, r = t.delivery.c, t.reception.c
+        d, r, i, m = t.delivery.c, t.reception.c, t.instance.c, t.move.c
         n = sa.func.count()
         waiting = sa.select(d.destination, sa.func.min(d.created_at)).where(d.state == DeliveryState.WAITING.value)
         with self._db.read() as db:
+            moves: dict[str, int] = dict(r.tuple() for r in db.execute(sa.select(m.event, n).group_by(m.event)))
+            here = db.execute(sa.select(n).select_from(t.instance)).scalar_one()
             return Counts(
                 jobs=dict(r.tuple() for r in db.execute(sa.select(t.job.c.state, n).group_by(t.job.c.state))),
                 deliveries={
@@ -59,7 +68,11 @@ class Upkeep:
                 },
                 oldest_waiting_at={w: at for w, at in db.execute(waiting.group_by(d.destination)) if at},
                 open_receptions=db.execute(sa.select(n).where(r.settled < r.revision)).scalar_one(),
-                instances=db.execute(sa.select(n).select_from(t.instance)).scalar_one(),
+                instances=here,
+                received=here + _tally(db, _FORGOTTEN),
+                declined=moves.get(Event.DECLINE.value, 0),
+                failed=moves.get(Event.FAIL.value, 0),
+                image_bytes=int(db.execute(sa.select(sa.func.coalesce(sa.func.sum(i.size_bytes), 0))).scalar_one()),
                 conflicts=db.execute(sa.select(n).select_from(t.conflict)).scalar_one(),
             )
 
@@ -93,6 +106,7 @@ class Upkeep:
         with self._db.write() as db:
             paths = db.execute(sa.select(t.instance.c.path).where(t.instance.c.study_instance_uid == s)).scalars().all()
             aside = db.execute(sa.select(t.conflict.c.path).where(t.conflict.c.study_instance_uid == s)).scalars().all()
+            _count_up(db, _FORGOTTEN, len(paths))
             for table in (t.arrival, t.conflict, t.reception, t.instance, t.decision):
                 db.execute(sa.delete(table).where(table.c.study_instance_uid == s))
         return [*paths, *aside]
@@ -120,3 +134,13 @@ class Upkeep:
         with self._db.read() as db:
             db.execute(sa.select(t.job.c.id).limit(1))
         return True
+
+
+def _tally(db: sa.Connection, name: str) -> int:
+    return db.execute(sa.select(t.tally.c.value).where(t.tally.c.name == name)).scalar() or 0
+
+
+def _count_up(db: sa.Connection, name: str, by: int) -> None:
+    c = t.tally.c
+    if not db.execute(sa.update(t.tally).where(c.name == name).values(value=c.value + by)).rowcount:
+        db.execute(sa.insert(t.tally).values(name=name, value=by))

@@ -96,7 +96,9 @@ def web(config: Config = None) -> None:
 
 def clean(
     config: Config = None,
-    every_s: Annotated[float, typer.Option(help="Go on, cleaning every so many seconds; 0 cleans once.", min=0.0)] = 0.0,
+    every_s: Annotated[
+        float, typer.Option(help="Go on, cleaning every so many seconds; 0 cleans once.", min=0.0)
+    ] = 0.0,
 ) -> None:
     """Delete images and results whose time is over, and files that nothing refers to."""
     from dataclasses import asdict

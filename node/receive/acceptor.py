@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 ABANDONED_AFTER_S = 3600.0
 """A temporary file not written to for this long belongs to a process that is gone."""
 
+ABORT_S = 2.0
+"""How long `stop` waits for aborted associations to be gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptorOptions:
@@ -94,7 +97,7 @@ class Acceptor:
             evt_handlers=self._handlers(),
             server_class=StoreServer,
             limits=Limits(
-                options.max_connections,
+                max(options.max_connections, 2 * options.max_associations),
                 options.acse_timeout_s,
                 options.network_timeout_s,
                 max(options.max_pdu_bytes, LONGEST_PDU_BYTES),
@@ -113,8 +116,7 @@ class Acceptor:
         deadline = time.monotonic() + grace_s
         while server.active_associations and time.monotonic() < deadline:
             time.sleep(0.02)
-        for assoc in server.active_associations:
-            assoc.abort()
+        _abort(server.active_associations)
         self._server = None
 
     def _application_entity(self) -> AE:
@@ -160,6 +162,16 @@ class Acceptor:
         except Exception:  # pynetdicom would let in whomever this cannot judge
             log.exception("an association request could not be judged")
             return Rejection.NO_REASON_GIVEN
+
+
+def _abort(associations: list[Association]) -> None:
+    """Abort them all at once; one that stands in the middle of a PDU does not hear, and is left to its time limit."""
+    threads = [threading.Thread(target=assoc.abort, daemon=True) for assoc in associations]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + ABORT_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _on_end(event: Any, how: str) -> None:

@@ -1,1 +1,1 @@
-"""TODOOM."""
+"""What a browser, a load balancer or Prometheus may ask a node."""

@@ -18,7 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pipeline.core.errors import OurFault
 from pipeline.core.result import Kind
 from pipeline.core.uid import derive_uid
-from pipeline.encode.modules import PATIENT_AND_STUDY
+from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
 from pipeline.encode.source import Source
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings
 
@@ -32,19 +32,6 @@ EVIDENCE_TIERS = {
     "T2": "tried on real images with expert labels",
     "T3": "tried in clinical use",
 }
-
-_TYPE_2 = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
-)
-"""Present in every object, if only empty (PS3.3 C.7.1.1, C.7.2.1)."""
 
 _EQUIPMENT = (
     "Manufacturer",
@@ -189,7 +176,7 @@ def dress(made: Dataset, kind: Kind, source: Source, findings: Findings, stamp: 
     """
     ds = Dataset({element.tag: element for element in made if element.keyword not in PATIENT_AND_STUDY})
     ds.update({tag: deepcopy(element) for tag, element in source.patient_and_study.items()})
-    for keyword in _TYPE_2:
+    for keyword in IDENTIFYING:
         if keyword not in ds:
             setattr(ds, keyword, "")
     _series(ds, kind, source, findings.algorithm, stamp)

@@ -29,3 +29,17 @@ ClinicalTrialTimePointID ClinicalTrialTimePointDescription ConsentForClinicalTri
 
 PATIENT_AND_STUDY = frozenset(_NAMES.split())
 """Patient, General Study, Patient Study, Clinical Trial Subject and Study modules (PS3.3 C.7.1, C.7.2)."""
+
+IDENTIFYING = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+"""Type 1 and 2 of these modules: present in every object, if only empty, and never altered."""

@@ -11,10 +11,11 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import DataElement, Dataset, config, dcmread
+from pydicom.valuerep import validate_value
 
 from pipeline.core.errors import HeaderUnusable, NotFound, OurFault
-from pipeline.encode.modules import PATIENT_AND_STUDY
+from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
 from pipeline.findings import Findings
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.read import FrameRef
@@ -42,6 +43,9 @@ _REST = (
     "NumberOfFrames",
 )
 _READ = sorted({*PATIENT_AND_STUDY, *_IDENTITY, *_PLANE, *_FUNCTIONAL_GROUPS, *_REST})
+
+_STRICT = ("AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI")
+"""Value representations with a form that a value can miss (PS3.5 6.2)."""
 
 _MACROS = {
     "ImagePositionPatient": "PlanePositionSequence",
@@ -218,12 +222,29 @@ def _offset(header: Dataset) -> str:
 
 
 def _part(ds: Dataset, keywords: frozenset[str] | tuple[str, ...]) -> Dataset:
-    """Those elements of `ds` that can be read; a malformed weight of the patient is no reason to withhold a result."""
+    """Those elements of `ds` that can be read.
+
+    What identifies patient and study stays as it is, right or wrong, or the PACS would file the result elsewhere;
+    of the rest, malformed values (an age of "0Y") are not handed on: they would make the result malformed.
+    """
     part = Dataset()
     for keyword in keywords:
         with contextlib.suppress(*MALFORMED):  # KeyError among them: absent
-            part.add(ds[keyword])
+            if keyword in IDENTIFYING or _is_well_formed(ds[keyword]):
+                part.add(ds[keyword])
     return part
+
+
+def _is_well_formed(element: DataElement) -> bool:
+    if element.VR not in _STRICT:
+        return True
+    values = element.value if element.VM > 1 else [element.value]
+    try:
+        for value in values:
+            validate_value(element.VR, "" if value is None else str(value), config.RAISE)
+    except ValueError:
+        return False
+    return True
 
 
 def _frames(headers: dict[Path, Dataset], findings: Findings) -> tuple[Frame, ...]:

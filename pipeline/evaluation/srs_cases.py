@@ -17,7 +17,7 @@ BTP_SPACING_MM = (6.0, 0.9375, 0.9375)
 """The headers of brain/btp_t1c say 1 mm; see the README of the data."""
 
 LESION_MM3 = 260.0
-"""An expert's component below this (50 voxels of a thick-slice scan) is speckle of the mask, not a lesion of its own."""
+"""A part of a mask below this (50 voxels of a thick-slice scan) is speckle, not a lesion of its own."""
 
 APART_MM = 8.0
 """Parts of a mask nearer than this to each other are one lesion."""
@@ -92,15 +92,17 @@ def _dice(a: Mask, b: Mask) -> float:
 
 def table(scores: list[Score]) -> str:
     """A Markdown table: one row a case, and the sums."""
-    rows = ["| case | lesions | found | false positives | Dice | Dice, cores filled | s |", "|---|---|---|---|---|---|---|"]
-    rows += [
-        f"| {s.name} | {s.lesions} | {s.found} | {s.false_positives} | {s.dice:.2f} | {s.dice_filled:.2f} | {s.seconds:.1f} |"
-        for s in scores
+    rows = [
+        "| case | lesions | found | false positives | Dice | Dice, cores filled | s |",
+        "|---|---|---|---|---|---|---|",
     ]
-    cases, mean = len(scores), float(np.mean([s.false_positives for s in scores]))
-    rows.append(
-        f"| **{cases} cases** | {sum(s.lesions for s in scores)} | {sum(s.found for s in scores)} | {mean:.2f} per case "
-        f"| median {np.median([s.dice for s in scores]):.2f} | median {np.median([s.dice_filled for s in scores]):.2f} "
-        f"| {np.mean([s.seconds for s in scores]):.1f} |"
-    )
+    rows += [_row(s.name, s.lesions, s.found, s.false_positives, s.dice, s.dice_filled, s.seconds) for s in scores]
+    wrong, seconds = (float(np.mean([getattr(s, k) for s in scores])) for k in ("false_positives", "seconds"))
+    dice, filled = (float(np.median([getattr(s, k) for s in scores])) for k in ("dice", "dice_filled"))
+    lesions, found = sum(s.lesions for s in scores), sum(s.found for s in scores)
+    rows.append(_row(f"**all {len(scores)}: sum, mean, median**", lesions, found, wrong, dice, filled, seconds))
     return "\n".join(rows)
+
+
+def _row(name: str, lesions: int, found: int, wrong: float, dice: float, filled: float, seconds: float) -> str:
+    return f"| {name} | {lesions} | {found} | {wrong:.3g} | {dice:.2f} | {filled:.2f} | {seconds:.1f} |"

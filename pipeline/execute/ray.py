@@ -1,4 +1,4 @@
-"""Run in an actor of a Ray cluster: one of its own on this machine, or one that is there. The only file that knows Ray."""
+"""Run in an actor of a Ray cluster, one of its own on this machine or one that is there; no other file knows Ray."""
 
 from __future__ import annotations
 

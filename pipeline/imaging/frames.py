@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from pipeline.core.errors import GeometryUnusable, HeaderUnusable
+from pipeline.core.errors import GeometryUnusable
 from pipeline.core.study import Instance, Series
 from pipeline.imaging.header import DEFER_BYTES, MALFORMED, first_item_groups, groups_in, read_header
 from pipeline.imaging.values import plain_values
@@ -102,7 +102,10 @@ def _functional_groups(instance: Instance) -> list[dict[str, Any]]:
         shared = _merged(first_item_groups(ds, "SharedFunctionalGroupsSequence"))
         return [{**shared, **_merged(groups_in(item))} for item in ds.get("PerFrameFunctionalGroupsSequence") or []]
     except MALFORMED as error:
-        raise HeaderUnusable(f"the functional groups of {instance.sop_instance_uid} do not parse") from error
+        raise GeometryUnusable(
+            f"the functional groups of {instance.sop_instance_uid} do not parse ({type(error).__name__})",
+            "the file may be truncated: send it again",
+        ) from error
 
 
 def _merged(groups: list[Dataset]) -> dict[str, Any]:

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import ImplicitVRLittleEndian
 
 from pipeline.core.errors import HeaderUnusable
 from pipeline.core.study import Instance, Study, group
 from pipeline.core.uid import is_uid
-from pipeline.imaging.values import plain_values
+from pipeline.imaging.values import MALFORMED, plain_values
+
+__all__ = [
+    "FILED_BY",
+    "MALFORMED",
+    "first_item_groups",
+    "groups_in",
+    "header_of",
+    "looks_like_dicom",
+    "read_header",
+    "scan",
+]
 
 FILED_BY = ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID")
 """The attributes an instance is filed by (PS3.3 C.12.1, C.7.2.1, C.7.3.1)."""
 
 DEFER_BYTES = 1 << 18
 """Elements longer than this stay on disk: a header never costs what its object weighs."""
-
-MALFORMED: tuple[type[Exception], ...] = (
-    InvalidDicomError,
-    BytesLengthException,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    NotImplementedError,
-    ArithmeticError,
-    AssertionError,
-    RecursionError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom raises on bytes that are not what they claim to be. OSError is not among them: that is the disk."""
 
 _NO_GROUP = ("CodeValue", "ReferencedSOPInstanceUID")
 
@@ -55,6 +45,8 @@ def read_header(path: Path, sha256: str = "") -> Instance:
     try:
         ds = dcmread(path, stop_before_pixels=True, defer_size=DEFER_BYTES, force=True)
     except MALFORMED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise HeaderUnusable(f"not a readable DICOM file: {type(error).__name__}", _HINT) from error
     return header_of(ds, path, sha256)
 

@@ -77,7 +77,7 @@ _IMAGE_TYPE = {
     "MOCOSERIES": Weighting.PERFUSION,
     "TOF": Weighting.ANGIO,
 }
-"""Image Type values of Siemens, Philips and GE that name the contrast."""
+"""Image Type values of Siemens, Philips and GE that name the contrast; maps come before what they are made of."""
 
 _SIEMENS = (
     ("tfl3d", Weighting.T1),
@@ -155,9 +155,9 @@ def weighting_of(series: Series) -> Said:
 
 def _stated(series: Series) -> Said | None:
     types = _words(series.get("ImageType")) + _words(series.get("FrameType"))
-    for word in types:
-        if word in _IMAGE_TYPE:
-            return _IMAGE_TYPE[word], f"ImageType has {word}"
+    for word, weighting in _IMAGE_TYPE.items():
+        if word in types:
+            return weighting, f"ImageType has {word}"
     b_value = _number(series.get("DiffusionBValue"))
     if b_value:
         return Weighting.DWI, f"DiffusionBValue is {b_value:g}"

@@ -48,6 +48,11 @@ SamePixels = Callable[[list[Frame]], bool]
 """Whether all of these frames show the same pixels; asked only when headers do not tell frames apart."""
 
 
+def count_places(frames: list[Frame]) -> int:
+    """How many different places along the normal the frames lie at."""
+    return len(_places(frames))
+
+
 def one_per_place(frames: list[Frame], same_pixels: SamePixels) -> Kept:
     """Leave one frame at each place. Raises GeometryUnusable, naming what the images at one place differ in.
 

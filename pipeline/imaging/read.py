@@ -23,7 +23,7 @@ __all__ = ["FrameRef", "SeriesVolume", "read_volume"]
 
 Pixels = NDArray[Any]
 
-_NOT_DECODED: tuple[type[Exception], ...] = (*MALFORMED, RuntimeError, OSError)
+_NOT_DECODED: tuple[type[Exception], ...] = (*MALFORMED, RuntimeError)
 """Decoders are plug-ins and raise what they like; Pillow's word for a truncated file is OSError."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.core.errors import GeometryUnusable
 from pipeline.imaging.frames import Frame, Vector
-from pipeline.imaging.overlaps import SamePixels, one_per_place
+from pipeline.imaging.overlaps import SamePixels, count_places, one_per_place
 
 MIN_SLICES = 3
 """With two slices there is one distance and nothing to tell whether a slice is missing in it."""
@@ -54,9 +54,9 @@ def stack(frames: list[Frame], same_pixels: SamePixels, allow_missing: int = 0) 
     if not frames:
         raise GeometryUnusable("the series has no images", _HINT_REGULAR)
     _check_alike(frames)
+    _check_count(count_places(frames), len(frames))
     kept = one_per_place(frames, same_pixels)
     ordered = kept.frames
-    _check_count(len(ordered), len(frames))
     first = ordered[0]
     offsets = np.array([f.position_mm for f in ordered]) - np.array(first.position_mm)
     along = offsets @ first.normal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydicom import Dataset
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.valuerep import TEXT_VR_DELIMS
 
@@ -22,16 +24,24 @@ Plain = str | int | float
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _TEXT = {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 _ONE_VALUE = {"LT", "ST", "UT", "UR"}
-_BROKEN = (
+MALFORMED: tuple[type[Exception], ...] = (
+    InvalidDicomError,
+    BytesLengthException,
+    EOFError,
+    OSError,
     ValueError,
     TypeError,
     LookupError,
     AttributeError,
-    OverflowError,
     NotImplementedError,
+    ArithmeticError,
+    AssertionError,
     RecursionError,
+    MemoryError,
     struct.error,
+    zlib.error,
 )
+"""What pydicom raises on bytes that are not what they claim to be; the disk's own errors are told by an errno."""
 
 
 def plain_values(ds: Dataset) -> dict[str, Any]:
@@ -59,7 +69,7 @@ def _value(ds: Dataset, tag: Any, encodings: list[str]) -> Any:
             return _code_meanings(ds, tag)
         is_raw = isinstance(element, RawDataElement)
         values = _from_raw(element, vr, ds, encodings) if is_raw else _from_set(element, vr)
-    except _BROKEN:
+    except MALFORMED:
         return None
     if not values:
         return None

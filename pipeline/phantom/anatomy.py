@@ -63,7 +63,9 @@ def _brain(space: Space) -> tuple[FloatArray, FloatArray, FloatArray]:
     upper = np.minimum(upper, 0.8 * (space.z + 20 + 6 * (space.y / 80)))
     temporal = space.pair((38, -14, -24), (26 * size[0], 38 * size[1], 20))
     cerebrum = np.maximum(upper, temporal) + lumps
-    cerebellum = np.minimum(space.pair((24, 42, -44), (32 * size[0], 30 * size[1], 24)), 0.9 * (-space.z - 20)) + 0.5 * lumps
+    cerebellum = (
+        np.minimum(space.pair((24, 42, -44), (32 * size[0], 30 * size[1], 24)), 0.9 * (-space.z - 20)) + 0.5 * lumps
+    )
     radius = np.sqrt(space.x**2 + ((space.y - 8 - 0.06 * (space.z + 20)) * 0.95) ** 2)
     width = np.where(space.z > -55, 14, 7)
     stem = np.minimum(width - radius, np.minimum(-space.z - 4, 200 + space.z))
@@ -76,7 +78,9 @@ def _shell(space: Space, inside: FloatArray) -> TissueMap:
     bone = float(rng.uniform(6, 9)) + 1.2 * space.noise(30.0)
     scalp = float(rng.uniform(5, 9)) + 1.0 * space.noise(40.0)
     # Bone and scalp follow the smooth outline of the head, not the fissures between the parts of the brain.
-    outline = np.maximum(inside, np.minimum(space.ellipsoid((0, 4, -8), (72, 88, 74)), space.z + 30 + 2 * space.noise(15.0)))
+    outline = np.maximum(
+        inside, np.minimum(space.ellipsoid((0, 4, -8), (72, 88, 74)), space.z + 30 + 2 * space.noise(15.0))
+    )
     face = np.maximum(space.ellipsoid((0, -48, -70), (58, 48, 62)), 58 - np.hypot(space.x, (space.y - 18) * 0.9))
     face = np.where(space.z < -25, face, -20)
     tissues = np.zeros(space.x.shape, np.uint8)
@@ -155,7 +159,9 @@ def _midline(space: Space, tissues: TissueMap, cerebrum: FloatArray) -> None:
     tentorium = (np.abs(space.z + 20) < 0.9) & (space.y > 14) & (np.hypot(space.x, space.y) > 22)
     inside_skull = tissues != T.BONE
     tissues[tentorium & inside_skull & (cerebrum > -8)] = T.DURA
-    sagittal = (cerebrum > -2) & (np.abs(bend) < 4.5 - 0.7 * cerebrum) & ((space.z > 25) | ((space.y > 40) & (space.z > -20)))
+    sagittal = (
+        (cerebrum > -2) & (np.abs(bend) < 4.5 - 0.7 * cerebrum) & ((space.z > 25) | ((space.y > 40) & (space.z > -20)))
+    )
     tissues[sagittal & (space.y > -70)] = T.SINUS
     straight = np.hypot(bend, space.z - 0.35 * (space.y - 72) + 20) < 2.2
     tissues[straight & (space.y > 28) & (cerebrum > -3)] = T.SINUS

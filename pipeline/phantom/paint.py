@@ -53,7 +53,9 @@ class Look:
     random_contrast: bool = False
 
 
-def paint(rng: np.random.Generator, tissues: TissueMap, spacing_mm: tuple[float, float, float], look: Look) -> FloatArray:
+def paint(
+    rng: np.random.Generator, tissues: TissueMap, spacing_mm: tuple[float, float, float], look: Look
+) -> FloatArray:
     """A noiseless, unblurred image of the tissues, white matter at 1.0, vessels drawn; (slices, rows, columns)."""
     signal = _signals(rng, look.random_contrast)
     image = lookup(signal)[tissues]
@@ -98,7 +100,11 @@ def _draw_vessels(
 
 
 def _curves(
-    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float, float, float], length_mm: float, radius_mm: float
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    spacing_mm: tuple[float, float, float],
+    length_mm: float,
+    radius_mm: float,
 ) -> FloatArray:
     lengths = [length_mm / s for s in spacing_mm]
     n1, n2 = smooth_noise(rng, shape, lengths), smooth_noise(rng, shape, lengths)
@@ -117,10 +123,9 @@ def degrade(
     bias: float = 0.2,
     noise: float = 0.03,
 ) -> FloatArray:
-    """What a scanner adds: point spread (standard deviation in mm), coil sensitivity, Rician noise (of white matter)."""
+    """What a scanner adds: point spread (standard deviation, mm), coil sensitivity, Rician noise (of white matter)."""
     out = ndimage.gaussian_filter(image, [blur_mm / s for s in spacing_mm], truncate=2.5)
     out *= np.exp(bias * np.clip(smooth_noise(rng, image.shape, [90.0 / s for s in spacing_mm]), -2, 2))
     real = out + noise * rng.standard_normal(image.shape, dtype=np.float32)
     imaginary = noise * rng.standard_normal(image.shape, dtype=np.float32)
     return np.sqrt(real**2 + imaginary**2).astype(np.float32)
-

@@ -34,7 +34,7 @@ BRIGHTNESS = 400.0
 
 @dataclass(frozen=True, slots=True)
 class PhantomLesion:
-    """What was put where: centre in LPS mm, diameter of the sphere it was made from, and its kind (solid, rim, patchy)."""
+    """What was put where: centre in LPS mm, diameter of the sphere it was made from, kind (solid, rim, patchy)."""
 
     number: int
     centre_mm: tuple[float, float, float]
@@ -44,7 +44,7 @@ class PhantomLesion:
 
 @dataclass(frozen=True, slots=True)
 class Phantom:
-    """image: int16, truth: uint16 (0 background, 1…n), both (slices, rows, columns) in LPS mm; lesions in order of number."""
+    """image: int16, truth: uint16 (0 background, 1…n), both (slices, rows, columns), LPS mm; lesions by number."""
 
     image: hd.Volume
     truth: hd.Volume
@@ -63,7 +63,7 @@ def t1c_phantom(
 ) -> Phantom:
     """A contrast-enhanced T1 image of a made-up head; the same arguments give the same image.
 
-    shape, spacing_mm: of the wanted series, (slices, rows, columns). Slices thicker than 1.5 mm are averages of thin ones.
+    shape, spacing_mm: of the wanted series, (slices, rows, columns). Slices over 1.8 mm are averages of thin ones.
     lesions:           how many metastases; 0 for a study without a finding.
     skull:             False leaves the brain alone, as after skull stripping.
     diameters_mm:      range, drawn log-uniformly.
@@ -81,9 +81,7 @@ def t1c_phantom(
     truth = _thick_labels(labels, shape, thin)
     stored = np.clip(image * BRIGHTNESS, 0, 32000).astype(np.int16)
     where = {"affine": affine, "coordinate_system": "PATIENT"}
-    return Phantom(
-        hd.Volume(stored, **where), hd.Volume(truth, **where), tuple(_in_mm(d, affine, thin) for d in drawn)
-    )
+    return Phantom(hd.Volume(stored, **where), hd.Volume(truth, **where), tuple(_in_mm(d, affine, thin) for d in drawn))
 
 
 def paint_head(
@@ -110,6 +108,13 @@ def paint_head(
     if not skull:
         image[~keep] = 0
     return image, labels, drawn
+
+
+def axial_head(
+    rng: np.random.Generator, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]
+) -> TissueMap:
+    """The tissue map of a made-up head, axial, (slices, rows, columns)."""
+    return head(_space(rng, shape, spacing_mm, _affine(shape, spacing_mm, "axial")[:3, :3] / spacing_mm))
 
 
 def _affine(
@@ -140,13 +145,13 @@ def _space(
     spacing_mm: tuple[float, float, float],
     axes: npt.NDArray[np.float64],
 ) -> Space:
-    steps = [
-        (np.arange(n, dtype=np.float32) - (n - 1) / 2) * s for n, s in zip(shape, spacing_mm, strict=True)
-    ]
+    steps = [(np.arange(n, dtype=np.float32) - (n - 1) / 2) * s for n, s in zip(shape, spacing_mm, strict=True)]
     grids = np.meshgrid(*steps, indexing="ij", sparse=True)
     offset = (0.0, 4.0, -12.0)
     x, y, z = (
-        np.asarray(sum(float(axes[i, j]) * grids[j] for j in range(3)) + offset[i] + np.zeros(shape, np.float32), np.float32)
+        np.asarray(
+            sum(float(axes[i, j]) * grids[j] for j in range(3)) + offset[i] + np.zeros(shape, np.float32), np.float32
+        )
         for i in range(3)
     )
     return Space(x, y, z, spacing_mm, rng)

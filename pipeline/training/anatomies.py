@@ -99,7 +99,7 @@ def _enhancing(rng: np.random.Generator, tissues: TissueMap) -> None:
     below = np.argwhere(tissues == T.BRAINSTEM)
     if len(below):
         top = below[np.argmax(below[:, 0])]
-        centre = top + [-12 + int(rng.integers(-4, 4)), -22 + int(rng.integers(-5, 5)), 0]
+        centre = top + np.array([-12 + rng.integers(-4, 4), -22 + rng.integers(-5, 5), 0])
         _blob(tissues, centre, (4, 4.5, 6.5), T.PITUITARY)
 
 

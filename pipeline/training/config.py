@@ -43,7 +43,9 @@ def read_config(path: Path) -> Config:
     """The configuration in a TOML file. Raises ConfigInvalid, naming what is missing or unknown."""
     given = tomllib.loads(path.read_text())
     wanted = {f.name for f in fields(Config)}
-    wrong = [f"missing: {n}" for n in sorted(wanted - given.keys())] + [f"unknown: {n}" for n in sorted(given.keys() - wanted)]
+    wrong = [f"missing: {n}" for n in sorted(wanted - given.keys())] + [
+        f"unknown: {n}" for n in sorted(given.keys() - wanted)
+    ]
     if wrong:
         raise ConfigInvalid(f"{path.name}: {'; '.join(wrong)}", "pipeline/training/srs.toml has every key")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}

@@ -50,18 +50,19 @@ class Source:
         return Batch(image, mask, torch.from_numpy(np.stack([_weights(m) for m in mask[:, 0].numpy()]))[:, None])
 
     def _slice(self, rng: np.random.Generator) -> FloatArray:
-        c = self.config
-        draw = float(rng.random())
-        for kind, share in (("slices", c.share_slices), ("real", c.share_real), ("procedural", c.share_procedural)):
-            if draw < share:
-                break
-            draw -= share
-        else:
-            kind = "labelmap"
+        kind = self._kind(float(rng.random()))
         if kind == "slices" and self.slices:
             return _from_slice(rng, self.slices[int(rng.integers(len(self.slices)))])
         heads = self.heads.get(kind) or next(iter(self.heads.values()))
-        return _from_head(rng, heads[int(rng.integers(len(heads)))], c.thick)
+        return _from_head(rng, heads[int(rng.integers(len(heads)))], self.config.thick)
+
+    def _kind(self, draw: float) -> str:
+        c = self.config
+        for kind, share in (("slices", c.share_slices), ("real", c.share_real), ("procedural", c.share_procedural)):
+            if draw < share:
+                return kind
+            draw -= share
+        return "labelmap"
 
 
 def _from_slice(rng: np.random.Generator, source: RealSlice) -> FloatArray:
@@ -93,7 +94,8 @@ def _focus(rng: np.random.Generator, source: Head) -> list[int]:
     """Where to look: at a lesion, mostly; else anywhere in the head."""
     if source.centres and rng.random() < 0.7:
         centre = source.centres[int(rng.integers(len(source.centres)))]
-        return [int(np.clip(c + rng.integers(-2, 3), 0, n - 1)) for c, n in zip(centre, source.image.shape, strict=True)]
+        shape = source.image.shape
+        return [int(np.clip(c + rng.integers(-2, 3), 0, n - 1)) for c, n in zip(centre, shape, strict=True)]
     return [int(rng.integers(int(n * 0.05), int(n * 0.95))) for n in source.image.shape]
 
 

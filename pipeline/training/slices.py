@@ -41,7 +41,8 @@ def load_slices(data: Path, held_out: bool) -> list[RealSlice]:
             # The set is stored transposed: turn image and mask alike.
             image = np.asarray(Image.open(folder / "images" / f"{row['id']}.png").convert("L"), np.float32).T
             mask = np.asarray(Image.open(folder / "masks" / f"{row['id']}.png").convert("L")).T > 0
-            found.append(_slice(normalise(np.ascontiguousarray(image)) + 1, np.ascontiguousarray(mask), row["tumour_type"]))
+            signal = normalise(np.ascontiguousarray(image)) + 1
+            found.append(_slice(signal, np.ascontiguousarray(mask), row["tumour_type"]))
     return found
 
 

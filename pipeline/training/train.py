@@ -6,7 +6,7 @@ import json
 import math
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -17,6 +17,9 @@ from pipeline.training.config import Config
 from pipeline.training.samples import Batch, Source
 
 VALIDATION_BATCHES = 12
+
+Tell = Callable[[int, float, dict[str, float] | None], None]
+"""Is told the step that was done, its loss, and the validation figures when there are new ones."""
 
 
 def train(config: Config, training: Source, validation: Source, folder: Path, tell: Tell) -> Path:
@@ -37,13 +40,6 @@ def train(config: Config, training: Source, validation: Source, folder: Path, te
         if state.step % config.checkpoint_every == 0 or state.step == config.steps:
             state.save(folder / "checkpoint.pt")
     return folder / "checkpoint.pt"
-
-
-class Tell:
-    """Somebody who wants to know how far the training is."""
-
-    def __call__(self, step: int, loss: float, figures: dict[str, float] | None) -> None:
-        """Step done, its loss, and the validation figures when there are new ones."""
 
 
 class _State:
@@ -98,12 +94,16 @@ class _State:
     @torch.no_grad()
     def _average(self) -> None:
         keep = min(self.config.ema, (self.step + 1) / (self.step + 10))
-        new = self.network.state_dict()
-        for name, value in self.averaged.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.mul_(keep).add_(new[name], alpha=1 - keep)
+        for mean, new in zip(_tensors(self.averaged), _tensors(self.network), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.mul_(keep).add_(new, alpha=1 - keep)
             else:
-                value.copy_(new[name])
+                mean.copy_(new)
+
+
+def _tensors(network: torch.nn.Module) -> list[torch.Tensor]:
+    """Every parameter and buffer once; a state dict would name DynUNet's twice."""
+    return [*network.parameters(), *network.buffers()]
 
 
 def loss_of(logit: torch.Tensor, batch: Batch) -> torch.Tensor:

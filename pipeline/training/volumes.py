@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from pipeline.phantom.anatomy import head
 from pipeline.phantom.lesions import Drawn, Labels, Recipe, draw_lesions
 from pipeline.phantom.noise import FloatArray
 from pipeline.phantom.paint import Look, degrade
-from pipeline.phantom.phantom import _affine, _space, paint_head
+from pipeline.phantom.phantom import axial_head, paint_head
 from pipeline.recipes.srs.network import normalise
 from pipeline.training.anatomies import label_map_anatomy, load_canonical
 from pipeline.training.config import Config
@@ -29,7 +28,7 @@ ONE_MM = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One training volume. image: bytes (slices, rows, columns) at 1 mm; labels: 0 background, 1…n; centres by index."""
+    """One training volume, 1 mm. image: bytes (slices, rows, columns); labels: 0 background, 1…n; centres by index."""
 
     image: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
@@ -45,6 +44,7 @@ def plan(config: Config) -> dict[str, list[tuple[str, int]]]:
     labels = [("labelmap", n) for n in range(config.labelmap_heads)]
     procedural = [("procedural", n) for n in range(config.procedural_heads)]
     real = [("real", n) for n in range(config.real_heads)]
+    # Taken in turn, so that a folder that is not yet full holds some of each.
     mixed = sorted(labels + procedural + real, key=lambda k: (k[1] / max(1, getattr(config, f"{k[0]}_heads")), k[0]))
     held = [("held", n) for n in range(config.validation_heads)]
     return {"train": mixed, "validation": held}
@@ -87,8 +87,7 @@ def _make(config: Config, data: Path, kind: str, number: int) -> Made:
     if kind == "real":
         return _real(rng, data, number)
     if kind == "procedural":
-        shape = (170, 230, 190)
-        tissues = head(_space(rng, shape, ONE_MM, _affine(shape, ONE_MM, "axial")[:3, :3]))
+        tissues = axial_head(rng, (170, 230, 190), ONE_MM)
     else:
         atlas = config.validation_anatomies if kind == "held" else config.training_anatomies
         path = data / "brain" / "synthseg_labelmaps" / f"training_seg_{atlas[number % len(atlas)]:02d}.nii.gz"
@@ -141,7 +140,8 @@ def _real(rng: np.random.Generator, data: Path, number: int) -> Made:
     around = ndimage.binary_dilation(inside, iterations=3)
     labels, drawn = draw_lesions(rng, image, inside, around, ONE_MM, wanted, _recipe(rng))
     # The image has its own blur and noise; only a little is added, so that lesions are not the only thing without.
-    image = degrade(rng, image, ONE_MM, blur_mm=float(rng.uniform(0.3, 0.6)), bias=float(rng.uniform(0, 0.25)), noise=0.015)
+    blur, bias = float(rng.uniform(0.3, 0.6)), float(rng.uniform(0, 0.25))
+    image = degrade(rng, image, ONE_MM, blur_mm=blur, bias=bias, noise=0.015)
     return image, labels, drawn
 
 

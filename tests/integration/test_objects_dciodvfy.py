@@ -14,7 +14,7 @@ from tests.support.findings import STAMP, Grid, findings_on, spheres, write_clas
 from tests.support.peers import run_tool
 
 DCIODVFY, DCENTVFY, DSRDUMP = "/usr/bin/dciodvfy", "/usr/bin/dcentvfy", "/usr/bin/dsrdump"
-PLASTIMATCH = Path("/usr/bin/plastimatch")
+PLASTIMATCH = "/usr/bin/plastimatch"
 
 
 def errors(tool: str, *paths: Path) -> list[str]:
@@ -93,6 +93,7 @@ def test_dsrdump_reads_the_report(tmp_path: Path, lesions: int) -> None:
     assert ("Not detected" in done.stdout) == (lesions == 0)
 
 
+@pytest.mark.real("plastimatch")
 @pytest.mark.parametrize(
     "grid",
     [
@@ -105,15 +106,13 @@ def test_dsrdump_reads_the_report(tmp_path: Path, lesions: int) -> None:
     ids=lambda grid: f"{grid.orientation} {grid.spacing_mm}",
 )
 def test_plastimatch_finds_the_volume_of_the_mask_in_the_structure_set(tmp_path: Path, grid: Grid) -> None:
-    if not PLASTIMATCH.exists():
-        pytest.skip(f"{PLASTIMATCH} is not installed")
     at = ((0.3, 0.3, 0.3), (0.3, 0.7, 0.7), (0.7, 0.3, 0.7), (0.7, 0.7, 0.3), (0.5, 0.5, 0.15), (0.8, 0.8, 0.8))
     centres = [tuple(round(c * n) for c, n in zip(centre, grid.shape, strict=True)) for centre in at]
     labels = spheres(grid, *zip(centres, (20.0, 12.0, 8.0, 5.0, 4.0, 3.0), strict=True))
     findings = findings_on(write_classic(tmp_path / "images", grid), grid, labels)
     objects = write_objects(findings, tmp_path / "objects")
     convert = ["--input", objects["RTSTRUCT"], "--referenced-ct", tmp_path / "images"]
-    run_tool(str(PLASTIMATCH), "convert", *convert, "--output-prefix", tmp_path / "m", "--prefix-format", "nrrd")
+    run_tool(PLASTIMATCH, "convert", *convert, "--output-prefix", tmp_path / "m", "--prefix-format", "nrrd")
     for lesion in findings.lesions:
         mask = sitk.ReadImage(str(tmp_path / "m" / f"{lesion.label}.nrrd"))
         volume_mm3 = np.count_nonzero(sitk.GetArrayFromImage(mask)) * np.prod(mask.GetSpacing())

@@ -25,7 +25,7 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from pipeline.core.study import Added
 from storage import tables
-from tests.support.peers import dcmsend, echoscu, run_tool, storescu
+from tests.support.peers import dcmsend, echoscu, eventually, run_tool, storescu
 from tests.support.senders import (
     HOST,
     Node,
@@ -250,6 +250,19 @@ def test_an_association_running_at_stop_may_finish(tmp_path: Path) -> None:
         assert echoscu(HOST, port).returncode != 0
 
 
+def test_an_association_that_does_not_end_is_aborted_at_stop(tmp_path: Path) -> None:
+    with Node(tmp_path / "node") as node, association(node.port) as assoc:
+        node.acceptor.stop(0.2)
+        eventually(lambda: assoc.is_aborted)
+        assert not assoc.is_established
+
+
+def test_a_folder_of_every_syntax_is_taken_from_dcmsend(node: Node, shared_data: Path) -> None:
+    said = dcmsend(HOST, node.port, "+sd", "+r", shared_data / "geometry")
+    files = [p for p in (shared_data / "geometry").rglob("*") if p.is_file()]
+    assert f"with status SUCCESS  : {len(files)}" in said.stdout + said.stderr
+
+
 def test_real_series_of_many_vendors_arrive_byte_for_byte(node: Node, shared_data: Path) -> None:
     """Classic and Enhanced, JPEG, JPEG-LS, JPEG 2000, RLE: each in the syntax it has."""
     sent = {}
@@ -258,8 +271,7 @@ def test_real_series_of_many_vendors_arrive_byte_for_byte(node: Node, shared_dat
         if "SOPInstanceUID" not in ds or "TransferSyntaxUID" not in ds.file_meta:
             continue
         with association(node.port, [(ds.SOPClassUID, [ds.file_meta.TransferSyntaxUID])]) as assoc:
-            if not assoc.accepted_contexts:
-                continue
+            assert assoc.accepted_contexts, path
             raw = data_set_bytes(path)
             answer = store_raw(assoc, ds.SOPClassUID, ds.SOPInstanceUID, raw)
             assert answer is not None and answer.Status == 0, path

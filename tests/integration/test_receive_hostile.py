@@ -197,11 +197,16 @@ def announced(path: Path) -> str:
 def test_port_probes_leave_no_threads_and_no_memory(node: Node) -> None:
     open_and_close(node.port, 50)
     eventually(lambda: threading.active_count() < 20)
-    threads, memory = threading.active_count(), resident_bytes()
+    threads, memory, descriptors = threading.active_count(), resident_bytes(), open_descriptors()
     open_and_close(node.port, 500)
     eventually(lambda: threading.active_count() <= threads)
     assert resident_bytes() - memory < 10 << 20
+    assert open_descriptors() <= descriptors
     assert alive(node)
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_web_browser_is_shown_the_door_at_once(node: Node) -> None:

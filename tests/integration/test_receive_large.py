@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,18 +24,21 @@ BLOCK = 1 << 20
 @pytest.mark.parametrize("sop_class", [EnhancedMRImageStorage, BreastTomosynthesisImageStorage])
 def test_half_a_gigabyte_arrives_whole_within_200_mb_of_memory(tmp_path: Path, sop_class: str) -> None:
     sent, digest = large_file(tmp_path / "large.dcm", sop_class)
-    with Node(tmp_path / "node", with_options(network_timeout_s=60.0)) as node, RssWatch() as memory:
-        said = dcmsend(HOST, node.port, sent, timeout_s=240.0)
+    with (
+        Node(tmp_path / "node", with_options(network_timeout_s=60.0, allow_any_calling_ae=True)) as node,
+        RssWatch() as memory,
+    ):
+        said = dcmsend(HOST, node.port, sent)
         assert said.returncode == 0, said.stdout
         (path,) = node.files()
         assert data_set_digest(path) == digest
-        # The same again, now compared with the one there: AGAIN, and as little memory.
-        assert dcmsend(HOST, node.port, sent, calling="SENDER", timeout_s=240.0).returncode == 0
+        # From another AE the file differs (its meta information), so that the two are compared.
+        assert dcmsend(HOST, node.port, sent, calling="OTHER").returncode == 0
         assert node.added() == [Added.NEW, Added.AGAIN]
-    print("GROWN", (memory.peak - memory.before)/1e6)
     grown_mb = (memory.peak - memory.before) / 1e6
     assert grown_mb < 200, f"{grown_mb:.0f} MB"
     assert dcmread(path, stop_before_pixels=True).SOPClassUID == sop_class
+    shutil.rmtree(tmp_path)  # pytest would keep the gigabytes of the last three runs
 
 
 def large_file(path: Path, sop_class: str) -> tuple[Path, str]:

@@ -72,10 +72,26 @@ def test_an_island_in_a_hole_is_a_polygon_of_its_own() -> None:
     assert sorted(area(p) for p in outlines(mask)) == [1, 16]
 
 
-def test_a_ring_with_a_gap_one_corner_wide_is_open() -> None:
+def length(polygon: np.ndarray) -> int:
+    return int(np.abs(np.roll(polygon, -1, axis=0) - polygon).sum())
+
+
+def cracks(mask: np.ndarray) -> int:
+    padded = np.pad(mask, 1).astype(int)
+    return int(np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum())
+
+
+def test_a_ring_with_a_gap_one_corner_wide_is_open_and_needs_no_keyhole() -> None:
     mask = drawn(".### #.## ##.# ####")
     (polygon,) = outlines(mask)
     assert area(polygon) == mask.sum()
+    assert length(polygon) == cracks(mask)
+
+
+def test_a_keyhole_is_walked_once_there_and_once_back() -> None:
+    mask = drawn("##### #...# #...# #...# #####")
+    (polygon,) = outlines(mask)
+    assert length(polygon) == cracks(mask) + 2
 
 
 def test_a_random_large_mask_is_traced_exactly() -> None:

@@ -23,10 +23,13 @@ FLAT_ABOVE_MM = 3.5
 
 FILTERS = (16, 32, 64, 128, 192)
 
+ALIAS = "skip_layers."
+"""DynUNet registers each of its blocks a second time under this name; the shipped file holds them once."""
+
 
 def build() -> torch.nn.Module:
     """MONAI DynUNet in 2D: 5 channels in, 1 logit out, sides a multiple of 16."""
-    from monai.networks.nets import DynUNet
+    from monai.networks.nets import DynUNet  # noqa: PLC0415  (seconds; only a process that computes pays them)
 
     levels = len(FILTERS)
     return DynUNet(

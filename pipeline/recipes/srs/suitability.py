@@ -16,7 +16,9 @@ def why_not(t1c: hd.Volume, params: Params) -> str:
     if distance > params.max_slice_mm:
         return f"the slices are {distance:.1f} mm apart; the model was made for up to {params.max_slice_mm:.0f} mm"
     if n * distance < params.min_cover_mm:
-        return f"the series covers {n * distance:.0f} mm; the model needs a whole brain ({params.min_cover_mm:.0f} mm or more)"
+        return (
+            f"the series covers {n * distance:.0f} mm of the head; the model needs {params.min_cover_mm:.0f} mm or more"
+        )
     low, high = (float(v) for v in np.percentile(t1c.array[:: max(1, n // 40), ::2, ::2], (1, 99.5)))
     if not high > low:
         return "the images are empty: every pixel has the same value"

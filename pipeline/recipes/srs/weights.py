@@ -31,13 +31,19 @@ def load_network(device: str, folder: Path = FOLDER) -> torch.nn.Module:
 
     Raises WeightsCorrupt when the file is not the bytes that weights.toml names.
     """
-    from safetensors.torch import load  # noqa: PLC0415  (torch is imported only by a process that computes)
+    import torch  # noqa: PLC0415  (only a process that computes pays for the import)
+    from safetensors.torch import load  # noqa: PLC0415
 
-    from pipeline.recipes.srs.network import build  # noqa: PLC0415
+    from pipeline.recipes.srs.network import ALIAS, build  # noqa: PLC0415
 
     network = build()
-    network.load_state_dict(load(checked_bytes(folder)))
-    return network.eval().to(device)
+    content = load(checked_bytes(folder))
+    expected = {name for name in network.state_dict() if not name.startswith(ALIAS)}
+    if content.keys() != expected:
+        raise WeightsCorrupt("the weights are not of the network that the recipe builds")
+    network.load_state_dict(content, strict=False)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval()
 
 
 def checked_bytes(folder: Path = FOLDER) -> bytes:

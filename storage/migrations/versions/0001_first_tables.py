@@ -28,6 +28,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_conflict_path"), ["path"], unique=False)
 
     op.create_table(
+        "tally",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_tally")),
+    )
+    op.create_table(
         "heartbeat",
         sa.Column("process", sa.String(length=128), nullable=False),
         sa.Column("at", UtcDateTime(timezone=True), nullable=False),
@@ -245,6 +251,7 @@ def downgrade() -> None:
 
     op.drop_table("instance")
     op.drop_table("heartbeat")
+    op.drop_table("tally")
     with op.batch_alter_table("conflict", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_conflict_path"))
 
