@@ -41,7 +41,9 @@ class Source:
     def say(self, problem: Problem) -> str:
         """`lantern.toml:12: [[route]] quiet_period_s: must be >= 0; seconds without a new image ...`."""
         hint = f"; {problem.hint}" if problem.hint else ""
-        return ": ".join(p for p in (self._place(problem.at), _label(problem.at), problem.message) if p) + hint
+        said = ": ".join(p for p in (self._place(problem.at), _label(problem.at), problem.message) if p) + hint
+        # A TOML key may hold anything, line breaks of every kind included; a problem is one line.
+        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in said)
 
     def order(self, problem: Problem) -> tuple[int, int]:
         """A sort key: the lines of the file from the top, then what came from elsewhere."""

@@ -137,11 +137,11 @@ class StorageSettings(Section):
         description="URL of the ledger, sqlite:///FILE or postgresql://...; by default lantern.db beside archive_dir",
     )
     keep_images_days: Days = Field(
-        default=30.0, description="days that a study's images are kept once no job needs them; 0 is for ever"
+        default=7.0, description="days that a study's images are kept once no job needs them; 0 is for ever"
     )
-    keep_results_days: Days = Field(default=365.0, description="days that delivered results are kept; 0 is for ever")
+    keep_results_days: Days = Field(default=30.0, description="days that delivered results are kept; 0 is for ever")
     keep_failed_days: Days = Field(
-        default=90.0, description="days that failed jobs and what they need for a retry are kept; 0 is for ever"
+        default=30.0, description="days that failed jobs and what they need for a retry are kept; 0 is for ever"
     )
 
     @field_validator("archive_dir", mode="after")

@@ -49,18 +49,26 @@ def draw(rtstruct: Path | None, images: Sequence[Path], png: Path, caption: str,
     for axis in axes.flat:
         axis.axis("off")
     for axis, panel in zip(axes.flat, panels, strict=False):
-        low, high = np.percentile(panel.image, WINDOW_PERCENTILES)
-        axis.imshow(panel.image, cmap="gray", vmin=low, vmax=high, aspect=panel.aspect, interpolation="nearest")
-        for label, colour, points in panel.contours:
-            closed = np.vstack([points, points[:1]])
-            axis.plot(closed[:, 0], closed[:, 1], color=colour, linewidth=1.2)
-            right = points[points[:, 0].argmax()]
-            axis.annotate(label, right, color=colour, fontsize=8, xytext=(4, 0), textcoords="offset points")
-        axis.set_title(panel.title, color="white", fontsize=9)
+        _paint(axis, panel)
     figure.text(0.5, 0.005, caption, color="white", ha="center", fontsize=8)
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     figure.savefig(png, dpi=110, facecolor="black")
     pyplot.close(figure)
+
+
+def _paint(axis: Any, panel: Panel) -> None:
+    low, high = np.percentile(panel.image, WINDOW_PERCENTILES)
+    axis.imshow(panel.image, cmap="gray", vmin=low, vmax=high, aspect=panel.aspect, interpolation="nearest")
+    rightmost: dict[str, tuple[Points, tuple[float, float, float]]] = {}
+    for label, colour, points in panel.contours:
+        closed = np.vstack([points, points[:1]])
+        axis.plot(closed[:, 0], closed[:, 1], color=colour, linewidth=1.2)
+        right = points[points[:, 0].argmax()]
+        if label not in rightmost or right[0] > rightmost[label][0][0]:
+            rightmost[label] = (right, colour)
+    for label, (right, colour) in rightmost.items():
+        axis.annotate(label, tuple(right), color=colour, fontsize=8, xytext=(4, 0), textcoords="offset points")
+    axis.set_title(panel.title, color="white", fontsize=9)
 
 
 def _panels(rtss: Dataset, images: Sequence[Path], most: int) -> list[Panel]:

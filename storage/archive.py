@@ -54,6 +54,7 @@ class Archive:
         with _disk_full_named(), tempfile.NamedTemporaryFile(dir=self.incoming_dir, delete=False) as f:
             try:
                 f.write(data)
+                f.flush()
             except OSError:
                 Path(f.name).unlink(missing_ok=True)
                 raise

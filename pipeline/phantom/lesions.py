@@ -42,7 +42,7 @@ def draw_lesions(
     diameters_mm: list[float],
     recipe: Recipe,
 ) -> tuple[Labels, tuple[Drawn, ...]]:
-    """Draw one lesion per diameter into `image`, in place: centred in `allowed`, inside `within`, none touching another.
+    """Draw one lesion per diameter into `image`, in place: centred in `allowed`, inside `within`, never touching.
 
     A rim-enhancing lesion has a dark core; the core belongs to its label, as it does to a gross tumour volume.
     returns: labels (slices, rows, columns), 1…n; and what was drawn. A lesion that finds no room is left out.

@@ -26,7 +26,7 @@ MNI_NOTICE = (
 )
 
 DATA: tuple[tuple[str, str, str], ...] = (
-    ("cheng2d_t1c: 800 T1c slices, one block in seven held out", "J. Cheng, figshare 10.6084/m9.figshare.1512427", "CC BY 4.0"),
+    ("cheng2d_t1c: T1c slices, one block in seven held out", "J. Cheng, doi 10.6084/m9.figshare.1512427", "CC BY 4.0"),
     ("synthseg_labelmaps 01-08 (09-10 for validation)", "BBillot/SynthSeg", "Apache-2.0"),
     ("icbm152_2009a T1", "McConnell Brain Imaging Centre, MNI, McGill", MNI_NOTICE),
     ("t1c_no_lesion: one lesion-free contrast-enhanced brain", "niivue-demo-images, figshare 7472168", "CC BY 4.0"),

@@ -120,7 +120,8 @@ def test_one_refused_object_is_parked_and_the_others_arrive(
     profile.write_text(
         "[[TransferSyntaxes]]\n[Plain]\nTransferSyntax1 = LocalEndianExplicit\nTransferSyntax2 = LittleEndianImplicit\n"
         "[[PresentationContexts]]\n[NoSeg]\nPresentationContext1 = RTStructureSetStorage\\Plain\n"
-        "PresentationContext2 = Comprehensive3DSRStorage\\Plain\n[[Profiles]]\n[Default]\nPresentationContexts = NoSeg\n"
+        "PresentationContext2 = Comprehensive3DSRStorage\\Plain\n[[Profiles]]\n"
+        "[Default]\nPresentationContexts = NoSeg\n"
     )
     peer = make_storescp("-xf", profile, "Default")
     node = make("pacs")

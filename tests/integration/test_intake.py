@@ -181,7 +181,7 @@ def test_missing_roles_are_waited_for_and_then_the_pipeline_is_asked_anyway(make
 class FakeCount:
     """What a PACS would answer; the network side of it is tested against a real one in test_find.py."""
 
-    def __init__(self, *answers: int | None | Exception) -> None:
+    def __init__(self, *answers: int | Exception | None) -> None:
         self.answers = list(answers)
 
     def __call__(self, peer: Peer, study: str) -> int | None:
@@ -260,7 +260,7 @@ def test_explain_says_rule_by_rule_why_and_what_is_waited_for(make: Make, series
     assert "no_match" in text
     assert "quiet for 61 of 600 s" in text
     assert "the first MR series" in text
-    with pytest.raises(NotFound, match="1.2.99"):
+    with pytest.raises(NotFound, match=r"1\.2\.99"):
         explain_study(node.ledger, node.archive, node.intake, node.routes, "1.2.99")
 
 

@@ -1,4 +1,4 @@
-"""A running node: `python -m node serve` (or single processes) with a configuration of its own, in a temporary folder."""
+"""A running node: `python -m node serve` (or single processes), configured and kept in a temporary folder."""
 
 from __future__ import annotations
 

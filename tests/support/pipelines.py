@@ -135,7 +135,7 @@ def _really_fill(inputs: Inputs, runtime: Runtime) -> Findings:
 
 
 def _print(inputs: Inputs, runtime: Runtime) -> Findings:
-    print("a pipeline's chatter", flush=True)  # noqa: T201  (its habit)
+    print("a pipeline's chatter", flush=True)
     return one_lesion(runtime)
 
 

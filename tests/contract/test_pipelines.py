@@ -1,0 +1,181 @@
+"""What every registered pipeline owes to its callers. A new pipeline adds a line to SAMPLES and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import pickle
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline import registry
+from pipeline.contract import Declined, Inputs, Pipeline, Runtime
+from pipeline.core.study import Instance, Series, Study
+from pipeline.findings import Findings
+from tests.support.heads import THICK, phantom_study
+
+SAMPLES: dict[str, Callable[[Path], Study]] = {
+    "srs": lambda folder: phantom_study(folder, 101, lesions=3, diameters_mm=(15.0, 25.0), **THICK)[1],
+}
+"""For each pipeline a study in which it finds something."""
+
+NAMES = registry.names()
+
+
+@dataclass(frozen=True)
+class Ran:
+    pipeline: Pipeline
+    inputs: Inputs
+    findings: Findings
+    again: Findings
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """One pipeline, run twice on its sample."""
+    name = request.param
+    pipeline = registry.get(name)
+    inputs = pipeline.select(SAMPLES[name](tmp_path_factory.mktemp(name)), {})
+    assert isinstance(inputs, Inputs), inputs
+    first, again = (pipeline.run(inputs, Runtime(seed=5)) for _ in range(2))
+    assert isinstance(first, Findings)
+    assert isinstance(again, Findings)
+    return Ran(pipeline, inputs, first, again)
+
+
+def test_there_is_a_sample_for_every_registered_pipeline():
+    assert set(NAMES) == set(SAMPLES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pipeline_has_the_name_it_is_registered_under(name: str):
+    pipeline = registry.get(name)
+    assert pipeline.name == name
+    assert pipeline.roles
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loading_a_pipeline_imports_no_heavy_library(name: str):
+    code = f"import sys; from pipeline import registry; registry.get({name!r}).algorithm; "
+    code += "print(sorted({'torch', 'monai', 'ray', 'sklearn'} & sys.modules.keys()))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+VALUES = st.one_of(st.none(), st.text(max_size=12), st.integers(), st.floats(), st.tuples(st.floats(), st.floats()))
+KEYWORDS = [
+    *("Modality", "SeriesDescription", "ProtocolName", "ContrastBolusAgent", "ImageType", "ScanningSequence"),
+    *("RepetitionTime", "EchoTime", "InversionTime", "SliceThickness", "SpacingBetweenSlices", "PixelSpacing"),
+    *("ImageOrientationPatient", "ImagePositionPatient", "NumberOfFrames", "Rows", "Columns", "BodyPartExamined"),
+    *("SeriesNumber", "MRAcquisitionType", "FrameOfReferenceUID"),
+]
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> Study:
+    """Any study that a node may have filed, sensible or not."""
+    series = []
+    for s in range(draw(st.integers(0, 3))):
+        uid = f"1.2.{s + 1}"
+        modality = draw(st.sampled_from(["MR", "CT", "MG", "SR", "OT", ""]))
+        sop_class = draw(st.sampled_from(["1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.2", "1.2.3"]))
+        header = draw(st.dictionaries(st.sampled_from(KEYWORDS), VALUES, max_size=12))
+        instances = tuple(
+            Instance(
+                f"{uid}.{i}", sop_class, uid, "1.2", "1.2.840.10008.1.2.1", modality, Path("nowhere"), header=header
+            )
+            for i in range(draw(st.integers(1, 12)))
+        )
+        series.append(Series(uid, instances))
+    return Study("1.2", tuple(series))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(study=studies())
+def test_select_answers_for_any_study_from_headers_alone(name: str, study: Study):
+    pipeline = registry.get(name)
+    answer = pipeline.select(study, {})
+    if isinstance(answer, Declined):
+        assert len(answer.reason) > 10
+    else:
+        assert set(answer.series) <= set(pipeline.roles)
+        assert all(s in study.series for s in answer.series.values())
+        assert set(answer.why) == set(answer.series)
+
+
+def test_the_same_seed_gives_the_same_findings(ran: Ran):
+    first, again = ran.findings, ran.again
+    assert first.lesions == again.lesions
+    assert first.remarks == again.remarks
+    assert first.labels is not None
+    assert again.labels is not None
+    assert np.array_equal(first.labels.array, again.labels.array)
+
+
+def test_labels_lie_on_the_grid_of_the_series_they_are_drawn_on(ran: Ran):
+    labels, frames = ran.findings.labels, ran.findings.frames
+    source = {i.sop_instance_uid for i in ran.inputs[ran.findings.drawn_on].instances}
+    assert labels is not None
+    assert len(frames) == labels.spatial_shape[0]
+    assert {f.sop_instance_uid for f in frames} <= source
+    assert labels.array.dtype == np.uint16
+
+
+def test_segments_count_from_one_without_a_gap(ran: Ran):
+    lesions, labels = ran.findings.lesions, ran.findings.labels
+    assert lesions
+    assert labels is not None
+    assert [lesion.number for lesion in lesions] == list(range(1, len(lesions) + 1))
+    assert set(np.unique(labels.array)) == set(range(len(lesions) + 1))
+
+
+def test_lesions_lie_inside_the_volume_and_have_its_measures(ran: Ran):
+    labels = ran.findings.labels
+    assert labels is not None
+    voxel_mm3 = float(np.prod(labels.spacing))
+    for lesion in ran.findings.lesions:
+        index = np.linalg.inv(labels.affine) @ [*lesion.centroid_mm, 1]
+        assert ((index[:3] >= -0.5) & (index[:3] <= np.array(labels.spatial_shape) - 0.5)).all()
+        assert lesion.volume_mm3 == pytest.approx((labels.array == lesion.number).sum() * voxel_mm3)
+        assert 0 < lesion.short_axis_mm <= lesion.long_axis_mm <= lesion.max_diameter_3d_mm + 1e-6
+        assert 0 < lesion.probability <= 1
+
+
+def test_labels_and_tracking_uids_are_unique_and_fit_a_planning_system(ran: Ran):
+    lesions = ran.findings.lesions
+    assert len({lesion.tracking_uid for lesion in lesions}) == len({lesion.label for lesion in lesions}) == len(lesions)
+    assert all(0 < len(lesion.label) <= 16 for lesion in lesions)
+
+
+def test_everything_that_crosses_an_executor_pickles(ran: Ran):
+    for thing in (ran.inputs, ran.findings.algorithm, ran.findings.lesions, ran.findings.frames):
+        assert pickle.loads(pickle.dumps(thing)) == thing
+    back = pickle.loads(pickle.dumps(ran.findings))
+    assert np.array_equal(back.labels.array, ran.findings.labels.array)  # type: ignore[union-attr]
+    assert isinstance(pickle.loads(pickle.dumps(ran.pipeline)), type(ran.pipeline))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_folder_holds_a_model_card_and_the_weights_that_weights_toml_names(name: str):
+    pipeline = registry.get(name)
+    folder = Path(inspect.getfile(type(pipeline))).parent
+    about = tomllib.loads((folder / "weights.toml").read_text())
+    assert hashlib.sha256((folder / about["file"]).read_bytes()).hexdigest() == about["sha256"]
+    assert about["sha256"] == pipeline.algorithm.weights_sha256
+    assert about["data"]
+    assert all(d["origin"] and d["licence"] for d in about["data"])
+    card = (folder / "README.md").read_text()
+    assert about["sha256"] in card
+    assert "esearch use only" in card
+    assert pipeline.algorithm.evidence_tier
+    assert pipeline.algorithm.training

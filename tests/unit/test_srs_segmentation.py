@@ -1,0 +1,110 @@
+"""Model 1 on phantoms it has never seen: lesions found, labels on the grid of the series, thick or thin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from pipeline.contract import Inputs, Runtime
+from pipeline.findings import Findings
+from pipeline.phantom import Phantom
+from pipeline.recipes.srs import PIPELINE
+from pipeline.recipes.srs.params import PARAMS
+from pipeline.recipes.srs.segmentation import lesion_mask, lesion_probability
+from tests.support.heads import THICK, phantom_study
+
+
+class Brightness(torch.nn.Module):
+    """Instead of the network: how bright the middle channel is. What comes out must lie where it was."""
+
+    def forward(self, channels: torch.Tensor) -> torch.Tensor:
+        return (channels[:, 2:3] - 1.5) * 20
+
+
+def spot(affine: np.ndarray, shape: tuple[int, int, int], at: tuple[int, int, int]) -> hd.Volume:
+    image = np.full(shape, 100.0, np.float32)
+    image[tuple(slice(a - 3, a + 4) for a in at)] = 400.0
+    return hd.Volume(image, affine, "PATIENT")
+
+
+AXIAL = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+SAGITTAL = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
+FLIPPED = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1.0]])
+
+
+@pytest.mark.parametrize("affine", [AXIAL, SAGITTAL, FLIPPED], ids=["axial", "sagittal", "flipped"])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 1.3, 1.3), (2.0, 0.8, 0.8), (5.0, 0.9, 0.9)])
+def test_the_answer_lies_where_the_lesion_is_in_every_orientation_and_spacing(affine, spacing):
+    made = spot(affine @ np.diag([*spacing, 1.0]), (34, 60, 52), (12, 41, 17))
+    probability = lesion_probability(made, Brightness(), PARAMS, "cpu")
+    assert probability.shape == made.spatial_shape
+    centre = ndimage.center_of_mass(probability > 0.5)
+    assert np.abs(np.array(centre) - (12, 41, 17)).max() <= 0.6
+
+
+def test_fewer_slices_at_once_give_the_same_answer():
+    made = spot(AXIAL, (34, 60, 52), (12, 41, 17))
+    whole, tiles = (lesion_probability(made, Brightness(), PARAMS, "cpu", scale) for scale in (1.0, 0.25))
+    assert np.allclose(whole, tiles, atol=1e-5)
+
+
+def test_the_core_of_a_ring_belongs_to_the_lesion_and_specks_and_doubts_do_not():
+    rows, columns = np.ogrid[:40, :40]
+    radius = np.hypot(rows - 20, columns - 20)
+    probability = np.zeros((5, 40, 40), np.float32)
+    probability[1:4, (radius < 9) & (radius > 6)] = 0.9
+    probability[0, 2, 2] = 0.99  # one voxel
+    probability[1:4, 30:36, 30:36] = PARAMS.certain - 0.05  # nowhere certain
+    mask = lesion_mask(probability, 1.0, PARAMS)
+    assert mask[2, 20, 20]
+    assert np.array_equal(mask[2], radius < 9)
+    assert not mask[0].any()
+
+
+def run(made_study) -> tuple[Phantom, Findings]:
+    made, study = made_study
+    inputs = PIPELINE.select(study, {})
+    assert isinstance(inputs, Inputs), inputs
+    findings = PIPELINE.run(inputs, Runtime())
+    assert isinstance(findings, Findings), findings
+    return made, findings
+
+
+def hits(made: Phantom, findings: Findings) -> tuple[int, int]:
+    """Lesions of the phantom that are touched, and segments that touch none."""
+    if findings.labels is None:
+        return 0, 0
+    labels, truth = findings.labels.array, made.truth.array
+    assert np.allclose(findings.labels.affine, made.image.affine, atol=1e-3)
+    found = sum(bool(labels[truth == lesion.number].any()) for lesion in made.lesions)
+    return found, sum(not truth[labels == lesion.number].any() for lesion in findings.lesions)
+
+
+def test_lesions_of_thick_slices_are_found(tmp_path: Path):
+    made, findings = run(phantom_study(tmp_path, 101, lesions=3, diameters_mm=(12.0, 25.0), **THICK))
+    found, wrong = hits(made, findings)
+    assert found == len(made.lesions) == 3
+    assert wrong <= 2
+
+
+def test_a_head_without_lesions_gives_few_or_no_findings_and_no_empty_labels(tmp_path: Path):
+    _, findings = run(phantom_study(tmp_path, 102, lesions=0, **THICK))
+    assert len(findings.lesions) <= 2
+    assert (findings.labels is None) == (not findings.lesions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("orientation", ["oblique", "sagittal"])
+def test_lesions_of_a_thin_series_are_found_in_any_orientation(tmp_path: Path, orientation: str):
+    made, findings = run(
+        phantom_study(tmp_path, 103, orientation=orientation, shape=(170, 220, 220), diameters_mm=(6.0, 20.0))
+    )
+    found, wrong = hits(made, findings)
+    assert found >= len(made.lesions) - 1
+    assert wrong <= 2
+    assert findings.timings_s["segment"] > 0
