@@ -47,7 +47,8 @@ class Source:
         warped = _warp(rng, stack, self.config.crop)
         mask = (warped[:, -1:] > 0.5).float()
         image = torch.from_numpy(np.stack([_tone(rng, i) for i in warped[:, :-1].numpy()]))
-        return Batch(image, mask, torch.from_numpy(np.stack([_weights(m) for m in mask[:, 0].numpy()]))[:, None])
+        weights = [_weights(i, m) for i, m in zip(warped[:, :-1].numpy(), mask[:, 0].numpy(), strict=True)]
+        return Batch(image, mask, torch.from_numpy(np.stack(weights))[:, None])
 
     def _slice(self, rng: np.random.Generator) -> FloatArray:
         kind = self._kind(float(rng.random()))
@@ -66,7 +67,7 @@ class Source:
 
 
 def _from_slice(rng: np.random.Generator, source: RealSlice) -> FloatArray:
-    where = source.where_lesion if len(source.where_lesion) and rng.random() < 0.7 else source.where_head
+    where = source.where_lesion if len(source.where_lesion) and rng.random() < 0.6 else source.where_head
     row, column = (int(v) for v in where[int(rng.integers(len(where)))])
     return _cut([source.image] * len(NEIGHBOURS_MM), source.mask, row, column)
 
@@ -92,7 +93,7 @@ def _from_head(rng: np.random.Generator, source: Head, thick: float) -> FloatArr
 
 def _focus(rng: np.random.Generator, source: Head) -> list[int]:
     """Where to look: at a lesion, mostly; else anywhere in the head."""
-    if source.centres and rng.random() < 0.7:
+    if source.centres and rng.random() < 0.6:
         centre = source.centres[int(rng.integers(len(source.centres)))]
         shape = source.image.shape
         return [int(np.clip(c + rng.integers(-2, 3), 0, n - 1)) for c, n in zip(centre, shape, strict=True)]
@@ -155,12 +156,21 @@ def _tone(rng: np.random.Generator, image: FloatArray) -> FloatArray:
     return np.clip(signal - 1, -1, 4).astype(np.float32)
 
 
-def _weights(mask: FloatArray) -> FloatArray:
-    """1 outside; inside a lesion more, the smaller its area, so that small ones count."""
+SPECK_PX = 20
+"""In a slice without neighbours a lesion smaller than this cannot be told from a vessel that crosses it."""
+
+
+def _weights(image: FloatArray, mask: FloatArray) -> FloatArray:
+    """1 outside; inside a lesion more, the smaller its area, so that small ones count; 0 in specks of lone slices.
+
+    image: (channels, rows, columns); mask: (rows, columns).
+    """
     labels, n = ndimage.label(mask > 0)
     if not n:
         return np.ones_like(mask)
     area = np.bincount(labels.ravel())
-    per_label = np.clip(80.0 / np.maximum(area, 1), 1, 6).astype(np.float32)
+    per_label = np.clip(60.0 / np.maximum(area, 1), 1, 3).astype(np.float32)
+    if (image[0] == image[-1]).all():
+        per_label[area < SPECK_PX] = 0
     per_label[0] = 1
     return per_label[labels]

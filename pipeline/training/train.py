@@ -109,7 +109,8 @@ def _tensors(network: torch.nn.Module) -> list[torch.Tensor]:
 def loss_of(logit: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Dice over the whole batch (slices without a lesion have no Dice of their own) plus weighted cross-entropy."""
     p = logit.sigmoid()
-    dice = 1 - (2 * (batch.weight * p * batch.mask).sum() + 1) / ((batch.weight * (p + batch.mask)).sum() + 1)
+    both, either = (batch.weight * p * batch.mask).sum(), (batch.weight * (p + batch.mask)).sum()
+    dice = 1 - (2 * both + 1) / (either + 1)
     entropy = functional.binary_cross_entropy_with_logits(logit, batch.mask, weight=batch.weight)
     return dice + entropy
 
