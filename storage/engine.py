@@ -72,6 +72,8 @@ def open_database(url: str) -> Database:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return Database(_sqlite(parsed))
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")  # what we ship, not SQLAlchemy's default
         return Database(sa.create_engine(parsed, pool_pre_ping=True, pool_size=10))
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError, OSError) as e:
         raise LedgerUnavailable(f"the database cannot be opened: {e}") from e

@@ -49,6 +49,8 @@ def head(space: Space) -> TissueMap:
     _cerebrum(space, tissues, cerebrum)
     _cerebellum(space, tissues, cerebellum)
     tissues[(stem > 0) & (tissues != T.DURA)] = T.BRAINSTEM
+    # Below the foramen magnum it is spinal cord, where no brain metastasis is put.
+    tissues[(tissues == T.BRAINSTEM) & (space.z < -58)] = T.CORD
     _deep(space, tissues, cerebrum)
     _midline(space, tissues, cerebrum)
     _vessels(space, tissues, inside)
@@ -171,9 +173,9 @@ def _midline(space: Space, tissues: TissueMap, cerebrum: FloatArray) -> None:
 def _vessels(space: Space, tissues: TissueMap, inside: FloatArray) -> None:
     side = float(space.rng.choice([-1, 1]))
     skew = 1 + 0.35 * side * np.sign(space.x)
-    rim = (inside > -3) & (inside < 3.5 * skew)
-    transverse = rim & (np.abs(space.z + 20) < 4 * skew) & (space.y > 15)
-    sigmoid = rim & (np.abs(space.y - 22) < 4 * skew) & (space.z < -18) & (space.z > -58) & (np.abs(space.x) > 30)
+    rim = (inside > -2.5) & (inside < 2.5 * skew)
+    transverse = rim & (np.abs(space.z + 20) < 3 * skew) & (space.y > 15)
+    sigmoid = rim & (np.abs(space.y - 22) < 3 * skew) & (space.z < -18) & (space.z > -58) & (np.abs(space.x) > 30)
     tissues[transverse | sigmoid] = T.SINUS
     carotid = (np.hypot(np.abs(space.x) - 11, space.y + 12) < 2.4) & (space.z < -26)
     basilar = (np.hypot(space.x, space.y + 7) < 2.0) & (space.z < -24) & (space.z > -60)

@@ -75,7 +75,7 @@ def _warped_radius(
     rough: float,
 ) -> tuple[tuple[slice, ...], FloatArray]:
     """Distance from the centre over the (uneven) radius, in the box around the lesion: 1 on its surface."""
-    reach = radius_mm * 1.5 + 16
+    reach = radius_mm * 1.5 + 18
     box = tuple(
         slice(max(0, int(c - reach / s)), min(n, int(c + reach / s) + 2))
         for c, s, n in zip(centre, spacing_mm, shape, strict=True)
@@ -102,7 +102,7 @@ def _compose(
     occupancy = np.clip((1 - rho) * radius_mm / voxel_mm + 0.5, 0, 1)
     around = float(np.median(image[(rho < 1.5) & (image > 0.3)])) if ((rho < 1.5) & (image > 0.3)).any() else 0.8
     if rng.random() < recipe.halo_fraction:
-        width = float(rng.uniform(1.5, 7))
+        width = float(rng.uniform(1.5, 5))
         image *= 1 - float(rng.uniform(0.1, 0.3)) * np.exp(-((np.maximum(rho - 1, 0) * radius_mm / width) ** 2))
     bright = around + float(rng.uniform(*recipe.contrast))
     uneven = 1 + 0.08 * rng.standard_normal(image.shape, dtype=np.float32)

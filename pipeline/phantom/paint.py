@@ -74,12 +74,13 @@ def paint(
 
 def _signals(rng: np.random.Generator, random_contrast: bool) -> dict[int, float]:
     if not random_contrast:
-        return {int(t): float(rng.uniform(*r)) for t, r in T1C_RANGES.items()}
+        usual = {int(t): float(rng.uniform(*r)) for t, r in T1C_RANGES.items()}
+        return usual | {int(T.CORD): usual[int(T.BRAINSTEM)]}
     drawn = {int(t): float(rng.uniform(0.2, 1.6)) for t in T1C_RANGES}
     brain = float(rng.uniform(0.7, 1.1))
     for t in (T.CORTEX, T.CEREBELLAR_CORTEX, T.DEEP_GREY, T.BRAINSTEM, T.CEREBELLAR_WHITE):
         drawn[int(t)] = brain * float(rng.uniform(0.8, 1.15))
-    return drawn | {int(T.AIR): 0.0, int(T.WHITE): 1.0}
+    return drawn | {int(T.AIR): 0.0, int(T.WHITE): 1.0, int(T.CORD): drawn[int(T.BRAINSTEM)]}
 
 
 def _draw_vessels(

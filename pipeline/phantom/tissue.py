@@ -36,6 +36,7 @@ class Tissue(IntEnum):
     PITUITARY = 19
     ARTERY = 20
     OTHER = 21
+    CORD = 22
 
 
 PARENCHYMA = (

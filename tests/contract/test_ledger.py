@@ -422,4 +422,4 @@ def test_a_database_that_cannot_be_opened_is_said_with_a_hint() -> None:
     with pytest.raises(LedgerUnavailable, match="database"):
         open_database("nonsense://")
     with pytest.raises(LedgerUnavailable, match="database_url"):
-        open_database("postgresql+psycopg://nobody@127.0.0.1:1/x").migrate()
+        open_database("postgresql://nobody@127.0.0.1:1/x").migrate()

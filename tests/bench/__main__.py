@@ -1,0 +1,106 @@
+"""`make bench`: how long things take, as ratios against a peer in the same run.
+
+Receiving: 192 MR images of 131 kB over one association from dcmsend, into DCMTK's storescp (not durable), Orthanc
+(durable, indexed) and Lantern (durable, in the ledger), in turn, so that a noisy machine is noisy for all.
+Walking: a 180-slice synthetic head from dcmsend until its results are delivered, by stage.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+
+from pipeline.core.job import State
+from pipeline.datasets.mr_writer import Acquisition, write_volume
+from pipeline.phantom import t1c_phantom
+from tests.support import node as n
+from tests.support.bright import NAME
+from tests.support.peers import DCMSEND, NO_NAGLE, OrthancPeer, StoreScp
+
+ROUNDS = int(os.environ.get("LANTERN_BENCH_ROUNDS", "5"))
+IMAGES = 192
+
+
+def main() -> None:
+    """Run both and print them."""
+    with tempfile.TemporaryDirectory(prefix="lantern-bench-") as temporary:
+        receiving(Path(temporary))
+        walking(Path(temporary))
+
+
+def receiving(folder: Path) -> None:
+    """Seconds for one association of IMAGES images, and the ratio to each peer, pair by pair."""
+    times: dict[str, list[float]] = {"storescp": [], "Orthanc": [], "Lantern": []}
+    (folder / "storescp").mkdir()
+    with (
+        StoreScp(folder / "storescp", "+B") as scp,
+        OrthancPeer(folder / "orthanc") as orthanc,
+        n.RunningNode(folder / "node", n.route([], NAME, quiet_period_s=3600)) as node,
+    ):
+        node.start("receive")
+        node.wait_for_port()
+        for k in range(ROUNDS + 1):
+            series = images(folder / f"series-{k}", k)
+            for name, port in (("storescp", scp.port), ("Orthanc", orthanc.dicom_port), ("Lantern", node.port)):
+                times[name].append(timed(partial(send, port, series)))
+    print(f"receiving {IMAGES} MR images of 131 kB, seconds (minimum, median, maximum of {ROUNDS})")
+    for name, seconds in times.items():
+        counted = sorted(seconds[1:])
+        print(f"  {name:9} {counted[0]:6.2f} {statistics.median(counted):6.2f} {counted[-1]:6.2f}")
+    for peer in ("storescp", "Orthanc"):
+        ratios = [a / b for a, b in zip(times["Lantern"][1:], times[peer][1:], strict=True)]
+        print(f"  Lantern / {peer}: {statistics.median(ratios):.2f} (median of pairs)")
+
+
+def images(folder: Path, seed: int) -> Path:
+    """IMAGES slices of 256 x 256, 16 bit."""
+    random = np.random.default_rng(seed)
+    array = random.integers(0, 2000, (IMAGES, 256, 256), np.int16)
+    write_volume(hd.Volume(array, np.diag([1.0, 1.0, 1.0, 1.0]), "PATIENT"), folder, Acquisition(seed=str(seed)))
+    return folder
+
+
+def send(port: int, folder: Path) -> None:
+    """With dcmsend, which waits for every answer."""
+    command = [DCMSEND, "-aec", n.AE, "+sd", "127.0.0.1", str(port), str(folder)]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | NO_NAGLE)
+
+
+def timed(do: Callable[[], None]) -> float:
+    """Wall-clock seconds."""
+    began = time.perf_counter()
+    do()
+    return time.perf_counter() - began
+
+
+def walking(folder: Path) -> None:
+    """Seconds from the first image to the last delivered object of a 180-slice study, with a quiet period of 1 s."""
+    with OrthancPeer(folder / "pacs") as pacs:
+        tables = [n.destination("pacs", pacs.ae_title, pacs.dicom_port), n.route(["pacs"], "srs", quiet_period_s=1)]
+        with n.RunningNode(folder / "walker", *tables).serve() as node:
+            for k, state in enumerate(("cold", "warm")):
+                write_volume(t1c_phantom(seed=40 + k).image, folder / f"head-{k}", Acquisition(seed=f"walk {k}"))
+                began = time.time()
+                send(node.port, folder / f"head-{k}")
+                received = time.time()
+                job = node.ended(k + 1, within_s=600)[-1]
+                assert job.state is State.DELIVERED, job.reason
+                moves = {m.event.value: m.at.timestamp() for m in node.ledger.moves(job.id)}
+                print(
+                    f"180 slices, {state} worker: received {received - began:.1f} s, quiet and routed "
+                    f"{moves['claim'] - received:.1f} s, computed {moves['produce'] - moves['claim']:.1f} s, "
+                    f"delivered {moves['finish'] - moves['produce']:.1f} s; in all {moves['finish'] - began:.1f} s"
+                )
+
+
+if __name__ == "__main__":
+    main()
