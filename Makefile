@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 STUDY ?=
 
-.PHONY: help setup setup-test demo test check format walk torture bench clean
+.PHONY: help setup setup-test demo test check format walk real torture bench clean
 
 help:
 	@echo "make demo [STUDY=DIR]  the main job from end to end, on a synthetic study or your own series"
 	@echo "make test              set up and run all tests"
 	@echo "make check             formatting, lint, types, import contracts, unit tests"
 	@echo "make torture           kill -9 every process at random moments, 30 rounds"
+	@echo "make real              all real series of $$LANTERN_SHARED_DATA through a node"
 	@echo "make bench             timings, as ratios against DCMTK in the same run"
 
 $(VENV)/.base: pyproject.toml constraints.txt
@@ -67,3 +68,6 @@ bench: setup-test
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+real: setup-test
+	LANTERN_REAL_SERIES=16 $(BIN)/python -m pytest -s tests/e2e/test_real_series.py

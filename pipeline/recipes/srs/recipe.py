@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contract import Declined, Inputs, Runtime
-from pipeline.core.errors import ConfigInvalid
+from pipeline.core.errors import ConfigInvalid, GeometryUnusable
 from pipeline.core.study import Study
 from pipeline.core.uid import derive_uid
 from pipeline.findings import Algorithm, Findings, Lesion
@@ -27,16 +27,22 @@ from pipeline.recipes.srs.weights import load_network, manifest
 T1C = "t1c"
 VERSION = "0.1.0"
 
-OPTIONS: Mapping[str, bool] = {"require_contrast": True}
-"""What a route may set, with defaults. require_contrast = false also reads T1 without contrast, and says so."""
+OPTIONS: Mapping[str, bool | int] = {"require_contrast": True, "fill_missing_slices": 0}
+"""What a route may set, with defaults; whatever is not the default is said in the results.
+
+require_contrast:    false also reads T1 without contrast.
+fill_missing_slices: so many single missing slices, each between two that are there, are made up from these.
+"""
 
 
-def check_options(options: Mapping[str, Any]) -> dict[str, bool]:
+def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options with defaults filled in. Raises ConfigInvalid with every problem, one a line."""
     problems = [f"unknown option {k!r}" for k in sorted(options.keys() - OPTIONS.keys())]
-    problems += [
-        f"{k} must be true or false, not {v!r}" for k, v in options.items() if k in OPTIONS and not isinstance(v, bool)
-    ]
+    for key, default in OPTIONS.items():
+        value = options.get(key, default)
+        if type(value) is not type(default) or (isinstance(value, int) and value < 0):
+            wanted = "true or false" if isinstance(default, bool) else "a whole number, 0 or more"
+            problems.append(f"{key} must be {wanted}, not {value!r}")
     if problems:
         raise ConfigInvalid("pipeline srs: " + "\n".join(problems), f"options of srs: {', '.join(OPTIONS)}")
     return {**OPTIONS, **options}
@@ -71,8 +77,13 @@ class Srs:
     def run(self, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
         """Read, segment, separate, measure. Labels are on the grid of the series: (slices, rows, columns)."""
         clock = Stopwatch()
-        t1c = read_volume(inputs[T1C])
+        try:
+            t1c = read_volume(inputs[T1C], fill_missing=check_options(inputs.options)["fill_missing_slices"])
+        except GeometryUnusable as error:  # a normal end: the images are readable, but no volume to measure in
+            return Declined(str(error))
         clock.lap("read")
+        if not t1c.volume.frame_of_reference_uid:
+            return Declined("the images name no Frame of Reference UID, so that contours on them could not be placed")
         if reason := why_not(t1c.volume, PARAMS):
             return Declined(reason)
         network = load_network(runtime.device)
