@@ -45,7 +45,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What intake works with."""
+    """What intake works with.
+
+    listening_since: when this node began to listen. Before that no image could come, which is no quiet: a sender that
+    met a closed port tries again. None counts from the last image alone.
+    """
 
     ledger: Ledger
     archive: Archive
@@ -55,6 +59,7 @@ class Desk:
     max_attempts: int
     is_gone: Callable[[str], bool]
     clock: Clock = utc_now
+    listening_since: datetime | None = None
 
 
 class Intake:
@@ -96,7 +101,7 @@ class Intake:
         return [r for r in self._desk.routes if r.listens_to(reception.called_ae) and r.name not in decided]
 
     def _ready(self, route: Route, reception: Reception) -> Ready:
-        quiet_s = (self._desk.clock() - reception.last_at).total_seconds()
+        quiet_s = self._quiet_s(reception)
         if route.verify_with and quiet_s >= min(SETTLE_S, route.quiet_period_s):
             expected = self._expected(self._desk.peers[route.verify_with], reception)
             if expected is not None:
@@ -163,8 +168,11 @@ class Intake:
 
     def _must_wait(self, route: Route, reception: Reception, series: Mapping[str, object]) -> bool:
         missing = [r for r in route.required_roles if r not in series]
-        quiet_s = (self._desk.clock() - reception.last_at).total_seconds()
-        return bool(missing) and quiet_s < route.required_within_s
+        return bool(missing) and self._quiet_s(reception) < route.required_within_s
+
+    def _quiet_s(self, reception: Reception) -> float:
+        since = max(reception.last_at, self._desk.listening_since or reception.last_at)
+        return (self._desk.clock() - since).total_seconds()
 
     def _note(self, route: Route, reception: Reception, outcome: Outcome, reason: str) -> bool:
         level = logging.WARNING if outcome is Outcome.ALERT else logging.INFO

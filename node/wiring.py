@@ -6,7 +6,7 @@ import os
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from config.checks import check_pipelines
@@ -78,8 +78,8 @@ class House:
             self.ledger,
         )
 
-    def intake(self) -> Intake:
-        """What turns quiet studies into jobs."""
+    def intake(self, listening_since: datetime | None = None) -> Intake:
+        """What turns quiet studies into jobs; see `node.intake.Desk` for `listening_since`."""
         s = self.settings
         return Intake(
             IntakeDesk(
@@ -90,6 +90,7 @@ class House:
                 count_instances=self._count_instances,
                 max_attempts=s.work.max_attempts,
                 is_gone=is_gone,
+                listening_since=listening_since,
             )
         )
 

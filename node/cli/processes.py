@@ -13,6 +13,7 @@ import typer
 from node.cli.app import Config, example
 from node.cli.show import show_json
 from node.wiring import House, house_from
+from pipeline.core.clock import utc_now
 
 
 def register(app: typer.Typer) -> None:
@@ -45,8 +46,9 @@ def serve(config: Config = None) -> None:
 def receive(config: Config = None) -> None:
     """Listen for studies, and open jobs for those that have fallen quiet."""
     house = _start("receive", config)
-    acceptor, intake = house.acceptor(), house.intake()
+    acceptor = house.acceptor()
     acceptor.start()
+    intake = house.intake(listening_since=utc_now())
     try:
         _loop(house, "receive", intake.tick, poll_s=0.25)
     finally:

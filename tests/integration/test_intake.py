@@ -49,6 +49,17 @@ def test_every_image_starts_the_quiet_period_anew(make: Make, series: list[Path]
     assert node.quiet(11)
 
 
+def test_time_in_which_the_node_did_not_listen_is_no_quiet(make: Make, series: list[Path]) -> None:
+    node = make()
+    node.receive(series[:4])
+    node.clock.advance(3600)  # down; whoever was sending could not
+    node.intake = node.make_intake(node.routes, since=node.clock())
+    assert not node.quiet(59)
+    node.receive(series[4:])
+    node.quiet(61)
+    assert [j.work.revision for j in node.jobs()] == [1]
+
+
 def test_the_same_study_sent_three_times_is_one_job(make: Make, series: list[Path]) -> None:
     node = make()
     for _ in range(3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from node.intake import CountInstances, Desk, Intake
@@ -42,9 +43,11 @@ class Node:
         self.ledger = Ledger(database, self.clock)
         self.intake = self.make_intake(self.routes)
 
-    def make_intake(self, routes: tuple[Route, ...]) -> Intake:
+    def make_intake(self, routes: tuple[Route, ...], since: datetime | None = None) -> Intake:
         peers = {"pacs": Peer("pacs", "PACS", "127.0.0.1", 104)}
-        return Intake(Desk(self.ledger, self.archive, routes, peers, self.count, 3, lambda holder: False, self.clock))
+        return Intake(
+            Desk(self.ledger, self.archive, routes, peers, self.count, 3, lambda holder: False, self.clock, since)
+        )
 
     def worker(self, holder: str = "w1") -> Worker:
         return Worker(

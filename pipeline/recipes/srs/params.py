@@ -21,7 +21,7 @@ class Params:
     """
 
     threshold: float = 0.5
-    certain: float = 0.7
+    certain: float = 0.9
     min_voxels: int = 3
     min_volume_mm3: float = 12.0
     min_slices: int = 8
