@@ -72,7 +72,9 @@ class Jobs:
         c, now = t.job.c, self._now()
         lost = sa.or_(c.lease_until < now, c.lease.in_(list(holders_gone)))
         with self._db.write() as db:
-            rows = db.execute(sa.select(c.id, c.lease).where(c.state == State.RUNNING.value, lost)).all()
+            # Locked before they are judged: a job that its worker ends or renews at this moment is left alone.
+            held = sa.select(c.id, c.lease).where(c.state == State.RUNNING.value, lost)
+            rows = db.execute(held.order_by(c.id).with_for_update(skip_locked=True)).all()
             for job_id, lease in rows:
                 _give_back(db, job_id, "intake", f"its worker {lease} is gone", now, max_attempts, now)
         return [job_id for job_id, _ in rows]
@@ -102,22 +104,14 @@ class Jobs:
     def retry(self, job_id: int, by: str) -> State:
         """Set a failed, declined or cancelled job going again: parked deliveries first, else the computation.
 
-        Raises NotFound, IllegalMove.
+        Of a job that still delivers elsewhere, the parked deliveries are set going. Raises NotFound, IllegalMove.
         """
         now = self._now()
-        d = t.delivery.c
         with self._db.write() as db:
             state = lock_state(db, job_id)
-            parked = sa.and_(d.job_id == job_id, d.state == DeliveryState.PARKED.value)
-            has_parked = db.execute(sa.select(d.id).where(parked)).first() is not None
-            if state is State.FAILED and has_parked:
-                waiting = {
-                    "state": DeliveryState.WAITING.value,
-                    "next_at": now,
-                    "created_at": now,
-                    "attempts": 0,
-                }
-                db.execute(sa.update(t.delivery).where(parked).values(**waiting))
+            if state in (State.FAILED, State.DELIVERING) and _unpark(db, job_id, now):
+                if state is State.DELIVERING:
+                    return state
                 return move_job(db, job_id, Event.RESEND, by=by, why="asked for again", at=now)
             fresh = {"attempts": 0, "not_before": None}
             return move_job(db, job_id, Event.RETRY, by=by, why="asked for again", at=now, **fresh)
@@ -202,6 +196,15 @@ class Jobs:
                 return False
             move_job(db, job_id, event, by=holder, why=why, at=self._now())
         return True
+
+
+def _unpark(db: sa.Connection, job_id: int, now: datetime) -> int:
+    """Let the parked deliveries of a job wait again; returns how many."""
+    d = t.delivery.c
+    fresh = {"state": DeliveryState.WAITING.value, "next_at": now, "created_at": now, "attempts": 0}
+    free = {"lease": "", "lease_until": None}
+    parked = (d.job_id == job_id, d.state == DeliveryState.PARKED.value)
+    return db.execute(sa.update(t.delivery).where(*parked).values(**fresh, **free)).rowcount
 
 
 def _job(db: sa.Connection, job_id: int) -> Job:

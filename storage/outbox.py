@@ -81,6 +81,19 @@ class Outbox:
             waiting = (d.destination == destination, d.state == _WAITING)
             return db.execute(sa.update(t.delivery).where(*waiting).values(next_at=self._now())).rowcount
 
+    def park_strays(self, destinations: Iterable[str], by: str) -> int:
+        """Park what waits for a destination that is none of `destinations`: nobody would ever send it.
+
+        Returns how many deliveries that were.
+        """
+        d = t.delivery.c
+        with self._db.read() as db:
+            strays = (d.state == _WAITING, d.destination.not_in(list(destinations)))
+            found = db.execute(sa.select(d.id, d.destination).where(*strays).order_by(d.id)).all()
+        for delivery_id, name in found:
+            self.refused(delivery_id, by, f"the configuration has no destination {name} any more")
+        return len(found)
+
     def release(self, holders_gone: Iterable[str]) -> int:
         """Free deliveries whose holder is gone; returns how many."""
         d = t.delivery.c
@@ -122,7 +135,9 @@ class Outbox:
                 "lease": "",
                 "lease_until": None,
             }
-            db.execute(sa.update(t.delivery).where(d.id == delivery_id).values(**values))
+            # What was sent stays sent, whatever a second process that tried it meanwhile has to say.
+            open_ones = (d.id == delivery_id, d.state != DeliveryState.SENT.value)
+            db.execute(sa.update(t.delivery).where(*open_ones).values(**values))
             if job_state is State.DELIVERING:
                 _close_job(db, job_id, by, now)
 

@@ -17,6 +17,9 @@ from storage.engine import Database
 from storage.moves import move_job
 from storage.rows import work_columns
 
+_SUPERSEDED = "superseded"
+"""How the reason of a job begins that a later state of its study replaced."""
+
 
 class Receptions:
     """What arrived, and what the routes made of it."""
@@ -141,7 +144,7 @@ class Receptions:
     def decide(self, reception: Reception, decision: Decision) -> bool:
         """Note a decision that opens no job. False when the study changed meanwhile: look at it again."""
         with self._db.write() as db:
-            if _lock_revision(db, reception) != reception.revision:
+            if not _lock_unchanged(db, reception):
                 return False
             _enter_decision(db, reception, decision)
         return True
@@ -156,15 +159,16 @@ class Receptions:
     ) -> int | None:
         """Note a decision to run, and open the job (or join the one that does the same work); returns its id.
 
-        A queued job on an earlier state of the study is cancelled: the new one supersedes it.
-        None when the study changed meanwhile: look at it again.
+        The job that the same route opened on an earlier state of the study is superseded: cancelled if it still waits
+        or runs and no other route wants it. None when the study changed meanwhile: look at it again.
         """
         now = self._now()
         with self._db.write() as db:
-            if _lock_revision(db, reception) != reception.revision:
+            if not _lock_unchanged(db, reception):
                 return None
-            found = db.execute(sa.select(t.job.c.id).where(t.job.c.work_key == work.key).with_for_update()).scalar()
-            job_id = found if found is not None else _insert_job(db, work, sop_instance_uids, now)
+            job_id = _join_job(db, work.key, now)
+            if job_id is None:
+                job_id = _insert_job(db, work, sop_instance_uids, decision.route, now)
             _add_destinations(db, job_id, destinations, now)
             _enter_decision(
                 db,
@@ -290,10 +294,15 @@ def _receptions(
     return [Reception(*row) for row in db.execute(query)]
 
 
-def _lock_revision(db: sa.Connection, reception: Reception) -> int | None:
+def _lock_unchanged(db: sa.Connection, reception: Reception) -> bool:
+    """True when nothing has come since `reception` was read, and nothing will until this transaction ends.
+
+    The revision alone does not tell: before the first decision on it, a further image leaves it as it is.
+    """
     c = t.reception.c
     key = (c.study_instance_uid == reception.study_instance_uid, c.called_ae == reception.called_ae)
-    return db.execute(sa.select(c.revision).where(*key).with_for_update()).scalar()
+    row = db.execute(sa.select(c.revision, c.last_at).where(*key).with_for_update()).first()
+    return row is not None and row.tuple() == (reception.revision, reception.last_at)
 
 
 def _enter_decision(db: sa.Connection, reception: Reception, decision: Decision) -> None:
@@ -311,15 +320,21 @@ def _enter_decision(db: sa.Connection, reception: Reception, decision: Decision)
     )
 
 
-def _insert_job(db: sa.Connection, work: Work, sop_instance_uids: Sequence[str], now: datetime) -> int:
+def _join_job(db: sa.Connection, work_key: str, now: datetime) -> int | None:
+    """The job that does this work already, set going again if a later state of a study had replaced it."""
     c = t.job.c
-    older = db.execute(
-        sa.select(c.id, c.state)
-        .where(c.study_instance_uid == work.study_instance_uid, c.pipeline == work.pipeline)
-        .where(c.called_ae == work.called_ae)
-        .order_by(c.id.desc())
-        .with_for_update()
-    ).first()
+    found = db.execute(sa.select(c.id, c.state, c.reason).where(c.work_key == work_key).with_for_update()).first()
+    if found is None:
+        return None
+    if State(found.state) is State.CANCELLED and found.reason.startswith(_SUPERSEDED):
+        fresh = {"attempts": 0, "not_before": None}
+        move_job(db, found.id, Event.RETRY, by="intake", why="wanted after all", at=now, **fresh)
+    return int(found.id)
+
+
+def _insert_job(db: sa.Connection, work: Work, sop_instance_uids: Sequence[str], route: str, now: datetime) -> int:
+    c = t.job.c
+    older, state = _older_job(db, work, route) or (None, None)
     job_id: int = db.execute(
         sa.insert(t.job)
         .values(
@@ -328,23 +343,41 @@ def _insert_job(db: sa.Connection, work: Work, sop_instance_uids: Sequence[str],
             attempts=0,
             reason="",
             lease="",
-            supersedes=older.id if older else None,
+            supersedes=older,
             created_at=now,
             changed_at=now,
         )
         .returning(c.id)
     ).scalar_one()
     db.execute(sa.insert(t.job_input), [{"job_id": job_id, "sop_instance_uid": uid} for uid in sop_instance_uids])
-    if older and State(older.state) in (State.QUEUED, State.RUNNING):
-        move_job(
-            db,
-            older.id,
-            Event.CANCEL,
-            by="intake",
-            why=f"superseded by job {job_id}: the study changed",
-            at=now,
-        )
+    if older and state in (State.QUEUED, State.RUNNING) and not _wanted_by_others(db, older, route):
+        why = f"{_SUPERSEDED} by job {job_id}: the study changed"
+        move_job(db, older, Event.CANCEL, by="intake", why=why, at=now)
     return job_id
+
+
+def _older_job(db: sa.Connection, work: Work, route: str) -> tuple[int, State] | None:
+    """The number and state of the newest job that this route (or a route whose decisions are forgotten) had on the study before.
+
+    A job of another route is none, though its pipeline be the same: its options or its series are others.
+    """
+    c, d = t.job.c, t.decision.c
+    decided = sa.select(d.id).where(d.job_id == c.id)
+    row = db.execute(
+        sa.select(c.id, c.state)
+        .where(c.study_instance_uid == work.study_instance_uid, c.pipeline == work.pipeline)
+        .where(c.called_ae == work.called_ae)
+        .where(sa.or_(decided.where(d.route == route).exists(), ~decided.exists()))
+        .order_by(c.id.desc())
+        .limit(1)
+        .with_for_update()
+    ).first()
+    return (row.id, State(row.state)) if row else None
+
+
+def _wanted_by_others(db: sa.Connection, job_id: int, route: str) -> bool:
+    d = t.decision.c
+    return db.execute(sa.select(d.id).where(d.job_id == job_id, d.route != route)).first() is not None
 
 
 def _add_destinations(db: sa.Connection, job_id: int, destinations: Sequence[str], now: datetime) -> None:

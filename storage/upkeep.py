@@ -81,33 +81,26 @@ class Upkeep:
 
         A failed job keeps its study until `failed_before`, so that a person can retry it.
         """
-        r, j = t.reception.c, t.job.c
-        needs_it = sa.or_(
-            sa.and_(j.state == State.FAILED.value, j.changed_at >= failed_before),
-            j.state.not_in([*(s.value for s in ENDS), State.FAILED.value]),
-        )
-        busy = sa.select(j.study_instance_uid).where(needs_it)
-        young = sa.select(r.study_instance_uid).where(sa.or_(r.last_at >= images_before, r.settled < r.revision))
-        query = (
-            sa.select(r.study_instance_uid)
-            .distinct()
-            .where(r.study_instance_uid.not_in(busy), r.study_instance_uid.not_in(young))
-            .order_by(r.study_instance_uid)
-        )
         with self._db.read() as db:
-            return list(db.execute(query).scalars())
+            return _forgettable(db, images_before, failed_before)
 
-    def forget_study(self, study_instance_uid: str) -> list[str]:
-        """Delete every row about the images of a study; returns the archive paths that nothing refers to any more.
+    def forget_study(self, study_instance_uid: str, images_before: datetime, failed_before: datetime) -> list[str]:
+        """Delete every row about the images of a study, if it still is forgettable; returns their archive paths.
 
         Jobs, their history and their results stay: they hold UIDs only, and results have their own retention.
         """
-        s = study_instance_uid
+        s, r, i = study_instance_uid, t.reception.c, t.instance.c
         with self._db.write() as db:
-            paths = db.execute(sa.select(t.instance.c.path).where(t.instance.c.study_instance_uid == s)).scalars().all()
-            aside = db.execute(sa.select(t.conflict.c.path).where(t.conflict.c.study_instance_uid == s)).scalars().all()
+            # An image that arrives now waits for this lock; one that came since the study was listed keeps it here.
+            db.execute(sa.select(r.called_ae).where(r.study_instance_uid == s).with_for_update()).all()
+            if s not in _forgettable(db, images_before, failed_before, s):
+                return []
+            paths = db.execute(sa.select(i.path).where(i.study_instance_uid == s)).scalars().all()
+            uids = sa.select(i.sop_instance_uid).where(i.study_instance_uid == s)
+            of_it = sa.or_(t.conflict.c.study_instance_uid == s, t.conflict.c.sop_instance_uid.in_(uids))
+            aside = db.execute(sa.delete(t.conflict).where(of_it).returning(t.conflict.c.path)).scalars().all()
             _count_up(db, _FORGOTTEN, len(paths))
-            for table in (t.arrival, t.conflict, t.reception, t.instance, t.decision):
+            for table in (t.arrival, t.reception, t.instance, t.decision):
                 db.execute(sa.delete(table).where(table.c.study_instance_uid == s))
         return [*paths, *aside]
 
@@ -129,11 +122,38 @@ class Upkeep:
                 p for table in (t.instance, t.conflict, t.result) for p in db.execute(sa.select(table.c.path)).scalars()
             }
 
+    def refers_to(self, path: str) -> bool:
+        """True when some row refers to this archive path."""
+        tables = (t.instance, t.conflict, t.result)
+        with self._db.read() as db:
+            return any(db.execute(sa.select(c.c.path).where(c.c.path == path).limit(1)).first() for c in tables)
+
     def answers(self) -> bool:
         """True when the database answers and has this version's tables."""
         with self._db.read() as db:
             db.execute(sa.select(t.job.c.id).limit(1))
         return True
+
+
+def _forgettable(
+    db: sa.Connection, images_before: datetime, failed_before: datetime, study_instance_uid: str = ""
+) -> list[str]:
+    r, j = t.reception.c, t.job.c
+    needs_it = sa.or_(
+        sa.and_(j.state == State.FAILED.value, j.changed_at >= failed_before),
+        j.state.not_in([*(s.value for s in ENDS), State.FAILED.value]),
+    )
+    busy = sa.select(j.study_instance_uid).where(needs_it)
+    young = sa.select(r.study_instance_uid).where(sa.or_(r.last_at >= images_before, r.settled < r.revision))
+    query = (
+        sa.select(r.study_instance_uid)
+        .distinct()
+        .where(r.study_instance_uid.not_in(busy), r.study_instance_uid.not_in(young))
+        .order_by(r.study_instance_uid)
+    )
+    if study_instance_uid:
+        query = query.where(r.study_instance_uid == study_instance_uid)
+    return list(db.execute(query).scalars())
 
 
 def _tally(db: sa.Connection, name: str) -> int:

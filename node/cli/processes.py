@@ -14,6 +14,7 @@ from node.cli.app import Config, example
 from node.cli.show import show_json
 from node.wiring import House, house_from
 from pipeline.core.clock import utc_now
+from pipeline.core.errors import ConfigInvalid
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +48,11 @@ def receive(config: Config = None) -> None:
     """Listen for studies, and open jobs for those that have fallen quiet."""
     house = _start("receive", config)
     acceptor = house.acceptor()
-    acceptor.start()
+    try:
+        acceptor.start()
+    except OSError as e:
+        where = f"{house.settings.node.host}:{house.settings.node.port}"
+        raise ConfigInvalid(f"cannot listen on {where}: {e.strerror}", "`lantern doctor` says why") from e
     intake = house.intake(listening_since=utc_now())
     try:
         _loop(house, "receive", intake.tick, poll_s=0.25)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -137,6 +138,16 @@ def test_a_decision_on_an_outdated_view_of_the_study_is_refused(ledger: Ledger, 
     assert ledger.jobs() == []
 
 
+def test_an_image_that_came_after_the_study_was_read_makes_the_decision_wait(ledger: Ledger, clock: HandClock) -> None:
+    receive(ledger, 3)
+    read = reception(ledger)
+    clock.advance(1)
+    receive(ledger, 1, first=4)  # no decision yet, so that the revision is still the first
+    assert ledger.open_job(read, Decision("a", Outcome.RUN, "", 1, clock()), work(), ["1.2.3.1"], ["pacs"]) is None
+    assert not ledger.decide(read, Decision("a", Outcome.NO_MATCH, "", 1, clock()))
+    assert ledger.decide(reception(ledger), Decision("a", Outcome.NO_MATCH, "", 1, clock()))
+
+
 def test_equal_work_is_one_job_with_the_destinations_of_both_routes(ledger: Ledger, clock: HandClock) -> None:
     first = open_job(ledger, clock, destinations=("pacs",), route="a")
     second = open_job(ledger, clock, destinations=("archive",), route="b")
@@ -162,6 +173,37 @@ def test_a_changed_study_supersedes_the_job_that_waits(ledger: Ledger, clock: Ha
     assert ledger.job(old).state is State.CANCELLED
     assert ledger.job(new).supersedes == old
     assert str(new) in ledger.job(old).reason
+
+
+def test_two_routes_with_one_pipeline_do_not_supersede_each_other(ledger: Ledger, clock: HandClock) -> None:
+    first = open_job(ledger, clock, "k1", route="a")
+    second = open_job(ledger, clock, "k2", route="b")
+    assert {ledger.job(first).state, ledger.job(second).state} == {State.QUEUED}
+    assert ledger.job(second).supersedes is None
+    receive(ledger, 1, first=4)
+    third = open_job(ledger, clock, "k3", route="a")
+    assert ledger.job(third).supersedes == first
+    assert (ledger.job(first).state, ledger.job(second).state) == (State.CANCELLED, State.QUEUED)
+
+
+def test_a_superseded_job_that_another_route_wants_goes_on(ledger: Ledger, clock: HandClock) -> None:
+    shared = open_job(ledger, clock, "k1", route="a")
+    assert open_job(ledger, clock, "k1", route="ignores late images") == shared
+    receive(ledger, 1, first=4)
+    new = open_job(ledger, clock, "k2", route="a")
+    assert ledger.job(new).supersedes == shared
+    assert ledger.job(shared).state is State.QUEUED
+
+
+def test_a_superseded_job_that_is_wanted_after_all_runs(ledger: Ledger, clock: HandClock) -> None:
+    old = open_job(ledger, clock, "k1")
+    receive(ledger, 1, first=4)
+    new = open_job(ledger, clock, "k2")
+    assert open_job(ledger, clock, "k1", route="b") == old
+    assert ledger.job(old).state is State.QUEUED
+    ledger.cancel(new, "admin")
+    assert open_job(ledger, clock, "k2", route="b2") == new
+    assert ledger.job(new).state is State.CANCELLED  # a person's word stands
 
 
 def test_a_superseded_job_that_runs_cannot_produce_any_more(ledger: Ledger, clock: HandClock) -> None:
@@ -304,6 +346,38 @@ def test_a_retry_of_a_job_with_parked_objects_sends_those_alone(ledger: Ledger, 
     assert [d.id for d in ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)] == [first.id]
 
 
+def test_a_parked_object_can_be_sent_again_while_others_still_wait(ledger: Ledger, clock: HandClock) -> None:
+    job_id = _produce(ledger, clock)
+    first, second = ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)
+    ledger.refused(first.id, "d1", "no")
+    ledger.later([second.id], "busy", clock() + MINUTE)
+    assert ledger.retry(job_id, "admin") is State.DELIVERING
+    assert [d.id for d in ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)] == [first.id]
+    ledger.accepted(first.id, "d1")
+    with pytest.raises(IllegalMove):
+        ledger.retry(job_id, "admin")  # nothing is parked
+
+
+def test_what_was_sent_stays_sent_whatever_a_second_process_says(ledger: Ledger, clock: HandClock) -> None:
+    job_id = _produce(ledger, clock)
+    deliveries = ledger.claim_deliveries("pacs", "d1", clock() + MINUTE)
+    for d in deliveries:
+        ledger.accepted(d.id, "d1")
+    ledger.refused(deliveries[0].id, "d2", "0xA900")
+    assert {d.state for d in ledger.deliveries(job_id=job_id)} == {DeliveryState.SENT}
+
+
+def test_what_waits_for_a_destination_that_is_no_more_is_parked(ledger: Ledger, clock: HandClock) -> None:
+    job_id = _produce(ledger, clock, ("pacs", "gone"))
+    assert ledger.park_strays(["pacs"], "d1") == 2
+    for d in ledger.claim_deliveries("pacs", "d1", clock() + MINUTE):
+        ledger.accepted(d.id, "d1")
+    job = ledger.job(job_id)
+    assert job.state is State.FAILED
+    assert "no destination gone" in job.reason
+    assert ledger.park_strays(["pacs"], "d1") == 0
+
+
 def test_a_retry_of_a_failed_computation_starts_with_fresh_attempts(ledger: Ledger, clock: HandClock) -> None:
     job_id = open_job(ledger, clock)
     claim(ledger, clock)
@@ -385,9 +459,31 @@ def test_a_study_is_forgotten_only_when_nothing_needs_it(ledger: Ledger, clock: 
     assert ledger.forgettable_studies(later(1), later(5)) == []  # failed, a person may retry
     clock.advance(6 * 86400)
     assert ledger.forgettable_studies(later(1), later(5)) == ["1.2.3"]
-    assert len(ledger.forget_study("1.2.3")) == 3
+    assert len(ledger.forget_study("1.2.3", later(1), later(5))) == 3
     assert ledger.receptions("1.2.3") == []
     assert ledger.job(job_id).state is State.FAILED
+
+
+def test_a_study_that_gets_an_image_after_it_was_listed_is_not_forgotten(ledger: Ledger, clock: HandClock) -> None:
+    receive(ledger, 3)
+    ledger.settle(reception(ledger))
+    clock.advance(100)
+    limit = clock() - timedelta(seconds=1)
+    assert ledger.forgettable_studies(limit, limit) == ["1.2.3"]
+    receive(ledger, 1, first=4)
+    assert ledger.forget_study("1.2.3", limit, limit) == []
+    assert reception(ledger).instance_count == 4
+
+
+def test_what_was_kept_aside_goes_with_the_study_of_the_first(ledger: Ledger, clock: HandClock) -> None:
+    first = instance()
+    other = replace(first, study_instance_uid="9.9", sha256="0" * 64)
+    ledger.add_instance(first, "files/a.dcm", PACS, 10)
+    assert ledger.add_instance(other, "files/b.dcm", PACS, 10) is Added.CONFLICT
+    ledger.settle(reception(ledger))
+    clock.advance(100)
+    assert ledger.forget_study("1.2.3", clock(), clock()) == ["files/a.dcm", "files/b.dcm"]
+    assert not ledger.refers_to("files/b.dcm")
 
 
 def test_old_results_of_ended_jobs_are_forgotten_and_others_kept(ledger: Ledger, clock: HandClock) -> None:

@@ -168,3 +168,19 @@ def test_a_nifti_volume_becomes_a_series_that_is_read_back(tmp_path: Path) -> No
     files = sorted((tmp_path / "s").iterdir())
     assert len(files) == 8
     assert dcmread(files[0]).ContrastBolusAgent == "Gd"
+
+
+def test_a_port_that_is_taken_is_said_with_a_hint(config: Path) -> None:
+    import socket
+    import tomllib
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", tomllib.loads(config.read_text())["node"]["port"]))
+        s.listen()
+        done = n.lantern("receive", "--config", str(config))
+        assert done.returncode == 1
+        assert "cannot listen on 127.0.0.1" in done.stderr
+        assert "Traceback" not in done.stderr
+        told = n.lantern("doctor", "--config", str(config), "--json")
+    row = next(r for r in json.loads(told.stdout) if r["what"].startswith("node port"))
+    assert (row["state"], "in use" in row["found"]) == ("bad", True)

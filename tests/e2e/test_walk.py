@@ -143,3 +143,27 @@ def test_each_process_starts_and_ends_alone(tmp_path: Path, victim: str) -> None
         eventually(lambda: any(p.startswith(victim) for p in node.ledger.heartbeats()), within_s=60)
         process.terminate()
         assert process.wait(30) == 0, node.log()
+
+
+def test_a_study_that_the_pacs_has_more_of_waits_for_the_rest_and_then_runs_once(
+    tmp_path: Path, orthanc: OrthancPeer
+) -> None:
+    files = write_blobs(tmp_path / "series")
+    orthanc.upload(*files)
+    peer = (
+        f'[[peer]]\nname = "source"\nae_title = "{orthanc.ae_title}"\nhost = "127.0.0.1"\nport = {orthanc.dicom_port}\n'
+    )
+    with n.RunningNode(tmp_path / "node", peer, n.route([], NAME, 1.0, 'verify_with = "source"')).serve() as node:
+        for name, part in (("first", files[:5]), ("rest", files[5:])):
+            (tmp_path / name).mkdir()
+            for f in part:
+                (tmp_path / name / f.name).write_bytes(f.read_bytes())
+        n.dcmsend(node.port, tmp_path / "first")
+        (study,) = node.ledger.receptions()
+        told = eventually(lambda: node.run("routes", "explain", study.study_instance_uid).stdout, within_s=30)
+        assert "5 of the 8 images" in told
+        assert node.ledger.jobs() == []
+        n.dcmsend(node.port, tmp_path / "rest")
+        (job,) = node.ended()
+        assert job.work.verified
+        assert len(node.ledger.inputs(job.id)) == 8
