@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,17 +40,26 @@ class Cleaned:
 
 
 def clean(ledger: Ledger, archive: Archive, retention: Retention, clock: Clock = utc_now) -> Cleaned:
-    """Delete once. Rows go first and files after: a crash in between leaves orphans, which the next cleaning finds."""
+    """Delete once. Rows go first and files after: a crash in between leaves orphans, which the next cleaning finds.
+
+    A study that is sent again meanwhile keeps its files: each is asked about once more when it is deleted.
+    """
     now = clock()
-    studies = ledger.forgettable_studies(_before(now, retention.images), _before(now, retention.failed))
-    paths = [p for s in studies for p in ledger.forget_study(s)]
+    limits = _before(now, retention.images), _before(now, retention.failed)
+    studies, files = 0, 0
+    for study in ledger.forgettable_studies(*limits):
+        paths = ledger.forget_study(study, *limits)
+        files += _remove(ledger, archive, paths)
+        if paths:
+            studies += 1
+            log.info("study %s: images deleted, their time is over", study)
     results = ledger.forget_results(_before(now, retention.results))
-    for path in (*paths, *results):
-        archive.remove(path)
-    orphans = _remove_orphans(ledger, archive, now)
-    for study in studies:
-        log.info("study %s: images deleted, their time is over", study)
-    return Cleaned(len(studies), len(results), len(paths) + len(results) + orphans)
+    files += _remove(ledger, archive, results)
+    return Cleaned(studies, len(results), files + _remove_orphans(ledger, archive, now))
+
+
+def _remove(ledger: Ledger, archive: Archive, paths: Iterable[str]) -> int:
+    return sum(archive.remove_unless(path, ledger.refers_to) for path in paths)
 
 
 def _before(now: datetime, keep: timedelta | None) -> datetime:
@@ -60,7 +70,4 @@ def _remove_orphans(ledger: Ledger, archive: Archive, now: datetime) -> int:
     limit = (now - ORPHAN_AFTER).timestamp()
     old = [path for path, modified in archive.stored() if modified < limit]
     referred = ledger.referred_paths() if old else set()
-    orphans = [path for path in old if path not in referred]
-    for path in orphans:
-        archive.remove(path)
-    return len(orphans) + archive.sweep_incoming(limit)
+    return _remove(ledger, archive, (path for path in old if path not in referred)) + archive.sweep_incoming(limit)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from node.logs import place_of
 from node.loop import Stop, run
 from node.scu import Outcome, Status
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.errors import LanternError, PeerRefused
+from pipeline.core.errors import LanternError, OurFault, PeerRefused
 from pipeline.core.result import Delivery
 from pipeline.core.route import Destination
 from storage import Archive, Ledger
@@ -22,6 +23,13 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 900.0
 """Seconds that a batch may take to send before another process may try it. Resending is harmless: UIDs are fixed."""
+
+SUSPECT_AFTER = 3
+"""Failures after which a batch itself may be what the destination cannot stand."""
+YIELD = timedelta(seconds=30)
+"""How much later than the others a suspect is tried."""
+STRAYS_EVERY_S = 60.0
+"""Seconds between two looks for deliveries to destinations that the configuration no longer has."""
 
 Send = Callable[[Destination, Sequence[Path]], list[Outcome]]
 """Sends files, answers one Outcome each; raises LanternError when nothing could be sent at all."""
@@ -58,21 +66,38 @@ class Deliverer:
     def __init__(self, desk: Desk, destination: Destination) -> None:
         self._desk = desk
         self._to = destination
+        self._unanswered: list[int] = []
+        self._answers = False  # whether it took something since it last failed
 
     def tick(self) -> bool:
         """Send one batch, the oldest job's; False when nothing is due."""
+        self._free_unanswered()
         until = self._desk.clock() + timedelta(seconds=LEASE_S)
         batch = self._desk.ledger.claim_deliveries(self._to.name, self._desk.holder, until)
         if not batch:
             return False
+        self._unanswered = [d.id for d in batch]
+        self._send(batch)
+        self._unanswered = []
+        return True
+
+    def _free_unanswered(self) -> None:
+        """Let go of what the last tick took and could not write an answer about; it is sent again."""
+        if self._unanswered:
+            self._desk.ledger.later(self._unanswered, "the answer could not be written down", self._desk.clock())
+            self._unanswered = []
+
+    def _send(self, batch: Sequence[Delivery]) -> None:
         try:
             outcomes = self._desk.send(self._to, [self._desk.archive.absolute(d.result.path) for d in batch])
         except LanternError as e:
             self._nothing_went(batch, e)
-            return True
+            return
+        except Exception as e:  # noqa: BLE001  # the edge: a peer's oddity must not end the thread, nor the process
+            self._nothing_went(batch, OurFault(f"unexpected {place_of(e)}"))
+            return
         for delivery, outcome in zip(batch, outcomes, strict=True):
             self._note(delivery, outcome)
-        return True
 
     def _note(self, delivery: Delivery, outcome: Outcome) -> None:
         ledger, holder = self._desk.ledger, self._desk.holder
@@ -82,6 +107,7 @@ class Deliverer:
         )
         if outcome.status is Status.ACCEPTED:
             log.info("%s: accepted %s", where, detail)
+            self._answers = True
             ledger.accepted(delivery.id, holder)
         elif outcome.status is Status.REFUSED or self._too_old(delivery):
             log.error("%s: parked: %s", where, detail)
@@ -98,9 +124,19 @@ class Deliverer:
             self._desk.ledger.refused(d.id, self._desk.holder, f"given up: {error}")
         wait = [d.id for d in batch if d not in gone]
         if wait:
-            next_at = self._next(min(d.attempts for d in batch))
-            self._desk.ledger.later(wait, str(error), next_at)
+            self._postpone(wait, min(d.attempts for d in batch), error)
+
+    def _postpone(self, waiting: Sequence[int], attempts: int, error: LanternError) -> None:
+        """Try these later; and everything else for the destination, unless it took something meanwhile.
+
+        It may be one object that brings a peer down each time: after a while the others get their turn before it.
+        """
+        next_at = self._next(attempts)
+        suspect = attempts >= SUSPECT_AFTER
+        self._desk.ledger.later(waiting, str(error), next_at + YIELD if suspect else next_at)
+        if not self._answers:
             self._desk.ledger.postpone(self._to.name, next_at)
+        self._answers = False
 
     def _too_old(self, delivery: Delivery) -> bool:
         return (self._desk.clock() - delivery.created_at).total_seconds() > self._to.park_after_s
@@ -110,17 +146,21 @@ class Deliverer:
 
 
 def deliver_all(desk: Desk, destinations: Sequence[Destination], stop: Stop, poll_s: float) -> list[threading.Thread]:
-    """Start one thread per destination; each ends when `stop` asks."""
-    threads = [
-        threading.Thread(
-            target=run,
-            args=(Deliverer(desk, d).tick, stop),
-            kwargs={"poll_s": poll_s},
-            name=f"to-{d.name}",
-            daemon=True,
-        )
-        for d in destinations
-    ]
+    """Start one thread per destination, and one that parks what waits for none of them; each ends when `stop` asks."""
+
+    def ticking(name: str, tick: Callable[[], bool], pause_s: float) -> threading.Thread:
+        return threading.Thread(target=run, args=(tick, stop), kwargs={"poll_s": pause_s}, name=name, daemon=True)
+
+    threads = [ticking(f"to-{d.name}", Deliverer(desk, d).tick, poll_s) for d in destinations]
+    threads.append(ticking("strays", lambda: _park_strays(desk, destinations), STRAYS_EVERY_S))
     for thread in threads:
         thread.start()
     return threads
+
+
+def _park_strays(desk: Desk, destinations: Sequence[Destination]) -> bool:
+    """Park what would wait for ever; always False, so that the next look comes after its pause."""
+    count = desk.ledger.park_strays([d.name for d in destinations], desk.holder)
+    if count:
+        log.error("%d objects parked: the configuration no longer has their destination", count)
+    return False

@@ -56,6 +56,8 @@ def examine(settings: Settings) -> list[Finding]:
         house = open_house(settings)
     except LanternError as e:
         return [*found, Finding("database and archive", Health.BAD, e.message, e.hint)]
+    except OSError as e:
+        return [*found, Finding("database and archive", Health.BAD, str(e), "may this user read and write there?")]
     found += _guard("database", lambda: _database(house))
     found += _guard("archive", lambda: _archive(house))
     found += _guard("processes", lambda: _processes(house))
@@ -69,6 +71,8 @@ def _guard(what: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
         return list(look())
     except LanternError as e:
         return [Finding(what, Health.BAD, e.message, e.hint)]
+    except OSError as e:
+        return [Finding(what, Health.BAD, str(e), "may this user read and write there?")]
 
 
 def _port(settings: Settings) -> Iterator[Finding]:
@@ -94,7 +98,7 @@ def _who_listens(settings: Settings, what: str, error: OSError) -> Finding:
     try:
         echo(Peer("itself", node.ae_title, host, node.port), calling_ae=node.ae_title, timeout_s=_SECONDS_TO_ANSWER)
     except LanternError as e:
-        if node.ae_title in str(e) or "reject" in str(e).lower():
+        if "rejected the association" in e.message:
             return Finding(what, Health.GOOD, "a DICOM node listens there; it does not know this machine as a peer")
         advice = "another program has it: choose another port, or stop that program (ss -ltnp)"
         return Finding(what, Health.BAD, f"in use ({error.strerror}), and not by a DICOM node", advice)

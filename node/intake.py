@@ -11,12 +11,15 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
+from node.logs import place_of
+from node.loop import notify
 from pipeline import registry
 from pipeline.contract import Inputs, Pipeline
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.errors import LanternError
+from pipeline.core.errors import LanternError, LedgerUnavailable
 from pipeline.core.job import Decision, Outcome, Work
 from pipeline.core.route import LateImages, Match, Peer, Route, match
 from pipeline.core.study import Instance, Reception, Study, group
@@ -29,6 +32,13 @@ ASK_PEER_EVERY_S = 5.0
 """Seconds between two questions to a peer about the same study."""
 SETTLE_S = 1.0
 """Seconds without an image before a peer is asked: a study still pouring in is not worth a question."""
+
+SILENT_S = 30.0
+"""Seconds for which a peer that gave no answer is asked about no study: each question may cost its whole time limit."""
+LOOK_AGAIN_S = 5.0
+"""Seconds before a study that could not be decided is read again, unless an image comes: reading it costs."""
+TROUBLE_S = 30.0
+"""The same for a study that could not even be looked at."""
 
 CountInstances = Callable[[Peer, str], int | None]
 """Asks a peer how many images a study has; None when it does not know the study. May raise LanternError."""
@@ -62,12 +72,17 @@ class Desk:
     listening_since: datetime | None = None
 
 
+_Key = tuple[str, str]  # Study Instance UID, called AE title
+
+
 class Intake:
     """Turns quiet studies into jobs, and takes back jobs of dead workers."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._asked: dict[tuple[str, str], tuple[datetime, int | None]] = {}
+        self._asked: dict[_Key, tuple[datetime, int | None]] = {}
+        self._silent: dict[str, datetime] = {}  # by peer: until when it is not asked
+        self._rests: dict[_Key, tuple[datetime, datetime]] = {}  # by study: its last image, until when it is not read
 
     def tick(self) -> bool:
         """Look once at everything that is open; True when something was decided."""
@@ -75,21 +90,54 @@ class Intake:
         for job_id in self._desk.ledger.expire(gone, self._desk.max_attempts):
             log.warning("job %d: its worker is gone; taken back", job_id)
         self._desk.ledger.release(gone)
-        decided = [self._look_at(r) for r in self._desk.ledger.open_receptions()]
+        decided = [self._look_safely(r) for r in self._desk.ledger.open_receptions()]
         return any(decided)
 
     def waits_for(self, reception: Reception) -> list[tuple[str, str]]:
         """For each route that has not decided on a study: (its name, what it waits for)."""
         return [(r.name, self._ready(r, reception).waits_for) for r in self._undecided(reception)]
 
+    def _look_safely(self, reception: Reception) -> bool:
+        notify("WATCHDOG=1")
+        last_at, until = self._rests.get(_key(reception), (None, self._desk.clock()))
+        if last_at == reception.last_at and self._desk.clock() < until:
+            return False
+        return self._safely(reception, lambda: self._look_at(reception))
+
+    def _safely(self, reception: Reception, look: Callable[[], bool]) -> bool:
+        try:
+            return look()
+        except LedgerUnavailable:
+            raise
+        except Exception as e:  # noqa: BLE001  # the edge: what one study or pipeline does must not hold up the others
+            said = str(e) if isinstance(e, LanternError) else f"unexpected {place_of(e)}"
+            log.error("study %s: cannot be decided, looking again later: %s", reception.study_instance_uid, said)
+            self._rest(reception, TROUBLE_S)
+            return False
+
+    def _rest(self, reception: Reception, seconds: float) -> None:
+        last_at, until = self._rests.get(_key(reception), (None, self._desk.clock()))
+        wanted = self._desk.clock() + timedelta(seconds=seconds)
+        self._rests[_key(reception)] = (
+            reception.last_at,
+            max(until, wanted) if last_at == reception.last_at else wanted,
+        )
+
     def _look_at(self, reception: Reception) -> bool:
         undecided = self._undecided(reception)
         due = [(r, ready) for r in undecided if (ready := self._ready(r, reception)).now]
         study = self._read(reception) if due else None
-        done = [self._decide(route, ready, reception, study) for route, ready in due if study]
+        done = [
+            self._safely(reception, partial(self._decide, route, ready, reception, study))
+            for route, ready in due
+            if study
+        ]
         if sum(done) == len(undecided):
             self._desk.ledger.settle(reception)
-            self._asked.pop((reception.study_instance_uid, reception.called_ae), None)
+            self._asked.pop(_key(reception), None)
+            self._rests.pop(_key(reception), None)
+        elif not all(done):
+            self._rest(reception, LOOK_AGAIN_S)
         return any(done)
 
     def _undecided(self, reception: Reception) -> list[Route]:
@@ -120,7 +168,7 @@ class Intake:
 
     def _expected(self, peer: Peer, reception: Reception) -> int | None:
         """How many images the peer has, without the results that it got from us; None when it does not say."""
-        key, now = (reception.study_instance_uid, reception.called_ae), self._desk.clock()
+        key, now = _key(reception), self._desk.clock()
         at, count = self._asked.get(key, (None, None))
         if at is None or (now - at).total_seconds() >= ASK_PEER_EVERY_S:
             count = self._ask(peer, reception.study_instance_uid)
@@ -131,12 +179,15 @@ class Intake:
         return max(count - ours, 1)
 
     def _ask(self, peer: Peer, study_instance_uid: str) -> int | None:
+        if self._desk.clock() < self._silent.get(peer.name, self._desk.clock()):
+            return None
         try:
             return self._desk.count_instances(peer, study_instance_uid)
         except LanternError as e:
             log.warning(
                 "study %s: %s could not be asked, the quiet period decides: %s", study_instance_uid, peer.name, e
             )
+            self._silent[peer.name] = self._desk.clock() + timedelta(seconds=SILENT_S)
             return None
 
     def _read(self, reception: Reception) -> Study | None:
@@ -191,6 +242,10 @@ class Intake:
         if job_id is not None:
             log.info("study %s: route %s: job %d", reception.study_instance_uid, route.name, job_id)
         return job_id is not None
+
+
+def _key(reception: Reception) -> _Key:
+    return reception.study_instance_uid, reception.called_ae
 
 
 def read_instances(archive: Archive, files: Sequence[tuple[str, str]]) -> list[Instance]:

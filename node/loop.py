@@ -81,7 +81,7 @@ def notify(message: str) -> None:
 
 def holder_name(process: str) -> str:
     """A name for this process that no later process on this machine can have: with its PID and start time."""
-    return f"{process}@{socket.gethostname()}:{os.getpid()}:{_start_ticks(os.getpid())}"
+    return f"{process}@{_machine()}:{os.getpid()}:{_start_ticks(os.getpid())}"
 
 
 def is_gone(holder: str) -> bool:
@@ -90,9 +90,17 @@ def is_gone(holder: str) -> bool:
         where, pid, started = holder.rsplit(":", 2)
     except ValueError:
         return False
-    if where.rpartition("@")[2] != socket.gethostname():
+    if where.rpartition("@")[2] != _machine():
         return False
     return _start_ticks(int(pid)) != started
+
+
+def _machine() -> str:
+    """Where our process numbers mean something: two containers may share a host's name, but not these numbers."""
+    try:
+        return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return socket.gethostname()
 
 
 def _start_ticks(pid: int) -> str:

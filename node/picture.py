@@ -42,7 +42,7 @@ def draw(rtstruct: Path | None, images: Sequence[Path], png: Path, caption: str,
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    panels = _panels(dcmread(rtstruct), images, most) if rtstruct else [_middle(images)]
+    panels = _panels(dcmread(rtstruct), images, most) if rtstruct else [_middle(images, "no lesion found")]
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure, axes = pyplot.subplots(rows, columns, figsize=(4.2 * columns, 4.5 * rows), squeeze=False, facecolor="black")
@@ -80,6 +80,8 @@ def _panels(rtss: Dataset, images: Sequence[Path], most: int) -> list[Panel]:
         name, colour = names[int(roi.ReferencedROINumber)], _colour(roi)
         best: tuple[float, str, tuple[str, int]] | None = None
         for contour in roi.ContourSequence:
+            if "ContourImageSequence" not in contour:
+                continue  # drawn on a slice that was missing and filled: there is no image to show it on
             where = _image_of(contour)
             points = np.array(contour.ContourData, float).reshape(-1, 3)
             on_image.setdefault(where, []).append((name, colour, points))
@@ -88,6 +90,8 @@ def _panels(rtss: Dataset, images: Sequence[Path], most: int) -> list[Panel]:
         if best:
             drawn.append(best)
     drawn.sort(reverse=True)
+    if not drawn:
+        return [_middle(images, "lesions on filled slices only")]
     return [_panel(by_uid[w[0]], w[1], on_image[w], name) for _, name, w in drawn[:most]]
 
 
@@ -108,16 +112,18 @@ def _panel(path: Path, frame: int, contours: list[tuple[str, tuple[float, float,
     return Panel(pixels, tuple(flat), f"{name}, image {_number(ds, frame)}", spacing[0] / spacing[1])
 
 
-def _middle(images: Sequence[Path]) -> Panel:
+def _middle(images: Sequence[Path], title: str) -> Panel:
     headers = sorted((int(dcmread(p, stop_before_pixels=True).get("InstanceNumber") or 0), p) for p in images)
     ds = dcmread(headers[len(headers) // 2][1])
     frame = int(ds.get("NumberOfFrames") or 1) // 2 + 1
     _, _, spacing = _plane(ds, frame)
-    return Panel(_pixels(ds, frame), (), "no lesion found", spacing[0] / spacing[1])
+    return Panel(_pixels(ds, frame), (), title, spacing[0] / spacing[1])
 
 
 def _pixels(ds: Dataset, frame: int) -> NDArray[np.float32]:
     pixels = ds.pixel_array.astype(np.float32)
+    if ds.get("PhotometricInterpretation") == "MONOCHROME1":
+        pixels = -pixels
     return pixels[frame - 1] if pixels.ndim == 3 else pixels
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from node.intake import read_instances
-from node.loop import notify
+from node.loop import BEAT_EVERY_S, notify
 from node.version import VERSION
 from pipeline import registry
 from pipeline.contract import Declined, Executor, Inputs
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 10.0
 """Seconds before a job is tried again; doubled with every attempt."""
+
+
+_SEND_AGAIN = "send it again, then `lantern jobs retry`"
 
 
 class JobTaken(Exception):
@@ -50,6 +54,8 @@ class Worker:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._current: Job | None = None
+        self._held_until = bench.clock()
+        self._beaten_at = -BEAT_EVERY_S
         self._executor = bench.make_executor(self._on_tick)
 
     def close(self) -> None:
@@ -58,7 +64,8 @@ class Worker:
 
     def tick(self) -> bool:
         """Do one job; False when there was none."""
-        job = self._bench.ledger.claim(self._bench.holder, self._until())
+        self._held_until = self._until()
+        job = self._bench.ledger.claim(self._bench.holder, self._held_until)
         if job is None:
             return False
         log.info("job %d: %s on study %s", job.id, job.work.pipeline, job.work.study_instance_uid)
@@ -91,6 +98,7 @@ class Worker:
             log.info("job %d: declined: %s", job.id, found.reason)
             self._bench.ledger.decline(job.id, self._bench.holder, found.reason)
             return
+        self._on_tick()  # an inline run had nobody to call it, and encoding takes its time
         results = [self._keep(e) for e in encode(found, self._stamp(job, found))]
         if not self._bench.ledger.produced(job.id, self._bench.holder, results):
             raise JobTaken
@@ -101,9 +109,14 @@ class Worker:
         try:
             studies = group(read_instances(self._bench.archive, files))
         except (OSError, HeaderUnusable) as e:
-            raise Permanent("an image of the study cannot be read from the archive any more", "send it again") from e
+            raise Permanent(
+                "an image of the study cannot be read from the archive any more",
+                "send it again, then `lantern jobs retry`",
+            ) from e
         if not studies:
-            raise Permanent("the images of this study are no longer kept", "send the study again")
+            raise Permanent(
+                "the images of this study are no longer kept", "send the study again, then `lantern jobs retry`"
+            )
         return registry.get(job.work.pipeline).select(studies[0], job.work.options)
 
     def _stamp(self, job: Job, found: Findings) -> Stamp:
@@ -155,6 +168,22 @@ class Worker:
 
     def _on_tick(self) -> None:
         notify("WATCHDOG=1")
-        job = self._current
-        if job and not self._bench.ledger.renew(job.id, self._bench.holder, self._until()):
+        if self._current is None:
+            return
+        try:
+            self._hold(self._current)
+        except LedgerUnavailable as e:
+            # A database that restarts costs no computation: until the lease ends the job is nobody else's.
+            if self._bench.clock() >= self._held_until:
+                raise
+            log.warning("job %d: goes on, but its lease could not be renewed: %s", self._current.id, e)
+
+    def _hold(self, job: Job) -> None:
+        """Renew the lease, and say that this process is alive: its loop, which says so else, waits for the job."""
+        until = self._until()
+        if not self._bench.ledger.renew(job.id, self._bench.holder, until):
             raise JobTaken
+        self._held_until = until
+        if time.monotonic() - self._beaten_at >= BEAT_EVERY_S:
+            self._bench.ledger.beat(self._bench.holder)
+            self._beaten_at = time.monotonic()

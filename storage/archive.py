@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -78,9 +79,37 @@ class Archive:
         """Where a stored file is."""
         return self.root / relative
 
+    @contextlib.contextmanager
+    def keeping(self, relative: str) -> Iterator[None]:
+        """Between `adopt` and the commit of the row: `remove_unless` leaves the file alone as long as the block lasts.
+
+        Raises FileNotFoundError when it was removed before: equal content that nothing referred to any more.
+        """
+        with self._locked(relative, fcntl.LOCK_SH):
+            self.absolute(relative).stat()
+            yield
+
+    def remove_unless(self, relative: str, needed: Callable[[str], bool]) -> bool:
+        """Delete a stored file unless it is needed at this moment; True when it was deleted."""
+        with self._locked(relative, fcntl.LOCK_EX):
+            if needed(relative):
+                return False
+            self.remove(relative)
+            return True
+
     def remove(self, relative: str) -> None:
         """Delete a stored file; none there is fine."""
         self.absolute(relative).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self, relative: str, how: int) -> Iterator[None]:
+        # A file of its own, as NFS locks no folders; one a folder, so that receiving and cleaning seldom meet.
+        fd = os.open(self.absolute(relative).parent / ".lock", os.O_RDWR | os.O_CREAT, 0o640)
+        try:
+            fcntl.flock(fd, how)
+            yield
+        finally:
+            os.close(fd)
 
     def stored(self) -> Iterator[tuple[str, float]]:
         """Every stored file as (relative path, modification time in s since the epoch)."""

@@ -160,7 +160,7 @@ class Receptions:
         """Note a decision to run, and open the job (or join the one that does the same work); returns its id.
 
         The job that the same route opened on an earlier state of the study is superseded: cancelled if it still waits
-        or runs and no other route wants it. None when the study changed meanwhile: look at it again.
+        or runs, unless another route wants it. None when the study changed meanwhile: look at it again.
         """
         now = self._now()
         with self._db.write() as db:
@@ -175,6 +175,7 @@ class Receptions:
                 reception,
                 Decision(decision.route, decision.outcome, decision.reason, decision.revision, now, job_id),
             )
+            _cancel_superseded(db, work, job_id, now)
         return job_id
 
 
@@ -334,7 +335,6 @@ def _join_job(db: sa.Connection, work_key: str, now: datetime) -> int | None:
 
 def _insert_job(db: sa.Connection, work: Work, sop_instance_uids: Sequence[str], route: str, now: datetime) -> int:
     c = t.job.c
-    older, state = _older_job(db, work, route) or (None, None)
     job_id: int = db.execute(
         sa.insert(t.job)
         .values(
@@ -343,41 +343,44 @@ def _insert_job(db: sa.Connection, work: Work, sop_instance_uids: Sequence[str],
             attempts=0,
             reason="",
             lease="",
-            supersedes=older,
+            supersedes=_older_job(db, work, route),
             created_at=now,
             changed_at=now,
         )
         .returning(c.id)
     ).scalar_one()
     db.execute(sa.insert(t.job_input), [{"job_id": job_id, "sop_instance_uid": uid} for uid in sop_instance_uids])
-    if older and state in (State.QUEUED, State.RUNNING) and not _wanted_by_others(db, older, route):
-        why = f"{_SUPERSEDED} by job {job_id}: the study changed"
-        move_job(db, older, Event.CANCEL, by="intake", why=why, at=now)
     return job_id
 
 
-def _older_job(db: sa.Connection, work: Work, route: str) -> tuple[int, State] | None:
-    """The number and state of the newest job that this route (or a route whose decisions are forgotten) had on the study before.
+def _older_job(db: sa.Connection, work: Work, route: str) -> int | None:
+    """The newest job that this route (or one whose decisions are forgotten) had on the study before.
 
     A job of another route is none, though its pipeline be the same: its options or its series are others.
     """
     c, d = t.job.c, t.decision.c
     decided = sa.select(d.id).where(d.job_id == c.id)
-    row = db.execute(
-        sa.select(c.id, c.state)
+    return db.execute(
+        sa.select(c.id)
         .where(c.study_instance_uid == work.study_instance_uid, c.pipeline == work.pipeline)
         .where(c.called_ae == work.called_ae)
         .where(sa.or_(decided.where(d.route == route).exists(), ~decided.exists()))
         .order_by(c.id.desc())
         .limit(1)
-        .with_for_update()
-    ).first()
-    return (row.id, State(row.state)) if row else None
+    ).scalar()
 
 
-def _wanted_by_others(db: sa.Connection, job_id: int, route: str) -> bool:
-    d = t.decision.c
-    return db.execute(sa.select(d.id).where(d.job_id == job_id, d.route != route)).first() is not None
+def _cancel_superseded(db: sa.Connection, work: Work, job_id: int, now: datetime) -> None:
+    """Cancel what waits or runs on an earlier state of the study, unless it is the last word of some other route."""
+    c, d = t.job.c, t.decision.c
+    decided = sa.and_(d.study_instance_uid == work.study_instance_uid, d.job_id.is_not(None))
+    last = sa.select(sa.func.max(d.id)).where(decided).group_by(d.called_ae, d.route)
+    wanted = sa.select(d.job_id).where(d.id.in_(last))
+    unwanted = (c.id.in_(sa.select(d.job_id).where(decided)), c.id.not_in(wanted))
+    open_ones = c.state.in_([State.QUEUED.value, State.RUNNING.value])
+    for older in db.execute(sa.select(c.id).where(open_ones, *unwanted).with_for_update()).scalars().all():
+        why = f"{_SUPERSEDED} by job {job_id}: the study changed"
+        move_job(db, older, Event.CANCEL, by="intake", why=why, at=now)
 
 
 def _add_destinations(db: sa.Connection, job_id: int, destinations: Sequence[str], now: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydicom import Dataset
 
+from node.logs import place_of
 from node.receive.doors import plain_address
 from node.receive.same import same_content
 from node.receive.spool import Spool
@@ -51,13 +52,11 @@ class Store:
         _require_announced(event.request, instance)
         stored = self._archive.adopt(path)
         instance = replace(instance, path=self._archive.absolute(stored.path), sha256=stored.sha256)
-        added = self._ledger.add_instance(
-            instance,
-            stored.path,
-            association_of(event.assoc),
-            stored.size_bytes,
-            same_as=self._known_twin(instance, stored),
-        )
+        same_as = self._known_twin(instance, stored)
+        with self._archive.keeping(stored.path):
+            added = self._ledger.add_instance(
+                instance, stored.path, association_of(event.assoc), stored.size_bytes, same_as=same_as
+            )
         return instance, added
 
     def _known_twin(self, instance: Instance, stored: Stored) -> str:
@@ -80,8 +79,7 @@ class Store:
 
     def _refused(self, event: Any, error: Exception) -> Dataset:
         refusal = refusal_of(error)
-        # The words of an unforeseen error are not ours and may quote the data set: its type and place must do.
-        said = str(error) if isinstance(error, LanternError) else f"{type(error).__name__} at {_place(error)}"
+        said = str(error) if isinstance(error, LanternError) else place_of(error)
         uid = event.request.AffectedSOPInstanceUID
         log.log(refusal.level, "instance %s refused with 0x%04X: %s", uid, refusal.status, said)
         return _answer(refusal.status, comment_of(error))
@@ -102,13 +100,6 @@ def _require_announced(command: Any, instance: Instance) -> None:
         raise NotAsAnnounced("SOP Class UID of data set and command differ")
     if instance.sop_instance_uid != command.AffectedSOPInstanceUID:
         raise NotAsAnnounced("SOP Instance UID of data set and command differ")
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
 
 
 def _answer(status: int, comment: str = "") -> Dataset:

@@ -12,7 +12,7 @@ from pydicom.uid import EnhancedMRImageStorage
 from pipeline.core.uid import derive_uid
 from pipeline.datasets.mr_parts import Acquisition, Content, decimal, finish, orientation, position, series_level
 
-_GADOLINIUM = Code("105879004", "SCT", "Gadolinium product")
+_GADOLINIUM = codes.cid13.Gadolinium
 _INTRAVENOUS = Code("47625008", "SCT", "Intravenous route")
 _CLASSIC_ONLY = (
     "ScanningSequence",

@@ -255,7 +255,7 @@ def reference(sop_class_uid: str, sop_instance_uid: str, **more: Any) -> Dataset
 
 
 def to_bytes(dataset: Dataset) -> bytes:
-    """The object as a DICOM file (PS3.10 7): preamble, file meta information, Explicit VR Little Endian."""
+    """The object as a DICOM file (PS3.10 7): preamble, file meta information, its transfer syntax."""
     buffer = BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()

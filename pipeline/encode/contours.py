@@ -26,8 +26,9 @@ def outlines(mask: NDArray[np.bool_]) -> list[IntArray]:
     """One polygon for each 4-connected region of a slice, its holes joined to it by keyholes.
 
     mask:    (rows, columns).
-    returns: (n, 2) lattice points (row, column) each; closed, the first is not repeated at the end; no point lies on
-             the straight line between its neighbours. `area` of each is the number of voxels in the region.
+    returns: (n, 2) lattice points (row, column) each; closed, the first is not repeated at the end and lies in the
+             row of the last; no point lies on the straight line between its neighbours. `area` of each is the
+             number of voxels in the region.
     """
     regions, _ = ndimage.label(mask)
     found: list[IntArray] = []
@@ -131,4 +132,15 @@ def _without_collinear(polygon: IntArray) -> IntArray:
     before = np.sign(polygon - np.roll(polygon, 1, axis=0))
     after = np.sign(np.roll(polygon, -1, axis=0) - polygon)
     kept: IntArray = polygon[(before != after).any(axis=1)]
-    return kept
+    return _closing_along_a_row(kept)
+
+
+def _closing_along_a_row(polygon: IntArray) -> IntArray:
+    """Begun where the edge from the last point to the first is horizontal.
+
+    plastimatch leaves that edge out on coronal and sagittal grids, and fills row by row: an edge along a row it can
+    miss without harm.
+    """
+    start = int(np.argmax(polygon[:, 0] == np.roll(polygon[:, 0], 1)))
+    begun: IntArray = np.roll(polygon, -start, axis=0)
+    return begun

@@ -9,7 +9,7 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
-from pydicom.uid import RTStructureSetStorage
+from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from scipy import ndimage
 
 from pipeline.core.errors import OurFault
@@ -35,6 +35,9 @@ from pipeline.findings import Algorithm, Findings, Lesion
 VOLUME_TOLERANCE = 0.001
 """The polygons of a lesion may differ from its voxels by this share; what is left is the rounding of numbers."""
 
+LONGEST_EXPLICIT = 0xFFFE
+"""Bytes that a DS can have in Explicit VR (PS3.5 7.1.2); a longer one would have to be written as UN."""
+
 _CONTOUR_DATA = Tag("ContourData")
 _STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management (retired): what RTReferencedStudySequence is written with everywhere."""
@@ -45,6 +48,9 @@ def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: 
 
     ROI n is lesion n. Contours lie on the planes of the source images, from the first slice of the labels to the
     last. Raises OurFault when they do not enclose the volume of the lesion's voxels.
+
+    Explicit VR Little Endian, but for contours of some 2000 points and more: those only Implicit VR can hold as
+    numbers, and a planning system would not look for them in UN (PS3.5 6.2.2).
     """
     ds = Dataset()
     ds.SOPClassUID = RTStructureSetStorage
@@ -63,7 +69,16 @@ def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: 
     ]
     ds.RTROIObservationsSequence = [_observation(lesion) for lesion in findings.lesions]
     ds.ApprovalStatus = "UNAPPROVED"
-    return dress(ds, Kind.RTSTRUCT, source, findings, stamp)
+    made = dress(ds, Kind.RTSTRUCT, source, findings, stamp)
+    if _longest_contour(made) > LONGEST_EXPLICIT:
+        made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    return made
+
+
+def _longest_contour(ds: Dataset) -> int:
+    """In bytes."""
+    contours = (c for roi in ds.ROIContourSequence for c in roi.ContourSequence)
+    return max(len(c.get_item(_CONTOUR_DATA).value) for c in contours)
 
 
 def _frame_of_reference(source: Source) -> Dataset:

@@ -27,11 +27,12 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """image: float32 (slices, rows, columns) LPS mm; truth: enhancing tissue, same geometry."""
+    """image: float32 (slices, rows, columns) LPS mm; truth: same geometry; speck_mm3: parts below are no lesions."""
 
     name: str
     image: hd.Volume
     truth: Mask
+    speck_mm3: float = LESION_MM3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def score(case: Case, segment: Callable[[hd.Volume], Mask]) -> Score:
     mask = segment(case.image)
     seconds = time.perf_counter() - started
     spacing = case.image.spacing
-    lesions = _lesions(case.truth, spacing)
+    lesions = _lesions(case.truth, spacing, case.speck_mm3)
     filled = np.stack([ndimage.binary_fill_holes(s) for s in case.truth])
     found = sum(bool(mask[lesion].any()) for lesion in lesions)
     parts, n = ndimage.label(mask, np.ones((3, 3, 3)))
@@ -78,11 +79,11 @@ def score(case: Case, segment: Callable[[hd.Volume], Mask]) -> Score:
     return Score(case.name, len(lesions), found, wrong, _dice(mask, case.truth), _dice(mask, filled), seconds)
 
 
-def _lesions(truth: Mask, spacing_mm: tuple[float, ...]) -> list[Mask]:
+def _lesions(truth: Mask, spacing_mm: tuple[float, ...], speck_mm3: float) -> list[Mask]:
     near = ndimage.distance_transform_edt(~truth, sampling=spacing_mm) <= APART_MM / 2
     groups, n = ndimage.label(near)
     parts = [truth & (groups == k) for k in range(1, n + 1)]
-    large = [p for p in parts if p.sum() * float(np.prod(spacing_mm)) >= LESION_MM3]
+    large = [p for p in parts if p.sum() * float(np.prod(spacing_mm)) >= speck_mm3]
     return large or parts
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
 
 from pipeline.core.errors import GeometryUnusable
 from pipeline.core.study import Instance, Series
@@ -18,6 +19,9 @@ from pipeline.imaging.values import plain_values
 
 PERPENDICULAR = 1e-2
 """How far from 0 the product of the two direction cosines may be (0.6 degrees); real headers are rounded."""
+
+FUNCTIONAL_GROUPS = (EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage)
+"""SOP classes whose planes are in functional groups, however few their frames are."""
 
 Vector = NDArray[np.float64]
 
@@ -81,7 +85,8 @@ def frames_of(series: Series) -> list[Frame]:
 def _frames_of_instance(instance: Instance) -> list[Frame]:
     header = instance.header if instance.header is not None else read_header(instance.path).header or {}
     count = header.get("NumberOfFrames", 1)
-    if isinstance(count, int) and count <= 1 and "FrameType" not in header:
+    has_groups = "FrameType" in header or instance.sop_class_uid in FUNCTIONAL_GROUPS
+    if isinstance(count, int) and count <= 1 and not has_groups:
         return [_frame(FrameRef(instance.sop_instance_uid, None, instance.path), header)]
     items = _functional_groups(instance)
     if not items:

@@ -45,6 +45,9 @@ ISOTROPIC_RATIO = 1.6
 THIN_MM = 2.0
 """Slices up to this are thin."""
 
+HEAD_MM = 90.0
+"""A stack that covers less than this is of a part of the head (orbits, pituitary, inner ears)."""
+
 
 @dataclass(frozen=True, slots=True)
 class MrSeries:
@@ -76,6 +79,11 @@ class MrSeries:
     n_slices: int
     body_part: str
     evidence: tuple[str, ...]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the slices are known to cover a part of the head only."""
+        return 0 < self.n_slices * self.thickness_mm < HEAD_MM
 
 
 def classify(series: Series) -> MrSeries:
@@ -189,10 +197,11 @@ def _contrast_objection(name: str, contrast: ContrastEvidence) -> str:
 
 
 def _order(series: Series, about: MrSeries) -> tuple[Any, ...]:
-    """Contrast first, recorded before worded; then originals, cubes, thin slices, more slices, the later one."""
+    """Contrast and a whole head first; then originals, cubes, thin slices, recorded contrast, the later one."""
     contrast = {Contrast.YES: 0, Contrast.UNKNOWN: 1, Contrast.NO: 2}[about.contrast.given]
     return (
         contrast,
+        about.is_partial,
         about.reformatted,
         about.derived,
         not about.isotropic,
@@ -212,6 +221,8 @@ def _praise(series: Series, about: MrSeries) -> str:
     }[about.contrast.given]
     words = [about.acquisition, about.plane, "T1-weighted", contrast]
     shape = f"{about.n_slices} slices of {about.thickness_mm:.2g} mm"
+    if about.is_partial:
+        shape += f", covering only {about.n_slices * about.thickness_mm:.0f} mm of the head"
     return f"{_name(series)} is {' '.join(w for w in words if w)}, {shape} ({'; '.join(about.evidence)})"
 
 

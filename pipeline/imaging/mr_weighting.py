@@ -82,6 +82,8 @@ _IMAGE_TYPE = {
 _SIEMENS = (
     ("tfl3d", Weighting.T1),
     ("spcir", Weighting.FLAIR),
+    ("ci3d", Weighting.T2),
+    ("*tfi", Weighting.T2),
     ("ep_b", Weighting.DWI),
     ("re_b", Weighting.DWI),
     ("swi", Weighting.SWI),

@@ -17,8 +17,11 @@ _AGENTS = (
     r"artirem|dotagraf|optimark|vasovist|ablavar|primovist|eovist"
 )
 
-_NOT_OF_CONTRAST = r"(?! ?-?(?:op|srs|rt|radio\w*|treat\w*|tx|therap\w*|surg\w*|chemo\w*|resect\w*|proc\w*|scan)(?!\w))"
-"""After "pre" and "post": then they speak of the treatment, not of the contrast agent."""
+_NOT_OF_CONTRAST = (
+    r"(?! ?-?(?:op|srs|rt|radio\w*|rad|rx|treat\w*|tx|therap\w*|bestrahl\w*|surg\w*|chemo\w*|resect\w*|proc\w*|"
+    r"scan|fossa)(?!\w))"
+)
+"""After "pre" and "post": then they speak of the treatment or of the posterior fossa, not of the contrast agent."""
 
 CONTRAST_GIVEN = re.compile(
     r"\+ ?(?:c|k|km|cm|gd|gad|gado|ce|contrast|contraste|iv)(?!\w)|(?<!\w)(?:c|iv) ?\+(?!\w)|"
@@ -29,7 +32,8 @@ CONTRAST_GIVEN = re.compile(
 )
 NO_CONTRAST = re.compile(
     r"(?<!\w)(?:"
-    rf"pre{_NOT_OF_CONTRAST}|precontrast|pregd|without|w o|wo|nativ|native|ohne|sans|sin|senza|zonder|"
+    rf"(?:pre|pr(?:ä|ae)|vor){_NOT_OF_CONTRAST}|precontrast|pregd|before|without|w o|wo|w ?out|nativ|native|"
+    r"ohne|okm|o(?= km)|sans|sin|senza|zonder|non? ?-?(?:gad\w*|gd|km)|"
     r"non ?-?contrast|no ?-?contrast|non ?-?ce|unenhanced|non ?-?enhanced|noncon|nc|plain|avant"
     r")(?!\w)|(?:^|\s)-c(?!\w)|(?<!\w)c-(?!\w)"
 )
@@ -66,8 +70,10 @@ SPECIAL: tuple[tuple[str, re.Pattern[str]], ...] = (
         "ANGIO",
         re.compile(r"(?<!\w)(?:tof|mra|mrv|angio\w*|pca|pc3d|inhance|twist|tricks|venogr\w*|cemra)(?!\w)"),
     ),
+    ("T2", re.compile(r"(?<!\w)(?:ciss\w*|\w*ci3d|fiesta|b-?ffe|balanced|tru(?:e ?)?fi(?:sp)?)(?!\w)")),
 )
-"""What timing parameters alone do not tell from T1 or T2; a description that says so is believed."""
+"""What timing parameters alone do not tell from T1 or T2; a description that says so is believed. T2: balanced
+steady state, whose short TR and TE are those of a T1 gradient echo; fluid is bright in it, with contrast or without."""
 
 PLAIN: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
@@ -79,7 +85,7 @@ PLAIN: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("FLAIR", re.compile(r"(?<!\w)(?:[a-z0-9]*flair\w*|dark ?-?fluid|da-?fl|tirm)(?!\w)")),
     ("STIR", re.compile(r"(?<!\w)(?:\w*stir)(?!\w)")),
-    ("T2", re.compile(r"(?<!\w)(?:[a-z]{0,3}t2\w*|ciss|fiesta|drive|b-?ffe)(?!\w)")),
+    ("T2", re.compile(r"(?<!\w)(?:[a-z]{0,3}t2\w*|drive)(?!\w)")),
     ("PD", re.compile(r"(?<!\w)(?:pd\w?|proton ?density|dp)(?!\w)")),
 )
 """Asked only where the timing parameters are absent or undecided."""

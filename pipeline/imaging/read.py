@@ -11,7 +11,10 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import iter_pixels
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from pipeline.core.errors import PixelsUnreadable
 from pipeline.core.study import Series
@@ -99,7 +102,7 @@ def _decode(path: Path, frames: list[Frame]) -> Iterator[Pixels]:
     whole = frames[0].ref.frame_number is None
     indices = None if whole else [f.index for f in frames]
     try:
-        for frame, pixels in zip(frames, iter_pixels(path, indices=indices), strict=True):
+        for frame, pixels in zip(frames, iter_pixels(_openable(path), indices=indices), strict=True):
             if pixels.shape != frame.shape:
                 raise PixelsUnreadable(f"image {frame.ref.sop_instance_uid} decodes to {pixels.shape} pixels")
             yield pixels
@@ -108,6 +111,15 @@ def _decode(path: Path, frames: list[Frame]) -> Iterator[Pixels]:
             f"the pixels of image {frames[0].ref.sop_instance_uid} do not decode ({type(error).__name__})",
             "the file may be truncated: send it again; `lantern doctor` lists the syntaxes that can be read",
         ) from error
+
+
+def _openable(path: Path) -> Path | Dataset:
+    """What `iter_pixels` can read: it looks for the pixels in the file as it lies there, and misses deflated ones."""
+    try:
+        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+    except MALFORMED:
+        return path
+    return dcmread(path) if syntax == DeflatedExplicitVRLittleEndian else path
 
 
 def _check_grey(frame: Frame) -> None:

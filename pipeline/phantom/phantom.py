@@ -20,7 +20,7 @@ Orientation = Literal["axial", "sagittal", "coronal", "oblique"]
 
 AXES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]] = {
     "axial": ((0, 0, 1), (0, 1, 0), (1, 0, 0)),
-    "sagittal": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
+    "sagittal": ((-1, 0, 0), (0, 0, -1), (0, 1, 0)),
     "coronal": ((0, 1, 0), (0, 0, -1), (1, 0, 0)),
 }
 """Unit vectors in LPS along which the slice, row and column index grow."""

@@ -66,7 +66,7 @@ def _phantoms() -> list[Case]:
     for orientation, seed, shape, spacing in PHANTOMS:
         made = t1c_phantom(seed, shape=shape, spacing_mm=spacing, orientation=orientation)  # type: ignore[arg-type]
         image = made.image.with_array(made.image.array.astype(np.float32))
-        cases.append(Case(f"seed {seed}, {orientation}, {spacing[0]:g} mm", image, made.truth.array > 0))
+        cases.append(Case(f"seed {seed}, {orientation}, {spacing[0]:g} mm", image, made.truth.array > 0, speck_mm3=0.0))
     return cases
 
 

@@ -193,6 +193,8 @@ def test_a_superseded_job_that_another_route_wants_goes_on(ledger: Ledger, clock
     new = open_job(ledger, clock, "k2", route="a")
     assert ledger.job(new).supersedes == shared
     assert ledger.job(shared).state is State.QUEUED
+    assert open_job(ledger, clock, "k2", route="ignores late images") == new  # after all it does not
+    assert ledger.job(shared).state is State.CANCELLED
 
 
 def test_a_superseded_job_that_is_wanted_after_all_runs(ledger: Ledger, clock: HandClock) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pydicom import dcmread
 from node import scu
 from node.delivery import Backoff, Deliverer, Desk, deliver_all
 from node.loop import Stop
+from pipeline.core.errors import LedgerUnavailable, PeerUnreachable
 from pipeline.core.job import State
 from pipeline.core.result import DeliveryState
 from pipeline.core.route import Destination
@@ -80,7 +82,7 @@ def test_a_dead_destination_is_tried_ever_more_rarely_and_nothing_is_lost(make: 
         waited += 10
     assert 30 < tries < 90  # capped at 600 s, spread down to 300 s, over six hours
     assert node.states() == [State.DELIVERING] * 2
-    node.clock.advance(601)
+    node.clock.advance(631)  # the cap, and what a suspect yields to the others
     alive = deliverer(node, at(orthanc))
     while alive.tick():
         pass
@@ -151,6 +153,73 @@ def test_a_crash_in_the_middle_of_sending_ends_with_each_object_there_once(make:
     deliverer(node, at(orthanc)).tick()
     assert node.states() == [State.DELIVERED]
     assert len(orthanc.instances()) == 3
+
+
+def _scripted(node: d.Node, answer: Callable[[Sequence[Path]], list[scu.Outcome]]) -> Deliverer:
+    desk_ = replace(desk(node), send=lambda _to, files: answer(files))
+    return Deliverer(desk_, nowhere("pacs", park_after_s=30 * 86400))
+
+
+def _taken(files: Sequence[Path]) -> list[scu.Outcome]:
+    return [scu.Outcome(f.stem, scu.Status.ACCEPTED) for f in files]
+
+
+def test_one_study_that_brings_the_destination_down_each_time_holds_up_no_other(make: Make) -> None:
+    node = make("pacs", studies=3)
+    poison = {node.archive.absolute(r.path) for _, r in node.ledger.results(job_id=node.jobs()[0].id)}
+
+    def answer(files: Sequence[Path]) -> list[scu.Outcome]:
+        if poison & set(files):
+            raise PeerUnreachable("the association was aborted")
+        return _taken(files)
+
+    to = _scripted(node, answer)
+    for _ in range(200):
+        to.tick()
+        node.clock.advance(10)
+    assert node.states() == [State.DELIVERING, State.DELIVERED, State.DELIVERED]
+
+
+def test_what_nobody_foresaw_costs_a_delay_and_not_the_thread(make: Make) -> None:
+    node = make("pacs")
+
+    def answer(files: Sequence[Path]) -> list[scu.Outcome]:
+        raise KeyError("an answer that no standard knows")
+
+    assert _scripted(node, answer).tick()
+    assert {x.state for x in node.ledger.deliveries()} == {DeliveryState.WAITING}
+    assert "KeyError" in node.ledger.deliveries()[0].error
+    node.clock.advance(60)
+    assert _scripted(node, _taken).tick()
+    assert node.states() == [State.DELIVERED]
+
+
+def test_answers_that_could_not_be_written_down_are_asked_for_again_at_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = make("pacs")
+    to = _scripted(node, _taken)
+    with monkeypatch.context() as broken:
+        broken.setattr(node.ledger, "accepted", _unavailable)
+        with pytest.raises(LedgerUnavailable):
+            to.tick()
+    assert to.tick()
+    assert node.states() == [State.DELIVERED]
+
+
+def _unavailable(*_: object) -> None:
+    raise LedgerUnavailable("the database is being restarted")
+
+
+def test_what_waits_for_a_destination_that_was_removed_is_parked_with_the_reason(make: Make) -> None:
+    node = make("removed")
+    stop = Stop()
+    threads = deliver_all(desk(node), [], stop, 0.05)
+    eventually(lambda: node.states() == [State.FAILED], within_s=10)
+    stop.ask()
+    for t in threads:
+        t.join(10)
+    assert "no destination removed" in node.jobs()[0].reason
 
 
 def test_waits_grow_double_up_to_the_cap_and_are_spread() -> None:

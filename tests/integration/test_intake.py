@@ -11,7 +11,7 @@ from node.explain import explain_study, rehearse
 from pipeline.core.errors import NotFound, PeerUnreachable
 from pipeline.core.job import Outcome, State
 from pipeline.core.route import LateImages, Op, Peer, Test
-from pipeline.core.study import Association
+from pipeline.core.study import Association, group
 from tests.support.blobs import write_blobs
 from tests.support.desk import Node, nobody, route
 
@@ -258,6 +258,65 @@ def test_a_worker_that_is_gone_loses_its_job_at_the_next_look(make: Make, series
     node.clock.advance(1)
     node.intake.tick()
     assert node.states() == [State.QUEUED]
+
+
+def test_a_study_that_cannot_be_read_holds_up_no_other(make: Make, series: list[Path], tmp_path: Path) -> None:
+    node = make()
+    lost = node.receive(series)
+    (path, _), *_ = node.ledger.instance_files(lost)
+    node.archive.remove(path)
+    node.clock.advance(1)
+    good = node.receive(write_blobs(tmp_path / "other", 1))
+    node.quiet()
+    assert [j.work.study_instance_uid for j in node.jobs()] == [good]
+    assert [r.study_instance_uid for r in node.ledger.open_receptions()] == [lost]  # not given up either
+    node.receive(series)
+    node.quiet()
+    assert {j.work.study_instance_uid for j in node.jobs()} == {good, lost}
+
+
+def test_a_pipeline_that_chokes_on_a_study_stops_no_other_route(make: Make, series: list[Path]) -> None:
+    node = make(route(name="bad", pipeline="tests.support.pipelines:CHOKES"), route(name="good"))
+    study = node.receive(series)
+    for _ in range(3):
+        node.quiet()
+    assert [d.route for d in node.ledger.decisions(study, "LANTERN")] == ["good"]
+    assert len(node.jobs()) == 1
+    assert len(node.ledger.open_receptions()) == 1  # the other is asked again, for a mended pipeline
+
+
+def test_a_peer_that_does_not_answer_is_asked_for_one_study_and_not_for_all(
+    make: Make, series: list[Path], tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def silent(_peer: Peer, study: str) -> int | None:
+        asked.append(study)
+        raise PeerUnreachable("no answer")
+
+    node = make(route(verify_with="pacs"), count=silent)
+    node.receive(series)
+    node.receive(write_blobs(tmp_path / "other", 1))
+    node.quiet(2)
+    assert len(asked) == 1
+    node.quiet(59)
+    assert len(node.jobs()) == 2
+
+
+def test_a_study_that_waits_for_a_role_is_not_read_at_every_look(
+    make: Make, series: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    monkeypatch.setattr("node.intake.group", lambda found: reads.append(len(found)) or group(found))
+    node = make(route(required_roles=("mr", "flair"), required_within_s=600))
+    node.receive(series[:7])
+    node.quiet()
+    for _ in range(3):
+        node.quiet(1)
+    assert reads == [7]
+    node.receive(series[7:])
+    node.quiet()
+    assert reads == [7, 8]
 
 
 def test_explain_says_rule_by_rule_why_and_what_is_waited_for(make: Make, series: list[Path]) -> None:

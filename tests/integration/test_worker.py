@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
+from node.worker import Bench, Worker
+from pipeline.contract import Declined, Inputs
+from pipeline.core.errors import LedgerUnavailable
 from pipeline.core.job import State
 from pipeline.core.result import Kind
 from tests.support.blobs import write_blobs
@@ -122,3 +126,42 @@ def test_superseding_results_name_what_they_replace(tmp_path: Path) -> None:
     ds = dcmread(node.archive.absolute(new.path))
     named = ds.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert named.ReferencedSOPInstanceUID == old_sr.sop_instance_uid
+
+
+def _held(tmp_path: Path) -> tuple[Node, Worker]:
+    """A worker whose executor ticks once in each run, and the node it works in."""
+    node = _node(tmp_path)
+    ticks: list[Callable[[], None]] = []
+
+    class Slow:
+        def run(self, name: str, inputs: Inputs) -> Declined:
+            ticks[0]()
+            return Declined("ticked")
+
+        def close(self) -> None: ...
+
+    def make(tick: Callable[[], None]) -> Slow:
+        ticks.append(tick)
+        return Slow()
+
+    return node, Worker(Bench(node.ledger, node.archive, make, "work@here:1:1", 60.0, 3, node.clock))
+
+
+def test_a_worker_says_that_it_is_alive_while_a_job_runs(tmp_path: Path) -> None:
+    node, worker = _held(tmp_path)
+    worker.tick()
+    assert node.ledger.heartbeats() == {"work@here:1:1": node.clock()}
+
+
+def test_a_database_that_fails_for_a_moment_costs_no_computation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, worker = _held(tmp_path)
+
+    def unavailable(*_: object) -> bool:
+        raise LedgerUnavailable("the database is being restarted")
+
+    monkeypatch.setattr(node.ledger, "renew", unavailable)
+    worker.tick()
+    assert node.states() == [State.DECLINED]
+    assert node.jobs()[0].reason == "ticked"

@@ -60,6 +60,13 @@ class Small:
         return found
 
 
+class Chokes(Small):
+    """Cannot even choose its series."""
+
+    def select(self, study: Study, options: Mapping[str, Any]) -> Inputs | Declined:
+        raise ValueError("a header that nobody foresaw")
+
+
 def one_lesion(runtime: Runtime) -> Findings:
     """One cube of 3 x 4 x 5 voxels of 1 x 0.5 x 0.5 mm; the timings hold random numbers, the remarks who computed."""
     import torch
@@ -161,4 +168,5 @@ FILLS_DEVICE = Small("fills-device", _fill_device)
 REALLY_FILLS_MEMORY = Small("really-fills-memory", _really_fill)
 RETURNS_NONSENSE = Small("returns-nonsense", lambda inputs, runtime: "done")
 UNPICKLABLE = Small("unpicklable", _unpicklable)
+CHOKES = Chokes("chokes", _raise)
 NOT_A_PIPELINE = object()

@@ -43,7 +43,13 @@ def test_no_point_lies_on_the_straight_line_between_its_neighbours(mask: np.ndar
 
 def test_a_single_voxel_is_a_square_around_its_centre() -> None:
     (polygon,) = outlines(drawn("... .#. ..."))
-    assert polygon.tolist() == [[1, 1], [1, 2], [2, 2], [2, 1]]
+    assert polygon.tolist() == [[1, 2], [2, 2], [2, 1], [1, 1]]
+
+
+@settings(max_examples=200, deadline=None)
+@given(MASKS)
+def test_the_edge_that_closes_a_polygon_runs_along_a_row(mask: np.ndarray) -> None:
+    assert all(p[0, 0] == p[-1, 0] for p in outlines(mask))
 
 
 def test_an_empty_slice_has_no_outline() -> None:

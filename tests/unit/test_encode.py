@@ -15,6 +15,8 @@ from pipeline.core.uid import is_uid
 from pipeline.encode import Stamp, encode, to_bytes
 from pipeline.encode.common import colour, plain
 from pipeline.findings import Findings
+from pipeline.imaging.header import scan
+from pipeline.imaging.read import read_volume
 from tests.support.findings import ALGORITHM, STAMP, Grid, findings_on, spheres, write_classic, write_enhanced
 
 GRID = Grid((12, 24, 20))
@@ -170,6 +172,20 @@ def test_images_of_two_series_are_refused(tmp_path: Path) -> None:
     ds.save_as(findings.frames[2].path)
     with pytest.raises(HeaderUnusable, match="SeriesInstanceUID"):
         encode(findings, STAMP)
+
+
+def test_a_slice_as_far_off_the_grid_as_the_reader_allows_is_drawn_where_its_image_lies(tmp_path: Path) -> None:
+    grid = Grid((12, 24, 20), (6.0, 0.5, 0.5))
+    refs = write_classic(tmp_path, grid)
+    ds = dcmread(refs[5].path)
+    ds.ImagePositionPatient = [v + off for v, off in zip(grid.position(5), (0.1, 0.0, 0.28), strict=True)]
+    ds.save_as(refs[5].path)
+    (study,) = scan(tmp_path)
+    read = read_volume(study.series[0])
+    assert np.abs(read.volume.affine - grid.affine).max() < 1e-6
+    _, rtstruct, _ = read_back(findings_on(read.frames, grid, spheres(grid, ((5, 10, 10), 8.0))))
+    drawn = [float(z) for c in rtstruct.ROIContourSequence[0].ContourSequence for z in c.ContourData[2::3]]
+    assert set(drawn) == {float(ds.ImagePositionPatient[2])}
 
 
 @pytest.mark.parametrize("fault", ["mirrored", "shifted", "turned", "scaled", "swapped"])

@@ -148,6 +148,7 @@ def test_attributes_that_say_no(header: dict[str, Any]) -> None:
         "T1 Gd 1mm",
         "AX T1 w contrast",
         "t1 nach KM",
+        "t1 nach KM vor Bestrahlung",
         "T1 GADO",
         "AX T1 POST",
         "T1C 3D",
@@ -177,7 +178,19 @@ def test_words_for_contrast_are_weak_evidence(text: str) -> None:
         "T1 POST-OP",
         "MPRAGE POST SRS",
         "posterior fossa",
+        "AX T1 POST FOSSA",
         "T1 pre-op",
+        "T1 post RX",
+        "t1_tra_vor_KM",
+        "T1 prä KM",
+        "t1 prae km",
+        "t1 tra o. KM",
+        "t1_tra_oKM",
+        "T1 W/OUT CONTRAST",
+        "T1 before contrast",
+        "AX T1 NO GAD",
+        "T1 non gad",
+        "T1 vor OP",
     ],
 )
 def test_words_against_contrast_win_and_other_words_do_not_count(text: str) -> None:
@@ -227,6 +240,20 @@ def test_the_name_of_a_whole_protocol_says_nothing_about_its_series() -> None:
         ("PERFUSION", {"ScanningSequence": ("EP", "GR"), "RepetitionTime": 1500.0, "EchoTime": 30.0}),
         ("PERFUSION", {**GE_BRAVO, "SeriesDescription": "DCE T1"}),
         ("T2", {"AcquisitionContrast": "T2"}),
+        ("T2", {**GE_BRAVO, "RepetitionTime": 4.9, "FlipAngle": 50.0, "SeriesDescription": "Ax 3D FIESTA-C +C"}),
+        ("T2", {**PHILIPS_TFE, "FlipAngle": 45.0, "SeriesDescription": "3D_bFFE"}),
+        (
+            "T2",
+            {
+                "ScanningSequence": "GR",
+                "SequenceVariant": ("SK", "SS", "SP"),
+                "SequenceName": "*ci3d1rs41",
+                "RepetitionTime": 5.9,
+                "EchoTime": 2.6,
+                "FlipAngle": 70.0,
+                "SeriesDescription": "ax thin KM",
+            },
+        ),
         ("T1", {"AcquisitionContrast": "UNKNOWN", "SeriesDescription": "T1 AX"}),
         ("T1", {"EchoPulseSequence": "GRADIENT", "RepetitionTime": 8.0, "EffectiveEchoTime": 3.7, "FlipAngle": 8.0}),
         ("FLAIR", {"SeriesDescription": "AX T2 FLAIR"}),
@@ -306,6 +333,14 @@ def test_the_best_of_many_is_the_thin_original_with_contrast() -> None:
     assert [c.series.get("SeriesNumber") for c in ranking.candidates] == [9, 11, 8, 10]
     assert [r.series_instance_uid for r in ranking.rejected] == [plain.series_instance_uid]
     assert "series 9 is 3D axial T1-weighted contrast-enhanced, 160 slices of 1 mm" in ranking.best.why
+
+
+def test_a_thick_whole_head_is_read_before_thin_slices_of_a_part_of_it() -> None:
+    head = header_series(24, 6.0, **CANON_SE, ContrastBolusAgent="Gadobutrol", SeriesNumber=4)
+    pituitary = header_series(20, 2.0, **CANON_SE, ContrastBolusAgent="Gadobutrol", SeriesNumber=5)
+    ranking = rank_t1c([pituitary, head])
+    assert [c.series for c in ranking.candidates] == [head, pituitary]
+    assert "covering only 40 mm of the head" in ranking.candidates[1].why
 
 
 def test_thick_slices_are_not_isotropic_and_planes_are_named() -> None:

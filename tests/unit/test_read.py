@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from pipeline.core.errors import GeometryUnusable, PixelsUnreadable
+from pipeline.core.uid import derive_uid
 from pipeline.datasets.mr_writer import Habit
 from pipeline.imaging.read import read_volume
 from tests.support.mr import copy_as, edit, make_volume, only_series, rewrite, shuffled, write
@@ -123,6 +124,30 @@ def test_compressed_pixels_equal_the_plain_ones(tmp_path: Path, syntax: str, hab
     volume = make_volume((3, 32, 32))
     rewrite(write(tmp_path, volume, habit), lambda ds: ds.compress(syntax, generate_instance_uid=False))
     assert np.array_equal(read_volume(only_series(tmp_path)).volume.array, volume.array)
+
+
+@pytest.mark.parametrize("habit", [Habit.SIEMENS, Habit.ENHANCED])
+def test_deflated_files_are_read(tmp_path: Path, habit: Habit) -> None:
+    def deflate(ds: Dataset) -> None:
+        ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+
+    rewrite(write(tmp_path, habit=habit), deflate)
+    assert np.array_equal(read_volume(only_series(tmp_path)).volume.array, make_volume().array)
+
+
+def test_enhanced_objects_of_one_frame_each_are_read_frame_by_frame(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, habit=Habit.ENHANCED)
+    ds = dcmread(path)
+    path.unlink()
+    del ds.SharedFunctionalGroupsSequence[0].MRImageFrameTypeSequence
+    pixels, groups = ds.pixel_array, list(ds.PerFrameFunctionalGroupsSequence)
+    for i, group in enumerate(groups):
+        ds.NumberOfFrames, ds.PerFrameFunctionalGroupsSequence, ds.PixelData = 1, [group], pixels[i].tobytes()
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = derive_uid("single frame", str(i))
+        ds.save_as(tmp_path / f"{i}.dcm")
+    read = read_volume(only_series(tmp_path))
+    assert np.array_equal(read.volume.array, make_volume().array)
+    assert {f.frame_number for f in read.frames} == {1}
 
 
 def test_a_legacy_converted_enhanced_object_is_read(tmp_path: Path) -> None:

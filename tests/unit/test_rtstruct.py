@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, config, dcmread
+from pydicom.uid import ImplicitVRLittleEndian
 
 from pipeline.core.errors import OurFault
 from pipeline.core.result import Kind
@@ -33,6 +34,21 @@ def structure_set_of(findings: Findings) -> Dataset:
 def six_spheres(grid: Grid) -> np.ndarray:
     at = [tuple(round(c * n) for c, n in zip(centre, grid.shape, strict=True)) for centre in CENTRES]
     return spheres(grid, *zip(at, DIAMETERS_MM, strict=True))
+
+
+def test_a_contour_too_long_for_explicit_vr_stays_numbers_in_implicit_vr(tmp_path: Path) -> None:
+    grid = Grid((3, 120, 120))
+    labels = np.zeros(grid.shape, np.uint16)
+    labels[1, 10:110, 10:110] = 1
+    labels[1, 12:108:3, 12:108:3] = 0
+    findings = findings_on(write_classic(tmp_path, grid), grid, labels)
+    structures = structure_set_of(findings)
+    (contour,) = structures.ROIContourSequence[0].ContourSequence
+    element = contour.get_item("ContourData")
+    assert structures.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    assert element.length > 0xFFFF
+    masks = masks_of_structure_set(structures, [f.path for f in findings.frames])
+    assert np.array_equal(masks[1], labels == 1)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)

@@ -1,0 +1,64 @@
+"""The picture of results, drawn from the delivered files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import image
+from pydicom import dcmread
+
+from node.picture import draw
+from pipeline.core.result import Kind
+from pipeline.encode import encode, to_bytes
+from pipeline.findings import Findings
+from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic, write_enhanced
+
+GRID = Grid((12, 24, 20), (2.0, 1.5, 0.75), "coronal")
+LABELS = spheres(GRID, ((5, 10, 10), 6.0))
+
+
+def picture(findings: Findings, folder: Path) -> np.ndarray:
+    """RGB, 0...1."""
+    (made,) = (e.dataset for e in encode(findings, STAMP) if e.kind is Kind.RTSTRUCT)
+    (folder / "rtstruct.dcm").write_bytes(to_bytes(made))
+    images = list(dict.fromkeys(f.path for f in findings.frames))
+    draw(folder / "rtstruct.dcm", images, folder / "out.png", "caption")
+    return image.imread(folder / "out.png")[..., :3]
+
+
+def coloured(pixels: np.ndarray) -> int:
+    return int((np.ptp(pixels, axis=-1) > 0.3).sum())
+
+
+@pytest.mark.parametrize("write", [write_classic, write_enhanced])
+def test_the_contour_of_a_lesion_is_drawn_in_colour(tmp_path: Path, write: object) -> None:
+    tmp_path.joinpath("images").mkdir()
+    findings = findings_on(write(tmp_path / "images", GRID), GRID, LABELS)  # type: ignore[operator]
+    assert coloured(picture(findings, tmp_path)) > 300
+
+
+def test_a_lesion_that_reaches_into_a_filled_slice_is_shown_on_one_that_was_acquired(tmp_path: Path) -> None:
+    frames = list(write_classic(tmp_path / "images", GRID))
+    frames[5] = frames[4]
+    assert coloured(picture(findings_on(tuple(frames), GRID, LABELS), tmp_path)) > 300
+
+
+def test_a_lesion_on_a_filled_slice_alone_leaves_a_picture_without_contour(tmp_path: Path) -> None:
+    frames = list(write_classic(tmp_path / "images", GRID))
+    frames[5] = frames[4]
+    only = np.where(np.arange(12)[:, None, None] == 5, LABELS, 0).astype(np.uint16)
+    pixels = picture(findings_on(tuple(frames), GRID, only), tmp_path)
+    assert coloured(pixels) == 0
+    assert np.ptp(pixels) > 0.5
+
+
+def test_monochrome1_images_are_shown_as_a_viewer_shows_them(tmp_path: Path) -> None:
+    findings = findings_on(write_classic(tmp_path / "images", GRID), GRID, LABELS)
+    straight = picture(findings, tmp_path)
+    for frame in findings.frames:
+        ds = dcmread(frame.path)
+        ds.PhotometricInterpretation = "MONOCHROME1"
+        ds.PixelData = (4095 - ds.pixel_array).astype("<u2").tobytes()
+        ds.save_as(frame.path)
+    assert np.abs(picture(replace(findings), tmp_path) - straight).mean() < 0.01
