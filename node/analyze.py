@@ -27,13 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from node.version import VERSION
+from node.work_key import result_seed, work_key
 from pipeline import registry
 from pipeline.contract import Declined, Executor, Inputs, Pipeline
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.errors import LanternError
+from pipeline.core.errors import LanternError, place_of
 from pipeline.core.study import Study
 from pipeline.encode import Encoded, Stamp, encode, to_bytes
-from pipeline.findings import RESEARCH_USE_ONLY, Findings
+from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings
 
 SCHEMA = "lantern.summary/1"
 
@@ -72,9 +73,10 @@ def analyze(
         done = _analyze(study, pipeline, pipeline_name, out, executor, options or {}, clock)
     except LanternError as e:
         done = Analysis("failed", str(e), study)
-    except Exception as e:  # the edge: the caller gets a summary whatever a pipeline or file does
-        log.exception("study %s", study.study_instance_uid)
-        done = Analysis("failed", f"unexpected {type(e).__name__}: {e}", study)
+    except Exception as e:  # noqa: BLE001  # the edge: the caller gets a summary whatever a pipeline or file does
+        # The words of an unforeseen error may quote a data set: its type and place must do.
+        log.error("study %s: unexpected %s", study.study_instance_uid, place_of(e))
+        done = Analysis("failed", f"unexpected {place_of(e)}", study)
     total = {"total": time.perf_counter() - started}
     (out / "summary.json").write_text(json.dumps(summary(done, pipeline_name, pipeline, total), indent=2) + "\n")
     return done
@@ -97,18 +99,17 @@ def _analyze(
     ran = time.perf_counter()
     if isinstance(found, Declined):
         return Analysis("declined", found.reason, study, inputs)
-    stamp = Stamp(seed=_seed(inputs, name, found), made_at=clock(), software_version=VERSION)
+    seed = result_seed(_key(inputs, name, found.algorithm), found.algorithm)
+    stamp = Stamp(seed=seed, made_at=clock().astimezone(), software_version=VERSION)
     files = tuple((e, _write(e, out)) for e in encode(found, stamp))
     timings = {**found.timings_s, "pipeline": ran - begun, "encode": time.perf_counter() - ran}
     return Analysis("completed", "", study, inputs, found, files, timings)
 
 
-def _seed(inputs: Inputs, name: str, found: Findings) -> str:
+def _key(inputs: Inputs, name: str, algorithm: Algorithm) -> str:
     """Equal files, pipeline, version and options make equal UIDs."""
     files = {i.path for s in inputs.series.values() for i in s.instances}
-    content = sorted(hashlib.sha256(p.read_bytes()).hexdigest() for p in files)
-    what = json.dumps([content, name, found.algorithm.version, dict(inputs.options)], sort_keys=True, default=str)
-    return hashlib.sha256(what.encode()).hexdigest()
+    return work_key((hashlib.sha256(p.read_bytes()).hexdigest() for p in files), name, algorithm, inputs.options)
 
 
 def _write(encoded: Encoded, out: Path) -> Path:

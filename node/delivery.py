@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from node.logs import place_of
 from node.loop import Stop, run
 from node.scu import Outcome, Status
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.errors import LanternError, OurFault, PeerRefused
+from pipeline.core.errors import LanternError, OurFault, PeerRefused, place_of
 from pipeline.core.result import Delivery
 from pipeline.core.route import Destination
 from storage import Archive, Ledger

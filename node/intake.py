@@ -6,20 +6,18 @@ roles that must be there, and, when a peer is asked for it, the number of images
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from node.logs import place_of
 from node.loop import notify
+from node.work_key import work_key
 from pipeline import registry
 from pipeline.contract import Inputs, Pipeline
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.errors import LanternError, LedgerUnavailable
+from pipeline.core.errors import LanternError, LedgerUnavailable, place_of
 from pipeline.core.job import Decision, Outcome, Work
 from pipeline.core.route import LateImages, Match, Peer, Route, match
 from pipeline.core.study import Instance, Reception, Study, group
@@ -57,6 +55,7 @@ class Ready:
 class Desk:
     """What intake works with.
 
+    also_destinations: by peer, the names of the destinations that are the same system.
     listening_since: when this node began to listen. Before that no image could come, which is no quiet: a sender that
     met a closed port tries again. None counts from the last image alone.
     """
@@ -70,6 +69,7 @@ class Desk:
     is_gone: Callable[[str], bool]
     clock: Clock = utc_now
     listening_since: datetime | None = None
+    also_destinations: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 _Key = tuple[str, str]  # Study Instance UID, called AE title
@@ -175,7 +175,8 @@ class Intake:
             self._asked[key] = (now, count)
         if count is None:
             return None
-        ours = len(self._desk.ledger.results(study_instance_uid=reception.study_instance_uid))
+        there = self._desk.also_destinations.get(peer.name, frozenset())
+        ours = self._desk.ledger.results_sent(reception.study_instance_uid, there)
         return max(count - ours, 1)
 
     def _ask(self, peer: Peer, study_instance_uid: str) -> int | None:
@@ -268,16 +269,15 @@ def work_of(
     route: Route, pipeline: Pipeline, reception: Reception, instances: Sequence[Instance], *, verified: bool
 ) -> Work:
     """The work that a route wants done. Its key depends on the images, the pipeline, its version, and the options."""
-    version = pipeline.algorithm.version
-    content = sorted((i.sop_instance_uid, i.sha256) for i in instances)
-    what = json.dumps([content, route.pipeline, version, dict(route.options)], sort_keys=True, default=str)
+    algorithm = pipeline.algorithm
+    content = [(i.sop_instance_uid, i.sha256) for i in instances]
     return Work(
-        key=hashlib.sha256(what.encode()).hexdigest(),
+        key=work_key(content, route.pipeline, algorithm, route.options),
         study_instance_uid=reception.study_instance_uid,
         called_ae=reception.called_ae,
         revision=reception.revision,
         pipeline=route.pipeline,
-        version=version,
+        version=algorithm.version,
         series_instance_uids=tuple(sorted({i.series_instance_uid for i in instances})),
         options=dict(route.options),
         priority=route.priority,

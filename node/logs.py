@@ -31,12 +31,3 @@ def set_up_logging(process: str, level: str, *, as_json: bool) -> None:
     # These libraries log every PDU, SQL statement or element; some of it would be patient data.
     for noisy in ("pynetdicom", "pydicom", "sqlalchemy", "alembic", "highdicom", "matplotlib", "httpx", "PIL"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "pydicom" else logging.WARNING)
-
-
-def place_of(error: BaseException) -> str:
-    """Type and place of an error that nobody foresaw. Its words may quote a data set, and so are left out."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
-    return f"{type(error).__name__} at {place}"

@@ -19,7 +19,7 @@ from node.delivery import Backoff
 from node.delivery import Desk as DeliveryDesk
 from node.intake import Desk as IntakeDesk
 from node.intake import Intake
-from node.loop import holder_name, is_gone
+from node.loop import Stop, holder_name, is_gone
 from node.receive.acceptor import Acceptor, AcceptorOptions
 from node.tls import client_context, server_context
 from node.worker import Bench
@@ -91,11 +91,12 @@ class House:
                 max_attempts=s.work.max_attempts,
                 is_gone=is_gone,
                 listening_since=listening_since,
+                also_destinations={p.name: self._same_system(p) for p in s.peers},
             )
         )
 
-    def bench(self) -> Bench:
-        """What a worker works with."""
+    def bench(self, stop: Stop) -> Bench:
+        """What a worker works with, until `stop` asks it to end."""
         w = self.settings.work
         return Bench(
             ledger=self.ledger,
@@ -105,6 +106,7 @@ class House:
             # An inline run cannot renew its lease, so that it must last as long as the run may.
             lease_s=w.time_limit_s + LEASE_S if w.executor == "inline" else LEASE_S,
             max_attempts=w.max_attempts,
+            stop=stop,
         )
 
     def executor(self, on_tick: Callable[[], None]) -> Executor:
@@ -165,6 +167,14 @@ class House:
                 return d
         known = ", ".join(d.name for d in self.settings.destinations) or "none"
         raise NotFound(f"no destination is called {name!r}", f"configured: {known}")
+
+    def _same_system(self, peer: Peer) -> frozenset[str]:
+        """The destinations that are this peer: of its name, or at its address under its AE title."""
+        return frozenset(
+            d.name
+            for d in self.settings.destinations
+            if d.name == peer.name or (d.ae_title == peer.ae_title and d.host == peer.host)
+        )
 
     @property
     def _own_ae(self) -> str:

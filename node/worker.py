@@ -5,16 +5,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from node.intake import read_instances
-from node.loop import BEAT_EVERY_S, notify
+from node.loop import BEAT_EVERY_S, Stop, notify
 from node.version import VERSION
+from node.work_key import result_seed
 from pipeline import registry
 from pipeline.contract import Declined, Executor, Inputs
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.errors import HeaderUnusable, LanternError, LedgerUnavailable, NotFound, Permanent, Retryable
+from pipeline.core.errors import (
+    HeaderUnusable,
+    LanternError,
+    LedgerUnavailable,
+    NotFound,
+    Permanent,
+    Retryable,
+    place_of,
+)
 from pipeline.core.job import Job
 from pipeline.core.result import Kind, Result
 from pipeline.core.study import group
@@ -31,13 +40,21 @@ RETRY_AFTER_S = 10.0
 _SEND_AGAIN = "send it again, then `lantern jobs retry`"
 
 
+class Stopping(Exception):
+    """This process was asked to end while it computed: the job goes back as if it had not been claimed."""
+
+
 class JobTaken(Exception):
     """The job is no longer ours: it was cancelled, superseded, or given to another worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a worker works with. `lease_s` must be longer than the time between two ticks of the executor."""
+    """What a worker works with.
+
+    lease_s: must be longer than the time between two ticks of the executor.
+    stop:    asked at every tick of the executor, so that a long computation does not hold up the end of the process.
+    """
 
     ledger: Ledger
     archive: Archive
@@ -46,6 +63,7 @@ class Bench:
     lease_s: float
     max_attempts: int
     clock: Clock = utc_now
+    stop: Stop = field(default_factory=Stop)
 
 
 class Worker:
@@ -74,6 +92,9 @@ class Worker:
             self._do(job)
         except JobTaken:
             log.warning("job %d: taken away while it ran (cancelled or superseded)", job.id)
+        except Stopping:
+            log.info("job %d: given back, this worker is ending", job.id)
+            self._bench.ledger.put_back(job.id, self._bench.holder)
         except LedgerUnavailable:
             raise  # nothing can be written about the job now; its lease will give it back
         except Retryable as e:
@@ -84,9 +105,10 @@ class Worker:
         except LanternError as e:
             log.exception("job %d: our own fault", job.id)
             self._bench.ledger.fail(job.id, self._bench.holder, str(e))
-        except Exception as e:  # the edge of the process: one bad study must not stop the others
-            log.exception("job %d: unexpected", job.id)
-            self._bench.ledger.fail(job.id, self._bench.holder, f"unexpected {type(e).__name__}; see the log of work")
+        except Exception as e:  # noqa: BLE001  # the edge of the process: one bad study must not stop the others
+            # The words of an unforeseen error may quote a data set: its type and place must do.
+            log.error("job %d: unexpected %s", job.id, place_of(e))
+            self._bench.ledger.fail(job.id, self._bench.holder, f"unexpected {place_of(e)}")
         finally:
             self._current = None
         return True
@@ -120,12 +142,9 @@ class Worker:
         return registry.get(job.work.pipeline).select(studies[0], job.work.options)
 
     def _stamp(self, job: Job, found: Findings) -> Stamp:
-        version = found.algorithm.version
-        # A node that was updated between intake and now makes other objects than the key was made for.
-        seed = job.work.key if version == job.work.version else f"{job.work.key}/{version}"
         return Stamp(
-            seed=seed,
-            made_at=self._bench.clock(),
+            seed=result_seed(job.work.key, found.algorithm),
+            made_at=job.created_at.astimezone(),  # of the job: an attempt more must make the same bytes
             software_version=VERSION,
             supersedes=self._superseded(job),
             verified=job.work.verified,
@@ -170,6 +189,8 @@ class Worker:
         notify("WATCHDOG=1")
         if self._current is None:
             return
+        if self._bench.stop.asked:
+            raise Stopping
         try:
             self._hold(self._current)
         except LedgerUnavailable as e:

@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
-from pipeline.core.errors import LedgerUnavailable
+from pipeline.core.errors import LedgerUnavailable, OurFault
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x4C414E54  # any number, the same in every process: "LANT"
@@ -60,6 +60,8 @@ class Database:
                     yield connection
         except sa.exc.IntegrityError:
             raise  # the caller's to understand: somebody else was quicker
+        except sa.exc.DataError as e:
+            raise OurFault(f"a value that the database cannot hold: {type(e.orig).__name__}") from e
         except sa.exc.DBAPIError as e:
             raise LedgerUnavailable(f"the database failed: {type(e.orig).__name__}: {e.orig}") from e
         except sa.exc.TimeoutError as e:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.errors import NotFound
+from pipeline.core.errors import IllegalMove, NotFound, WrongState
 from pipeline.core.job import Event, Job, Move, State
 from pipeline.core.result import DeliveryState, Kind, Result
 from storage import tables as t
@@ -67,6 +68,15 @@ class Jobs:
                 return None
             return _give_back(db, job_id, holder, why, not_before, max_attempts, self._now())
 
+    def put_back(self, job_id: int, holder: str) -> bool:
+        """Queue the job again as if it had not been claimed. False when it was no longer this holder's."""
+        with self._db.write() as db:
+            if not _holds(db, job_id, holder):
+                return False
+            why, fewer = "its worker was asked to end", {"attempts": t.job.c.attempts - 1}
+            move_job(db, job_id, Event.GIVE_BACK, by=holder, why=why, at=self._now(), **fewer)
+        return True
+
     def expire(self, holders_gone: Iterable[str], max_attempts: int) -> list[int]:
         """Take back jobs whose lease ran out, or whose holder is known to be gone; returns their numbers."""
         c, now = t.job.c, self._now()
@@ -104,11 +114,12 @@ class Jobs:
     def retry(self, job_id: int, by: str) -> State:
         """Set a failed, declined or cancelled job going again: parked deliveries first, else the computation.
 
-        Of a job that still delivers elsewhere, the parked deliveries are set going. Raises NotFound, IllegalMove.
+        Of a job that still delivers elsewhere, the parked deliveries are set going. Raises NotFound, WrongState.
         """
         now = self._now()
-        with self._db.write() as db:
+        with self._db.write() as db, _said_to_a_person():
             state = lock_state(db, job_id)
+            _refuse_outdated(db, job_id)
             if state in (State.FAILED, State.DELIVERING) and _unpark(db, job_id, now):
                 if state is State.DELIVERING:
                     return state
@@ -117,9 +128,9 @@ class Jobs:
             return move_job(db, job_id, Event.RETRY, by=by, why="asked for again", at=now, **fresh)
 
     def cancel(self, job_id: int, by: str, why: str = "asked for") -> State:
-        """Stop a job; deliveries that wait are dropped. Raises NotFound, IllegalMove."""
+        """Stop a job; deliveries that wait are dropped. Raises NotFound, WrongState."""
         d = t.delivery.c
-        with self._db.write() as db:
+        with self._db.write() as db, _said_to_a_person():
             state = move_job(db, job_id, Event.CANCEL, by=by, why=why, at=self._now())
             db.execute(
                 sa.update(t.delivery)
@@ -273,3 +284,20 @@ def _open_deliveries(db: sa.Connection, job_id: int, now: datetime) -> int:
     if rows:
         db.execute(sa.insert(t.delivery), rows)
     return len(rows)
+
+
+@contextmanager
+def _said_to_a_person() -> Iterator[None]:
+    """A move that the table does not have is a bug in the node, but only a mistake when a person asks for it."""
+    try:
+        yield
+    except IllegalMove as e:
+        raise WrongState(e.message) from e
+
+
+def _refuse_outdated(db: sa.Connection, job_id: int) -> None:
+    """Raise WrongState for a job that a newer one replaced: its results would come after those that replaced them."""
+    c = t.job.c
+    newer = sa.select(c.id).where(c.supersedes == job_id, c.state != State.CANCELLED.value)
+    if (newer_id := db.execute(newer).scalar()) is not None:
+        raise WrongState(f"job {job_id} was replaced by job {newer_id}, which has the newer images")

@@ -121,6 +121,18 @@ class Outbox:
         with self._db.read() as db:
             return [delivery_of(r) for r in db.execute(query).mappings()]
 
+    def results_sent(self, study_instance_uid: str, destinations: Iterable[str]) -> int:
+        """How many results of a study are known to be at any of these destinations."""
+        d = t.delivery.c
+        query = (
+            sa.select(sa.func.count(sa.distinct(d.result_id)))
+            .join(t.job, t.job.c.id == d.job_id)
+            .where(t.job.c.study_instance_uid == study_instance_uid, d.destination.in_(list(destinations)))
+            .where(d.state == DeliveryState.SENT.value)
+        )
+        with self._db.read() as db:
+            return db.execute(query).scalar_one()
+
     def _answer(self, delivery_id: int, by: str, *, state: str, error: str) -> None:
         d, now = t.delivery.c, self._now()
         with self._db.write() as db:

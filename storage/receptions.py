@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -143,11 +144,12 @@ class Receptions:
 
     def decide(self, reception: Reception, decision: Decision) -> bool:
         """Note a decision that opens no job. False when the study changed meanwhile: look at it again."""
-        with self._db.write() as db:
+        with suppress(sa.exc.IntegrityError), self._db.write() as db:
             if not _lock_unchanged(db, reception):
                 return False
             _enter_decision(db, reception, decision)
-        return True
+            return True
+        return False  # another node on the same database has just decided
 
     def open_job(
         self,
@@ -163,7 +165,7 @@ class Receptions:
         or runs, unless another route wants it. None when the study changed meanwhile: look at it again.
         """
         now = self._now()
-        with self._db.write() as db:
+        with suppress(sa.exc.IntegrityError), self._db.write() as db:
             if not _lock_unchanged(db, reception):
                 return None
             job_id = _join_job(db, work.key, now)
@@ -176,7 +178,8 @@ class Receptions:
                 Decision(decision.route, decision.outcome, decision.reason, decision.revision, now, job_id),
             )
             _cancel_superseded(db, work, job_id, now)
-        return job_id
+            return job_id
+        return None  # another node on the same database has just opened it
 
 
 def _is_our_own(db: sa.Connection, sop_instance_uid: str) -> bool:

@@ -105,14 +105,16 @@ class Upkeep:
         return [*paths, *aside]
 
     def forget_results(self, made_before: datetime) -> list[str]:
-        """Delete the rows of results made before then whose jobs have ended; returns their archive paths."""
-        ended = sa.select(t.job.c.id).where(t.job.c.state.in_([s.value for s in ENDS]))
-        old = (t.result.c.made_at < made_before, t.result.c.job_id.in_(ended))
+        """Let go of the files of results made before then, whose jobs have ended or failed; returns their paths.
+
+        Their rows stay: an object of ours that the PACS sends back must still be known as ours.
+        """
+        c = t.result.c
+        over = sa.select(t.job.c.id).where(t.job.c.state.in_([*(s.value for s in ENDS), State.FAILED.value]))
         with self._db.write() as db:
-            found = db.execute(sa.select(t.result.c.id, t.result.c.path).where(*old)).all()
-            ids = [i for i, _ in found]
-            db.execute(sa.delete(t.delivery).where(t.delivery.c.result_id.in_(ids)))
-            db.execute(sa.delete(t.result).where(t.result.c.id.in_(ids)))
+            old = sa.select(c.id, c.path).where(c.made_at < made_before, c.job_id.in_(over), c.path != "")
+            found = db.execute(old.with_for_update()).all()
+            db.execute(sa.update(t.result).where(c.id.in_([i for i, _ in found])).values(path=""))
         return [p for _, p in found]
 
     def referred_paths(self) -> set[str]:

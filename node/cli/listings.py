@@ -126,7 +126,7 @@ def results(
             "sop_instance_uid": r.sop_instance_uid,
             "series_instance_uid": r.series_instance_uid,
             "sent": [f"{d.destination}: {d.state.value}" for d in sent if d.result == r],
-            "file": str(house.archive.absolute(r.path)),
+            "file": str(house.archive.absolute(r.path)) if r.path else "(its time is over)",
         }
         for number, r in house.ledger.results(job_id=job_id)
         for sent in [house.ledger.deliveries(job_id=number)]

@@ -62,12 +62,14 @@ def receive(config: Config = None) -> None:
 
 def work(config: Config = None) -> None:
     """Run pipelines on queued jobs, one at a time."""
+    from node.loop import Stop
     from node.worker import Worker
 
     house = _start("work", config)
-    worker = Worker(house.bench())
+    stop = Stop()
+    worker = Worker(house.bench(stop))
     try:
-        _loop(house, "work", worker.tick, poll_s=house.settings.work.poll_s)
+        _loop(house, "work", worker.tick, poll_s=house.settings.work.poll_s, stop=stop)
     finally:
         worker.close()
 

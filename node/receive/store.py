@@ -9,12 +9,11 @@ from typing import Any
 
 from pydicom import Dataset
 
-from node.logs import place_of
 from node.receive.doors import plain_address
 from node.receive.same import same_content
 from node.receive.spool import Spool
 from node.status import SUCCESS, NotAsAnnounced, comment_of, refusal_of
-from pipeline.core.errors import HeaderUnusable, LanternError
+from pipeline.core.errors import HeaderUnusable, LanternError, place_of
 from pipeline.core.study import Added, Association, Instance
 from pipeline.imaging.header import read_header
 from storage.archive import Archive, Stored

@@ -21,6 +21,7 @@
          ├─ TimeLimit             a pipeline ran past its time limit
          ├─ WeightsCorrupt        missing weights, or not the bytes the model card names
          ├─ ConfigInvalid         the configuration file cannot be used
+         ├─ WrongState            what a person asked for does not go with the state of the job
          └─ NotFound              no such job, study or destination
 """
 
@@ -146,7 +147,22 @@ class ConfigInvalid(Permanent):
     """The configuration cannot be used; every problem is in the message, one a line."""
 
 
+class WrongState(Permanent):
+    """What a person asked for does not go with the state of the job."""
+
+    default_hint = "`lantern jobs show` tells where the job is"
+
+
 class NotFound(Permanent):
     """No such job, study or destination."""
 
     default_hint = "the listings (`lantern jobs list`, `lantern studies`) show what there is"
+
+
+def place_of(error: BaseException) -> str:
+    """Type and place of an error that nobody foresaw. Its words may quote a data set, and so are left out."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
+    return f"{type(error).__name__} at {place}"

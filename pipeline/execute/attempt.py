@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import traceback
 
 from pipeline import registry
 from pipeline.contract import Declined, Inputs
 from pipeline.core import errors
-from pipeline.core.errors import LanternError, PipelineFailed
+from pipeline.core.errors import LanternError, PipelineFailed, place_of
 from pipeline.execute import device
 from pipeline.execute.options import ExecutorOptions
 from pipeline.findings import Findings
@@ -25,9 +26,12 @@ def answer(name: str, inputs: Inputs, options: ExecutorOptions) -> Answer:
     except LanternError as e:
         return known(e)
     # The edge between other people's code and ours: whatever it does, sys.exit included, costs one job.
-    except (Exception, SystemExit) as e:
-        logger.exception("pipeline %s failed", name)
-        return PipelineFailed(f"{name} raised {type(e).__name__}: {e}")
+    except (Exception, SystemExit) as e:  # noqa: BLE001
+        # Its words may quote a data set: they are for whoever asks for them, and for nobody's job list.
+        frames = "".join(traceback.format_tb(e.__traceback__))
+        logger.error("pipeline %s raised %s (level debug has its words)\n%s", name, place_of(e), frames)
+        logger.debug("pipeline %s raised %s: %s", name, type(e).__name__, e)
+        return PipelineFailed(f"{name} raised {place_of(e)}")
 
 
 def result_of(given: Answer) -> Findings | Declined:

@@ -123,7 +123,9 @@ class TestEveryExecutor:
     def test_an_exception_of_the_pipeline_is_named_with_its_type_and_message(self, executor):
         with pytest.raises(PipelineFailed) as caught:
             executor.run(dotted("RAISES"), given())
-        assert caught.value.message.endswith("raised ValueError: the third slice is upside down")
+        assert "raised ValueError at " in caught.value.message
+        assert "pipelines.py:" in caught.value.message
+        assert "upside down" not in str(caught.value)  # words of others may quote a patient
         assert "lantern jobs retry" in caught.value.hint
 
     @pytest.mark.parametrize("kind", QUICK_ERRORS, ids=lambda c: c.__name__)

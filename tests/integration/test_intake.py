@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -244,10 +245,23 @@ def test_the_pacs_own_count_includes_results_that_we_sent_and_is_corrected_for_t
     node.receive(series[:7])
     node.quiet(2)
     node.worker().tick()
-    assert len(node.ledger.results()) == 3
+    for d in node.ledger.claim_deliveries("pacs", "d1", node.clock() + timedelta(seconds=60)):
+        node.ledger.accepted(d.id, "d1")
     node.receive(series[7:])  # the PACS now has 8 images and our 3 objects
     assert node.quiet(6)
     assert len(node.jobs()) == 2
+
+
+def test_results_that_went_elsewhere_do_not_make_up_for_missing_images(make: Make, series: list[Path]) -> None:
+    node = make(route(verify_with="pacs", destinations=("archive",)), count=FakeCount(4, 8))
+    node.receive(series[:4])
+    node.quiet(2)
+    node.worker().tick()
+    for d in node.ledger.claim_deliveries("archive", "d1", node.clock() + timedelta(seconds=60)):
+        node.ledger.accepted(d.id, "d1")
+    node.receive(series[4:6])  # 6 of 8 are here; the 3 objects in the archive are not among those 8
+    assert not node.quiet(6)
+    assert len(node.jobs()) == 1
 
 
 def test_a_worker_that_is_gone_loses_its_job_at_the_next_look(make: Make, series: list[Path]) -> None:

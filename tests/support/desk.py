@@ -46,7 +46,18 @@ class Node:
     def make_intake(self, routes: tuple[Route, ...], since: datetime | None = None) -> Intake:
         peers = {"pacs": Peer("pacs", "PACS", "127.0.0.1", 104)}
         return Intake(
-            Desk(self.ledger, self.archive, routes, peers, self.count, 3, lambda holder: False, self.clock, since)
+            Desk(
+                self.ledger,
+                self.archive,
+                routes,
+                peers,
+                self.count,
+                3,
+                lambda holder: False,
+                self.clock,
+                since,
+                {"pacs": frozenset({"pacs"})},
+            )
         )
 
     def worker(self, holder: str = "w1") -> Worker:
