@@ -260,7 +260,7 @@ def inputs_of(chosen: object, taken: Study) -> tuple[Instance, ...]:
     With the pipeline's own choice, a series that it does not read (a localizer, a report) that arrives late changes
     nothing, and the study is not computed again.
     """
-    if not isinstance(chosen, Inputs):
+    if not isinstance(chosen, Inputs) or not chosen.series:
         return taken.instances
     return tuple(i for s in dict.fromkeys(chosen.series.values()) for i in s.instances)
 

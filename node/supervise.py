@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from node.loop import Stop, notify
 
@@ -38,8 +40,14 @@ class Child:
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Start it; it is told to end when the supervisor dies, however that happens."""
-        self.process = subprocess.Popen(self.command, env=dict(environment), preexec_fn=_end_with_parent)  # noqa: PLW1509
         self.started_at = time.monotonic()
+        begin = partial(_end_with_parent, os.getpid())
+        try:
+            self.process = subprocess.Popen(self.command, env=dict(environment), preexec_fn=begin)  # noqa: PLW1509
+        except OSError as e:
+            log.error("%s: could not be started: %s", self.name, e.strerror)
+            self.start_after = self.started_at + RESTART_CAP_S
+            return
         log.info("%s: started as PID %d", self.name, self.process.pid)
 
     def look(self) -> None:
@@ -83,9 +91,14 @@ def _end_all(children: Sequence[Child]) -> None:
             process.wait()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before it could be watched
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _how(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    known = {s.value: s.name for s in signal.Signals}
+    return f"signal {known.get(-code, -code)}"

@@ -195,14 +195,20 @@ class House:
         return server_context(t.certificate, t.key, t.ca) if self.settings.node.tls and t.certificate else None
 
 
-def open_house(settings: Settings) -> House:
-    """Open archive and ledger. Raises DiskFull, LedgerUnavailable."""
+def open_house(settings: Settings, *, start: bool = False) -> House:
+    """Open archive and ledger. Raises DiskFull, LedgerUnavailable, ConfigInvalid (no permission).
+
+    start: bring the tables to this version's form, as the node's processes do; who only looks does not change them.
+    """
     database = open_database(settings.storage.database_url)
-    database.migrate()
+    if start:
+        database.migrate()
+    else:
+        database.require_current()
     archive = Archive(settings.storage.archive_dir, settings.node.min_free_disk_mb * MB)
     return House(settings, archive, database, Ledger(database))
 
 
-def house_from(config: Path | None) -> House:
+def house_from(config: Path | None, *, start: bool = False) -> House:
     """The house that a configuration file describes. Raises ConfigInvalid and what `open_house` raises."""
-    return open_house(settings_from(config))
+    return open_house(settings_from(config), start=start)

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.core.errors import DiskFull
+from pipeline.core.errors import ConfigInvalid, DiskFull
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _BLOCK = 1 << 20
 
 
@@ -139,6 +140,9 @@ def _disk_full_named() -> Iterator[None]:
     except OSError as e:
         if e.errno in _FULL:
             raise DiskFull(f"the archive could not be written: {e.strerror}") from e
+        if e.errno in _FORBIDDEN:
+            hint = "run this as the node's user, for example `sudo -u lantern lantern ...`, or mend the folder's owner"
+            raise ConfigInvalid(f"the archive cannot be written: {e.strerror}: {e.filename}", hint) from e
         raise
 
 

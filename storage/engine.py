@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
@@ -42,10 +44,22 @@ class Database:
         with self.write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
-            config = Config()
-            config.set_main_option("script_location", str(_MIGRATIONS))
+            config = _alembic()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def require_current(self) -> None:
+        """Raise LedgerUnavailable unless the tables are there in this version's form; changes nothing."""
+        with self.read() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
+        if found is None:
+            raise LedgerUnavailable("the database has no tables yet", "start the node once: `lantern serve`")
+        if found != wanted:
+            raise LedgerUnavailable(
+                f"the database is of another version (tables {found}, this program's {wanted})",
+                "use the program of the running node, or restart the node with this one",
+            )
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -66,6 +80,12 @@ class Database:
             raise LedgerUnavailable(f"the database failed: {type(e.orig).__name__}: {e.orig}") from e
         except sa.exc.TimeoutError as e:
             raise LedgerUnavailable("no database connection came free in time") from e
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
 
 
 def open_database(url: str) -> Database:

@@ -133,7 +133,7 @@ def clean(
 def _start(process: str, config: Config) -> House:
     from node.logs import set_up_logging
 
-    house = house_from(config)
+    house = house_from(config, start=True)
     set_up_logging(process, house.settings.log.level, as_json=house.settings.log.as_json)
     threading.current_thread().name = process
     return house

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 
+import uvicorn
+
 from node.loop import BEAT_EVERY_S, holder_name, notify
 from node.web.app import Probe, make_app, make_server
 from node.web.metrics import Snapshot
@@ -24,7 +26,7 @@ def serve_web(house: House) -> None:
         make_app(probes(house), partial(snapshot, house)), house.settings.web.host, house.settings.web.port
     )
     stop = threading.Event()
-    alive = threading.Thread(target=_stay_alive, args=(house, stop), daemon=True)
+    alive = threading.Thread(target=_stay_alive, args=(house, server, stop), daemon=True)
     alive.start()
     try:
         server.run()
@@ -76,8 +78,10 @@ def _process(house: House, process: str) -> tuple[bool, str]:
     return running, "gives signs of life" if running else "no sign of life lately"
 
 
-def _stay_alive(house: House, stop: threading.Event) -> None:
+def _stay_alive(house: House, server: uvicorn.Server, stop: threading.Event) -> None:
     name = holder_name("web")
+    while not (server.started or stop.wait(0.1)):
+        pass
     notify("READY=1")
     while not stop.is_set():
         notify("WATCHDOG=1")

@@ -36,6 +36,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         + n.destination("pacs", "PACS", free_port())
         + n.route(["pacs"], NAME, more='when = { Modality = "MR" }')
     )
+    done = n.lantern("jobs", "list", "--config", str(file))
+    assert "lantern serve" in done.stderr  # who only looks makes no tables
+    assert n.lantern("clean", "--config", str(file)).returncode == 0  # a process does
     return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from node.loop import Stop
 from node.worker import Bench, Worker
 from pipeline.contract import Declined, Inputs
 from pipeline.core.errors import LedgerUnavailable
@@ -16,6 +18,7 @@ from pipeline.core.job import State
 from pipeline.core.result import Kind
 from tests.support.blobs import write_blobs
 from tests.support.desk import Node, route
+from tests.support.pipelines import dotted
 
 
 def _node(tmp_path: Path, **options: object) -> Node:
@@ -165,3 +168,27 @@ def test_a_database_that_fails_for_a_moment_costs_no_computation(
     worker.tick()
     assert node.states() == [State.DECLINED]
     assert node.jobs()[0].reason == "ticked"
+
+
+def test_a_worker_that_is_asked_to_end_gives_its_job_back_unspent(tmp_path: Path) -> None:
+    stop = Stop()
+    node = Node(tmp_path / "node", (route(pipeline=dotted("SLEEPS"), options={"seconds": 600}),))
+    node.receive(write_blobs(tmp_path / "series"))
+    node.quiet()
+    worker = node.worker(kind="process", stop=stop)
+    asked = threading.Timer(1.0, stop.ask)
+    asked.start()
+    assert worker.tick()
+    worker.close()
+    assert node.states() == [State.QUEUED]
+    assert node.jobs()[0].attempts == 0
+
+
+def test_an_error_that_nobody_foresaw_parks_the_job_without_its_words(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node", (route(pipeline=dotted("RAISES")),))
+    node.receive(write_blobs(tmp_path / "series"))
+    node.quiet()
+    node.worker().tick()
+    assert node.states() == [State.FAILED]
+    assert "ValueError at" in node.jobs()[0].reason
+    assert "upside down" not in node.jobs()[0].reason

@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from node.intake import CountInstances, Desk, Intake
+from node.loop import Stop
 from node.worker import Bench, Worker
 from pipeline.core.job import Job, State
 from pipeline.core.route import Peer, Route
 from pipeline.core.study import Association
-from pipeline.execute import ExecutorOptions, make_executor
+from pipeline.execute import ExecutorOptions, Kind, make_executor
 from pipeline.imaging.header import read_header
 from storage import Archive, Ledger, open_database
 from tests.support.bright import NAME
@@ -60,11 +61,11 @@ class Node:
             )
         )
 
-    def worker(self, holder: str = "w1") -> Worker:
+    def worker(self, holder: str = "w1", kind: Kind = "inline", stop: Stop | None = None) -> Worker:
         return Worker(
             Bench(
-                self.ledger, self.archive, lambda tick: make_executor("inline", ExecutorOptions(device="cpu"), tick),
-                holder, 60.0, 3, self.clock,
+                self.ledger, self.archive, lambda tick: make_executor(kind, ExecutorOptions(device="cpu"), tick),
+                holder, 60.0, 3, self.clock, stop or Stop(),
             )
         )  # fmt: skip
 
