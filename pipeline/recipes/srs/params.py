@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Chosen on held-out synthetic heads and held-out 2D slices; never on the real volumes of the model card.
+    """Chosen on held-out synthetic heads and held-out 2D slices; not on the real volumes of the model card.
 
     threshold:        a voxel belongs to a lesion from this probability on.
     certain:          a lesion needs at least one voxel of this probability.

@@ -22,7 +22,8 @@ from pipeline.imaging.regions import RegionMeasure, separate
 from pipeline.recipes.srs.params import PARAMS
 from pipeline.recipes.srs.segmentation import lesion_mask, lesion_probability
 from pipeline.recipes.srs.suitability import why_not
-from pipeline.recipes.srs.weights import load_network, manifest
+from pipeline.recipes.srs.weights import FOLDER, load_network
+from pipeline.weights import manifest
 
 T1C = "t1c"
 VERSION = "0.1.0"
@@ -58,7 +59,7 @@ class Srs:
     @property
     def algorithm(self) -> Algorithm:
         """Name, version with the weights' fingerprint, and evidence, as weights.toml has them."""
-        about = manifest()
+        about = manifest(FOLDER)
         return Algorithm(
             name="Lantern SRS brain metastases",
             version=f"{VERSION}+{about['sha256'][:8]}",
@@ -94,7 +95,7 @@ class Srs:
         labels, regions = separate(t1c.volume.with_array(mask.astype(np.uint8)), PARAMS.min_voxels)
         lesions = tuple(self._lesion(inputs, region, labels, probability) for region in regions)
         clock.lap("measure")
-        remarks = (*t1c.remarks, *_contrast_remark(inputs), *runtime.remarks)
+        remarks = (*t1c.remarks, *_series_remarks(inputs), *runtime.remarks)
         drawn = labels if lesions else None
         return Findings(T1C, self.algorithm, drawn, t1c.frames, lesions, remarks, clock.laps)
 
@@ -119,12 +120,19 @@ class Srs:
         )
 
 
-def _contrast_remark(inputs: Inputs) -> tuple[str, ...]:
-    contrast = classify(inputs[T1C]).contrast
-    if contrast.given is Contrast.YES:
-        return ()
-    known = "without contrast agent" if contrast.given is Contrast.NO else "not known to have contrast agent"
-    return (f"Read on a T1 series {known} ({contrast.why}); the model was made for contrast-enhanced T1.",)
+def _series_remarks(inputs: Inputs) -> tuple[str, ...]:
+    """What a reader must know of the series that was read before "no lesion" means anything."""
+    about = classify(inputs[T1C])
+    remarks = []
+    if about.is_partial:
+        remarks.append("The series covers only a part of the head; nothing is said about the rest.")
+    if about.contrast.given is not Contrast.YES:
+        no = about.contrast.given is Contrast.NO
+        known = "without contrast agent" if no else "not known to have contrast agent"
+        remarks.append(
+            f"Read on a T1 series {known} ({about.contrast.why}); the model was made for contrast-enhanced T1."
+        )
+    return tuple(remarks)
 
 
 class Stopwatch:

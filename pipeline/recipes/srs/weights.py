@@ -1,28 +1,18 @@
-"""The shipped weights: what weights.toml says of them, and the network they make."""
+"""The network that the shipped weights make."""
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.core.errors import WeightsCorrupt
+from pipeline.weights import checked_bytes
 
 if TYPE_CHECKING:
     import torch
 
 FOLDER = Path(__file__).parent
-
-
-@cache
-def manifest(folder: Path = FOLDER) -> dict[str, Any]:
-    """What weights.toml says. Raises WeightsCorrupt when it is missing or is no TOML."""
-    try:
-        return tomllib.loads((folder / "weights.toml").read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise WeightsCorrupt(f"weights.toml of the pipeline srs cannot be read: {error}") from error
 
 
 @lru_cache(maxsize=2)
@@ -44,16 +34,3 @@ def load_network(device: str, folder: Path = FOLDER) -> torch.nn.Module:
     network.load_state_dict(content, strict=False)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval()
-
-
-def checked_bytes(folder: Path = FOLDER) -> bytes:
-    """The weights file, after its SHA-256 was compared with the one in weights.toml. Raises WeightsCorrupt."""
-    name, expected = manifest(folder)["file"], manifest(folder)["sha256"]
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise WeightsCorrupt(f"the weights {name} cannot be read: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise WeightsCorrupt(f"the weights {name} have SHA-256 {found[:12]}…, weights.toml names {expected[:12]}…")
-    return content
