@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 STUDY ?=
 
-.PHONY: help setup setup-test demo test check format walk real torture bench clean
+.PHONY: help setup setup-test demo test lint check format walk real torture bench clean
 
 help:
 	@echo "make demo [STUDY=DIR]  the main job from end to end, on a synthetic study or your own series"
@@ -46,11 +46,13 @@ demo: setup
 test: setup-test
 	$(BIN)/python -m pytest tests
 
-check: setup-test
+lint: setup-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint
 	$(BIN)/python -m pytest -q tests/unit
 
 format: setup-test

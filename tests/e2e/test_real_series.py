@@ -136,5 +136,7 @@ def test_a_real_series_without_contrast_is_declined_and_runs_when_the_route_says
         (job,) = node.ended(within_s=300)
         assert job.state is State.DELIVERED, job.reason
         (sr,) = [r for _, r in node.ledger.results() if r.kind.value == "SR"]
-        said = str(dcmread(BytesIO(pacs.file(sr.sop_instance_uid))))
-        assert "without contrast" in said
+        report = dcmread(BytesIO(pacs.file(sr.sop_instance_uid)))
+        said = " ".join(str(e.value) for e in report.iterall() if e.keyword == "TextValue")
+        assert "without contrast agent" in said
+        assert "missing" in said
