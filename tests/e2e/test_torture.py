@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from node import scu
 from pipeline.core.errors import PeerUnreachable
 from pipeline.core.job import State
