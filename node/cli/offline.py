@@ -42,6 +42,9 @@ def analyze(
         typer.Option("--option", "-o", help="A pipeline option, KEY=VALUE with a TOML value; may be given again."),
     ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", or a GPU such as "gpu:0".')] = "auto",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log the words of errors too; they may quote patient data.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline on files, with no server. Exit code 0 completed, 3 declined, 1 failed.
@@ -55,7 +58,7 @@ def analyze(
     from pipeline.execute import ExecutorOptions, make_executor
     from pipeline.imaging.header import scan
 
-    set_up_logging("analyze", "warning", as_json=False)
+    set_up_logging("analyze", "debug" if verbose else "warning", as_json=False)
     studies = scan(folder)
     if not studies:
         raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")

@@ -128,7 +128,7 @@ class PeerRefused(Permanent):
 class PipelineFailed(Permanent):
     """A pipeline raised something it did not mean to."""
 
-    default_hint = "see the log of `lantern work`; after a mend, `lantern jobs retry`"
+    default_hint = 'the log shows where; with [log] level = "debug", or `lantern analyze -v`, also its words'
 
 
 class TimeLimit(Permanent):

@@ -187,3 +187,12 @@ def test_a_port_that_is_taken_is_said_with_a_hint(config: Path) -> None:
         told = n.lantern("doctor", "--config", str(config), "--json")
     row = next(r for r in json.loads(told.stdout) if r["what"].startswith("node port"))
     assert (row["state"], "in use" in row["found"]) == ("bad", True)
+
+
+def test_the_words_of_an_error_are_shown_to_whoever_asks_for_them_alone(series: Path, tmp_path: Path) -> None:
+    command = ("analyze", str(series), "--pipeline", "tests.support.pipelines:RAISES", "--out", str(tmp_path))
+    quiet, verbose = n.lantern(*command), n.lantern(*command, "-v")
+    assert quiet.returncode == verbose.returncode == 1
+    assert "ValueError at" in quiet.stdout
+    assert "raised ValueError: the third slice is upside down" not in quiet.stdout + quiet.stderr
+    assert "raised ValueError: the third slice is upside down" in verbose.stderr
