@@ -99,8 +99,9 @@ class Intake:
 
     def _look_safely(self, reception: Reception) -> bool:
         notify("WATCHDOG=1")
-        last_at, until = self._rests.get(_key(reception), (None, self._desk.clock()))
-        if last_at == reception.last_at and self._desk.clock() < until:
+        now = self._desk.clock()
+        last_at, until = self._rests.get(_key(reception), (None, now))
+        if last_at == reception.last_at and now < until:
             return False
         return self._safely(reception, lambda: self._look_at(reception))
 
@@ -180,7 +181,8 @@ class Intake:
         return max(count - ours, 1)
 
     def _ask(self, peer: Peer, study_instance_uid: str) -> int | None:
-        if self._desk.clock() < self._silent.get(peer.name, self._desk.clock()):
+        now = self._desk.clock()
+        if now < self._silent.get(peer.name, now):
             return None
         try:
             return self._desk.count_instances(peer, study_instance_uid)
