@@ -17,7 +17,6 @@ lantern      {"version"}
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -32,9 +31,11 @@ from pipeline import registry
 from pipeline.contract import Declined, Executor, Inputs, Pipeline
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, place_of
+from pipeline.core.result import Kind
 from pipeline.core.study import Study
 from pipeline.encode import Encoded, Stamp, encode, to_bytes
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings
+from pipeline.imaging.header import content_digest
 
 SCHEMA = "lantern.summary/1"
 
@@ -68,6 +69,8 @@ def analyze(
     """
     pipeline = registry.get(pipeline_name)
     out.mkdir(parents=True, exist_ok=True)
+    for old in (*(f"{kind.value}.dcm" for kind in Kind), "summary.json"):
+        (out / old).unlink(missing_ok=True)  # of another analysis: must not lie beside this one's summary
     started = time.perf_counter()
     try:
         done = _analyze(study, pipeline, pipeline_name, out, executor, options or {}, clock)
@@ -107,9 +110,9 @@ def _analyze(
 
 
 def _key(inputs: Inputs, name: str, algorithm: Algorithm) -> str:
-    """Equal files, pipeline, version and options make equal UIDs."""
+    """Equal images, pipeline, version and options make equal UIDs, here as in a node."""
     files = {i.path for s in inputs.series.values() for i in s.instances}
-    return work_key((hashlib.sha256(p.read_bytes()).hexdigest() for p in files), name, algorithm, inputs.options)
+    return work_key((content_digest(p) for p in files), name, algorithm, inputs.options)
 
 
 def _write(encoded: Encoded, out: Path) -> Path:

@@ -173,6 +173,9 @@ def _wait(ledger: Ledger, stage: Any) -> Job:
 
 
 def _report(job: Job, study: Study, received: Path, out: Path) -> None:
+    if job.state is State.DECLINED:
+        print(f"\ndeclined: {job.reason}")
+        raise SystemExit(3)
     if job.state is not State.DELIVERED:
         raise PipelineFailed(f"the job is {job.state.value}: {job.reason}", f"see {out / 'node.log'}")
     objects = [(p, dcmread(p)) for p in sorted(received.iterdir())]

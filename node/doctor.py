@@ -55,7 +55,9 @@ def examine(settings: Settings) -> list[Finding]:
     try:
         house = open_house(settings)
     except LanternError as e:
-        return [*found, Finding("database and archive", Health.BAD, e.message, e.hint)]
+        new = "no tables yet" in e.message  # before the first start, which makes them
+        state = Health.WARN if new else Health.BAD
+        return [*found, Finding("database and archive", state, e.message, e.hint)]
     except OSError as e:
         return [*found, Finding("database and archive", Health.BAD, str(e), "may this user read and write there?")]
     found += _guard("database", lambda: _database(house))
@@ -110,7 +112,7 @@ def _decoders() -> Iterator[Finding]:
     cannot = [uid for uid in SAMPLES if uid not in can]
     yield Finding("decoders", Health.GOOD, f"reads {', '.join(UID(u).name for u in can)}")
     if cannot:
-        advice = "senders are refused these at negotiation; install the decoders of constraints.txt to take them"
+        advice = "senders are refused these at negotiation; harmless unless a sender has nothing else"
         yield Finding("decoders", Health.WARN, f"does not read {', '.join(UID(u).name for u in cannot)}", advice)
 
 

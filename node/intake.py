@@ -21,7 +21,7 @@ from pipeline.core.errors import LanternError, LedgerUnavailable, place_of
 from pipeline.core.job import Decision, Outcome, Work
 from pipeline.core.route import LateImages, Match, Peer, Route, match
 from pipeline.core.study import Instance, Reception, Study, group
-from pipeline.imaging.header import read_header
+from pipeline.imaging.header import content_digest, read_header
 from storage import Archive, Ledger
 
 log = logging.getLogger(__name__)
@@ -272,7 +272,7 @@ def work_of(
 ) -> Work:
     """The work that a route wants done. Its key depends on the images, the pipeline, its version, and the options."""
     algorithm = pipeline.algorithm
-    content = [(i.sop_instance_uid, i.sha256) for i in instances]
+    content = [content_digest(i.path) for i in instances]
     return Work(
         key=work_key(content, route.pipeline, algorithm, route.options),
         study_instance_uid=reception.study_instance_uid,

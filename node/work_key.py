@@ -11,13 +11,13 @@ from node.version import VERSION
 from pipeline.findings import Algorithm
 
 
-def work_key(content: Iterable[object], pipeline: str, algorithm: Algorithm, options: Mapping[str, Any]) -> str:
+def work_key(content: Iterable[str], pipeline: str, algorithm: Algorithm, options: Mapping[str, Any]) -> str:
     """SHA-256 hex over the images' content, the pipeline, its version and weights, and the route's options.
 
-    content: what tells the images from any others, in any order: hashes of files, or (SOP Instance UID, hash) pairs.
+    content: `content_digest` of each image, in any order.
     """
     made_by = [pipeline, algorithm.version, algorithm.weights_sha256]
-    what = json.dumps([sorted(map(str, content)), made_by, dict(options)], sort_keys=True, default=str)
+    what = json.dumps([sorted(content), made_by, dict(options)], sort_keys=True, default=str)
     return hashlib.sha256(what.encode()).hexdigest()
 
 

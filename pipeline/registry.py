@@ -44,7 +44,9 @@ def _import(name: str) -> object:
     try:
         return getattr(import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as e:
-        raise NotFound(f"no pipeline at {name!r}: {e}", "write it as package.module:ATTRIBUTE") from e
+        raise NotFound(
+            f"no pipeline at {name!r}: {e}", "write it as package.module:ATTRIBUTE, installed or on PYTHONPATH"
+        ) from e
 
 
 def verify_weights(name: str) -> None:

@@ -97,7 +97,9 @@ def open_database(url: str) -> Database:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")  # what we ship, not SQLAlchemy's default
         return Database(sa.create_engine(parsed, pool_pre_ping=True, pool_size=10))
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError, OSError) as e:
+    except ModuleNotFoundError as e:
+        raise LedgerUnavailable(f"the database driver {e.name} is not installed", "pip install '.[postgres]'") from e
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, OSError) as e:
         raise LedgerUnavailable(f"the database cannot be opened: {e}") from e
 
 

@@ -7,7 +7,7 @@ import sys
 from node.cli.app import app
 from node.cli.commands import register
 from node.cli.show import complain
-from pipeline.core.errors import LanternError
+from pipeline.core.errors import LanternError, Permanent
 
 register(app)
 
@@ -18,4 +18,9 @@ def main() -> None:
         app()
     except LanternError as e:
         complain(e)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of a listing went away (`lantern jobs list | head`)
+        sys.exit(0)
+    except OSError as e:
+        complain(Permanent(f"{e.strerror or type(e).__name__}: {e.filename or ''}".rstrip(": ")))
         sys.exit(1)

@@ -182,7 +182,7 @@ def _row(job: Job) -> dict[str, Any]:
         "revision": job.work.revision,
         "attempts": job.attempts,
         "destinations": list(job.destinations),
-        "verified": job.work.verified,
+        "count_not_verified": not job.work.verified,
         "created_at": job.created_at,
         "changed_at": job.changed_at,
         "reason": job.reason,

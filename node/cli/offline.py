@@ -10,7 +10,7 @@ import typer
 
 from node.cli.app import Json, example
 from node.cli.show import show, show_json
-from pipeline.core.errors import ConfigInvalid, HeaderUnusable
+from pipeline.core.errors import ConfigInvalid, HeaderUnusable, PixelsUnreadable
 from pipeline.datasets.mr_habits import Habit
 
 convert_app = typer.Typer(no_args_is_help=True, help="Turn images that were never DICOM into DICOM.")
@@ -92,7 +92,9 @@ def _options(given: list[str]) -> dict[str, object]:
         except tomllib.TOMLDecodeError:
             separator = ""
         if not separator:
-            raise ConfigInvalid(f"--option {text}: not KEY=VALUE", "for example: --option require_contrast=false")
+            raise ConfigInvalid(
+                f"--option {text}: not KEY=VALUE with a TOML value", 'TOML has true, false, 3, 0.5, "text"'
+            )
     return options
 
 
@@ -126,10 +128,15 @@ def convert_nifti(
     ] = "",
 ) -> None:
     """Write a NIfTI MR volume as a DICOM series, as a scanner would."""
+    from nibabel.filebasedimages import ImageFileError
+
     from pipeline.datasets.nifti import Acquisition, write_series
 
     acquisition = Acquisition(vendor, contrast_agent=contrast)
-    files = write_series(file, out, acquisition, spacing_mm=_spacing(spacing_mm))
+    try:
+        files = write_series(file, out, acquisition, spacing_mm=_spacing(spacing_mm))
+    except ImageFileError as e:
+        raise PixelsUnreadable(f"{file} is no NIfTI file", "give a .nii or .nii.gz file with one volume") from e
     typer.echo(f"{len(files)} DICOM files are in {out}")
 
 
@@ -163,6 +170,8 @@ def send(
     if not (ae and host and port.isdigit()):
         raise ConfigInvalid(f"--to {to}: not AE_TITLE@HOST:PORT", "for example: --to LANTERN@127.0.0.1:11112")
     paths = sorted({i.path for study in scan(folder) for i in study.instances})
+    if not paths:
+        raise HeaderUnusable(f"no DICOM file was found in {folder}", "give a DICOM file, or the folder that holds them")
     with bar(f"to {to}", len(paths)) as advance:
         outcomes = c_store(Destination("", ae, host, int(port)), paths, calling_ae=calling_ae, on_tick=advance)
     refused = [o for o in outcomes if o.status is not Status.ACCEPTED]

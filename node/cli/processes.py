@@ -37,6 +37,7 @@ def serve(config: Config = None) -> None:
 
     house = _start("serve", config)
     house.close()
+    _require_free_port(house)
     shared = ["--config", str(config)] if config else []
     commands = [["receive"], ["work"], ["deliver"], ["web"], ["clean", "--every-s", "600"]]
     stop = Stop()
@@ -51,8 +52,7 @@ def receive(config: Config = None) -> None:
     try:
         acceptor.start()
     except OSError as e:
-        where = f"{house.settings.node.host}:{house.settings.node.port}"
-        raise ConfigInvalid(f"cannot listen on {where}: {e.strerror}", "`lantern doctor` says why") from e
+        raise _cannot_listen(house, e) from e
     intake = house.intake(listening_since=utc_now())
     try:
         _loop(house, "receive", intake.tick, poll_s=0.25)
@@ -128,6 +128,25 @@ def clean(
         return False
 
     _loop(house, "clean", tick, poll_s=1.0)
+
+
+def _require_free_port(house: House) -> None:
+    """A second supervisor would start its processes again and again beside those of the first."""
+    import socket
+
+    node = house.settings.node
+    with socket.socket(socket.AF_INET6 if ":" in node.host else socket.AF_INET) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind((node.host, node.port))
+        except OSError as e:
+            raise _cannot_listen(house, e) from e
+
+
+def _cannot_listen(house: House, error: OSError) -> ConfigInvalid:
+    where = f"{house.settings.node.host}:{house.settings.node.port}"
+    hint = "another node or program may listen there (ss -ltnp shows it); ports below 1024 need a privilege"
+    return ConfigInvalid(f"cannot listen on {where}: {error.strerror}", hint)
 
 
 def _start(process: str, config: Config) -> House:

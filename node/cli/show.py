@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -30,7 +31,8 @@ def show(title: str, rows: Sequence[Row], *, as_json: bool, empty: str = "nothin
         table.add_column(key.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(escape(_text(v)) for v in row.values()))
-    Console().print(table)
+    # Piped, nobody wraps lines: a UID must stay in one piece for grep.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 def show_json(value: Any) -> None:

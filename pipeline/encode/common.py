@@ -190,7 +190,7 @@ def _series(ds: Dataset, kind: Kind, source: Source, algorithm: Algorithm, stamp
     ds.Modality = kind.value
     ds.SeriesInstanceUID = stamp.uid(kind, "series")
     ds.SeriesNumber = series_number(source, kind)
-    ds.SeriesDescription = short(f"RESEARCH USE ONLY: {algorithm.name} {algorithm.version} {kind.value}", 64)
+    ds.SeriesDescription = short(f"{kind.value} RESEARCH USE ONLY: {algorithm.name} {algorithm.version}", 64)
     ds.SeriesDate, ds.SeriesTime = date_and_time(local_time(source, stamp))
 
 

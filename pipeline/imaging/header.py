@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,28 @@ def header_of(ds: Dataset, path: Path, sha256: str = "") -> Instance:
     )
 
 
+def content_digest(path: Path) -> str:
+    """SHA-256 hex of a file's data set, without preamble and File Meta Information (PS3.10 7.1).
+
+    The meta information tells who wrote the file and for whom; the images are the same whoever sent them.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        start = file.read(144)
+        # (0002,0000) File Meta Information Group Length, UL, is the first element where there is one.
+        if start[128:132] == b"DICM" and start[132:140] == b"\x02\x00\x00\x00UL\x04\x00":
+            file.seek(144 + int.from_bytes(start[140:144], "little"))
+        else:
+            file.seek(0)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def scan(folder: Path) -> tuple[Study, ...]:
-    """The studies in all DICOM files below a folder; other files, DICOMDIRs, unusable headers are passed over."""
+    """The studies in a DICOM file, or in all below a folder; what is no image (text, DICOMDIR) is passed over."""
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file()):
         if not looks_like_dicom(path):
             continue
         try:

@@ -196,3 +196,27 @@ def test_the_words_of_an_error_are_shown_to_whoever_asks_for_them_alone(series: 
     assert "ValueError at" in quiet.stdout
     assert "raised ValueError: the third slice is upside down" not in quiet.stdout + quiet.stderr
     assert "raised ValueError: the third slice is upside down" in verbose.stderr
+
+
+def test_the_configuration_in_the_readme_is_valid(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (n.ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        (tmp_path / "readme.toml").write_text(block)
+        done = n.lantern("check", "--config", str(tmp_path / "readme.toml"))
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_analysis_leaves_nothing_of_an_earlier_one_in_its_folder(series: Path, tmp_path: Path) -> None:
+    command = ("analyze", str(series), "--pipeline", NAME, "--out", str(tmp_path))
+    n.lantern(*command)
+    assert (tmp_path / "SEG.dcm").exists()
+    n.lantern(*command, "-o", 'reject="no"')
+    assert [f.name for f in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_sending_what_is_no_dicom_file_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not an image")
+    done = n.lantern("send", str(tmp_path / "notes.txt"), "--to", "X@127.0.0.1:1")
+    assert done.returncode == 1
+    assert "no DICOM file" in done.stderr

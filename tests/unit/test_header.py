@@ -209,3 +209,17 @@ def test_a_ct_is_filed_as_one(tmp_path: Path) -> None:
     edit(path, Modality="CT", SOPClassUID=CTImageStorage)
     assert read_header(path).sop_class_uid == CTImageStorage
     assert read_header(path).modality == "CT"
+
+
+def test_the_same_images_have_the_same_digest_whoever_wrote_the_file(tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    from pipeline.imaging.header import content_digest
+    from tests.support.blobs import write_blobs
+
+    first, other = write_blobs(tmp_path / "a")[:2]
+    ds = dcmread(first)
+    ds.file_meta.SourceApplicationEntityTitle = "ANOTHER"
+    ds.save_as(tmp_path / "b.dcm")
+    assert (tmp_path / "b.dcm").read_bytes() != first.read_bytes()
+    assert content_digest(tmp_path / "b.dcm") == content_digest(first) != content_digest(other)

@@ -81,7 +81,7 @@ class Srs:
         try:
             t1c = read_volume(inputs[T1C], fill_missing=check_options(inputs.options)["fill_missing_slices"])
         except GeometryUnusable as error:  # a normal end: the images are readable, but no volume to measure in
-            return Declined(str(error))
+            return Declined(_geometry_reason(error))
         clock.lap("read")
         if not t1c.volume.frame_of_reference_uid:
             return Declined("the images name no Frame of Reference UID, so that contours on them could not be placed")
@@ -118,6 +118,12 @@ class Srs:
             max_diameter_3d_mm=region.max_diameter_3d_mm,
             probability=float(probability[region.box][inside].mean()),
         )
+
+
+def _geometry_reason(error: GeometryUnusable) -> str:
+    if "missing" not in error.message:
+        return str(error)
+    return f"{error}; or let the option fill_missing_slices make up single slices, which every result then says"
 
 
 def _series_remarks(inputs: Inputs) -> tuple[str, ...]:
