@@ -57,7 +57,7 @@ def test_each_object_is_in_a_series_of_its_own_that_sorts_after_the_images(tmp_p
 @pytest.mark.parametrize("kind", [0, 1, 2])
 def test_every_object_says_research_only_with_model_weights_and_tier(tmp_path: Path, kind: int) -> None:
     ds = read_back(findings_in(tmp_path))[kind]
-    assert ds.SeriesDescription.startswith("RESEARCH USE ONLY: srs 1.2.3")
+    assert ds.SeriesDescription == f"{ds.Modality} RESEARCH USE ONLY: srs 1.2.3"
     *_, processing = ds.ContributingEquipmentSequence
     assert processing.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
     for words in ("RESEARCH USE ONLY", "srs 1.2.3", ALGORITHM.weights_sha256, "Evidence tier T1", "Synthetic lesions"):
