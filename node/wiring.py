@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from config.checks import check_pipelines
 from config.load import load
-from config.problems import refuse
+from config.problems import Problem, refuse
 from config.settings import Settings
 from node import find, scu, stow
 from node.clean import Retention
@@ -26,8 +26,9 @@ from node.worker import Bench
 from pipeline import registry
 from pipeline.contract import Executor
 from pipeline.core.clock import utc_now
-from pipeline.core.errors import NotFound
+from pipeline.core.errors import ConfigInvalid, LanternError, NotFound
 from pipeline.core.route import Destination, Peer
+from pipeline.core.study import Study
 from pipeline.execute import ExecutorOptions, make_executor
 from storage import Archive, Database, Ledger, open_database
 
@@ -41,8 +42,26 @@ MB = 1 << 20
 def settings_from(config: Path | None) -> Settings:
     """The settings, complete and checked against the registered pipelines. Raises ConfigInvalid."""
     settings = load(config, os.environ)
-    refuse(settings.source, check_pipelines(settings, registry.names()))
+    unknown = check_pipelines(settings, registry.names())
+    refuse(settings.source, [*unknown, *(p for p in _route_problems(settings) if p.at not in {u.at for u in unknown})])
     return settings
+
+
+def _route_problems(settings: Settings) -> Iterator[Problem]:
+    """What the pipelines themselves have to say about the routes that name them."""
+    for number, route in enumerate(settings.routes):
+        try:
+            pipeline = registry.get(route.pipeline)
+        except LanternError as e:
+            yield Problem(("route", number, "pipeline"), e.message, e.hint)
+            continue
+        for role in (r for r in route.required_roles if r not in pipeline.roles):
+            there = f"its roles: {', '.join(pipeline.roles) or 'none'}"
+            yield Problem(("route", number, "required_roles"), f"{route.pipeline} has no role {role!r}", there)
+        try:
+            pipeline.select(Study("", ()), route.options)  # a study without series: only the options can be wrong
+        except ConfigInvalid as e:
+            yield Problem(("route", number, "options"), e.message, e.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""TODOOM."""
+"""How good a pipeline is: its findings against expert truth."""

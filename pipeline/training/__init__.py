@@ -1,1 +1,1 @@
-"""TODOOM."""
+"""What makes the weights: `python -m pipeline.training PIPELINE`."""

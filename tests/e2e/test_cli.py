@@ -220,3 +220,15 @@ def test_sending_what_is_no_dicom_file_is_a_failure(tmp_path: Path) -> None:
     done = n.lantern("send", str(tmp_path / "notes.txt"), "--to", "X@127.0.0.1:1")
     assert done.returncode == 1
     assert "no DICOM file" in done.stderr
+
+
+def test_check_asks_the_pipelines_about_their_routes(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text(
+        '[[route]]\nname = "a"\npipeline = "srs"\noptions = { require_contrst = false }\nrequired_roles = ["flair"]\n'
+        '[[route]]\nname = "b"\npipeline = "no.such:PIPELINE"\n[[route]]\nname = "c"\npipeline = "srss"\n'
+    )
+    done = n.lantern("check", "--config", str(bad))
+    assert done.returncode == 1
+    for said in ("bad.toml:4", "require_contrst", "bad.toml:5", "no role 'flair'", "bad.toml:8", "bad.toml:11", "srs"):
+        assert said in done.stderr, done.stderr
