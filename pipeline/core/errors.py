@@ -128,7 +128,10 @@ class PeerRefused(Permanent):
 class PipelineFailed(Permanent):
     """A pipeline raised something it did not mean to."""
 
-    default_hint = 'the log shows where; with [log] level = "debug", or `lantern analyze -v`, also its words'
+    default_hint = (
+        'the log shows where; with [log] level = "debug", or `lantern analyze -v`, also its words; '
+        "after a mend, `lantern jobs retry`"
+    )
 
 
 class TimeLimit(Permanent):
