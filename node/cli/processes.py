@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +17,9 @@ from node.cli.show import show_json
 from node.wiring import House, house_from
 from pipeline.core.clock import utc_now
 from pipeline.core.errors import ConfigInvalid
+
+PORT_FREE_WITHIN_S = 20.0
+"""Seconds that `serve` waits for the port to become free."""
 
 
 def register(app: typer.Typer) -> None:
@@ -131,16 +136,25 @@ def clean(
 
 
 def _require_free_port(house: House) -> None:
-    """A second supervisor would start its processes again and again beside those of the first."""
-    import socket
+    """A second supervisor would start its processes again and again beside those of the first.
 
-    node = house.settings.node
-    with socket.socket(socket.AF_INET6 if ":" in node.host else socket.AF_INET) as s:
+    Waits a while first: the processes of a supervisor that was killed just now are still ending.
+    """
+    until = time.monotonic() + PORT_FREE_WITHIN_S
+    while (error := _bind_error(house.settings.node.host, house.settings.node.port)) is not None:
+        if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+            raise _cannot_listen(house, error)
+        time.sleep(0.5)
+
+
+def _bind_error(host: str, port: int) -> OSError | None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            s.bind((node.host, node.port))
+            s.bind((host, port))
         except OSError as e:
-            raise _cannot_listen(house, e) from e
+            return e
+    return None
 
 
 def _cannot_listen(house: House, error: OSError) -> ConfigInvalid:
