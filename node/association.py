@@ -99,7 +99,7 @@ def associate(
         association = _request(ae, peer, contexts, watch, (tls or client_context()) if peer.tls else None)
         try:
             yield association, watch
-        except BaseException:
+        except BaseException:  # whatever ended the conversation, the peer is told at once; raised again
             watch.allow(0.0)
             association.abort()
             raise
