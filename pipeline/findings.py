@@ -31,17 +31,70 @@ class Algorithm:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """Where in the body something lies, in the words of an atlas.
+
+    code:       finding site (SCT), e.g. (113305005, SCT, Cerebellum).
+    laterality: (7771000, SCT, Left), (24028007, SCT, Right) or None in the midline and where nobody knows.
+    words:      for people: "left cerebellum".
+    name:       for labels, in capitals: "L_CEREBELLUM"; short_name the same in at most 11 characters: "L_CEREB".
+    """
+
+    code: Code
+    laterality: Code | None
+    words: str
+    name: str
+    short_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One feature that spoke against a candidate. words: for people; weight: how strongly, larger is more."""
+
+    feature: str
+    value: float
+    words: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the false-positive step made of a candidate.
+
+    score:     0…1, calibrated probability that it is a lesion.
+    threshold: from which score on it is kept.
+    against:   the features that spoke most against it, strongest first; at most three.
+    """
+
+    score: float
+    threshold: float
+    against: tuple[Reason, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the candidate stays among the lesions."""
+        return self.score >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
 class Lesion:
-    """One lesion: label `number` in `Findings.labels`, and what was measured on it.
+    """One lesion or rejected candidate: label `number` in its label volume, and what was measured on it.
 
     number:                 1…n without a gap; also the segment number and the ROI number.
-    label:                  at most 16 characters, as planning systems want ROI names ("BM01").
+    label:                  as a physician would say it ("BM03_L_CEREBELLUM"); short_label in at most 16 characters, as
+                            planning systems want ROI names ("BM03_L_CEREB").
     tracking_uid:           the same for the same lesion in every object and at every repeat.
     centroid_mm:            (x, y, z) in LPS patient coordinates.
     volume_mm3:             voxels times voxel volume.
     long_axis_mm:           largest in-plane diameter on any slice; short_axis_mm the largest perpendicular to it there.
     max_diameter_3d_mm:     largest distance between any two of its voxels' corners.
-    probability:            0…1, mean of the network's probability inside the lesion.
+    probability:            0…1, that it is a lesion: calibrated where `verdict` is given, else the network's mean inside.
+    site:                   where it lies, None when the head could not be placed in the atlas.
+    distances_mm:           from its surface to organs at risk, by name ("brainstem", "optic pathway", "left cochlea").
+    agreement:              0…1, mean overlap (Dice) of its outline in repeated readings with that in the first; None if
+                            it was read once.
+    enhancing_volume_mm3:   the part of its volume that enhances, None when not measured.
+    verdict:                of the false-positive step, None when there was none.
     """
 
     number: int
@@ -53,6 +106,16 @@ class Lesion:
     short_axis_mm: float
     max_diameter_3d_mm: float
     probability: float
+    site: Site | None = None
+    distances_mm: Mapping[str, float] = field(default_factory=dict)
+    agreement: float | None = None
+    enhancing_volume_mm3: float | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def short_label(self) -> str:
+        """`label` in at most 16 characters."""
+        return f"{self.label.split('_')[0]}_{self.site.short_name}" if self.site else self.label[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +127,7 @@ class Findings:
     frames:    frames[i] is the image that slice i of `labels` lies on.
     remarks:   sentences for the reader of the results (what was left out, which fallback was used).
     timings_s: seconds per stage.
+    rejected:  candidates that the false-positive step turned down, numbered 1…m in `rejected_labels`; never lost.
     """
 
     drawn_on: str
@@ -73,3 +137,5 @@ class Findings:
     lesions: tuple[Lesion, ...]
     remarks: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    rejected: tuple[Lesion, ...] = ()
+    rejected_labels: hd.Volume | None = None
