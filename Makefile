@@ -21,22 +21,21 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	  { echo "Lantern needs Python 3.11 (pyradiomics builds on no later one): make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "python3.11 has no venv module: apt install python3.11-venv"; exit 1; }
+	@command -v cc >/dev/null && test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+	  { echo "pyradiomics is compiled here: apt install gcc python3.11-dev"; exit 1; }
 	@echo "installing (once; a few minutes)"
 	$(PIP) install -c constraints.txt "numpy>=2.1" setuptools wheel
 	$(PIP) install -c constraints.txt torch==2.13.0
+	# pyradiomics has no wheel: it is built with the numpy that is already there.
+	$(PIP) install -c constraints.txt --no-build-isolation pyradiomics==3.0.1
 	$(PIP) install -c constraints.txt --no-build-isolation -e .
 	@touch $@
-
-# pyradiomics has no wheel for Python 3.11: it is compiled, with the numpy that is already there.
-$(VENV)/.radiomics: $(VENV)/.base
-	@$(PIP) install -c constraints.txt --no-build-isolation pyradiomics==3.0.1 && touch $@ || \
-	  echo "note: pyradiomics was not built (it needs a C compiler and python3.11-dev); no pipeline of this version uses it"
 
 $(VENV)/.test: $(VENV)/.base
 	$(PIP) install -c constraints.txt --no-build-isolation -e ".[test,postgres,ray]"
 	@touch $@
 
-setup: $(VENV)/.base $(VENV)/.radiomics
+setup: $(VENV)/.base
 
 setup-test: setup $(VENV)/.test
 

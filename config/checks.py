@@ -26,16 +26,14 @@ def cross_problems(data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def check_pipelines(settings: Settings, known_names: Collection[str]) -> tuple[Problem, ...]:
-    """Routes whose pipeline is not among the registered names; `refuse(settings.source, ...)` raises them."""
+    """Routes and tables whose pipeline is not registered; `refuse(settings.source, ...)` raises them."""
     registered = ", ".join(sorted(known_names)) or "none"
+    named: list[tuple[Key, str]] = [(("route", n, "pipeline"), r.pipeline) for n, r in enumerate(settings.route)]
+    named += [(("pipelines", name), name) for name in settings.pipelines.names()]
     return tuple(
-        Problem(
-            ("route", number, "pipeline"),
-            f"no pipeline is called {route.pipeline!r}",
-            did_you_mean(route.pipeline, known_names, f"registered: {registered}"),
-        )
-        for number, route in enumerate(settings.route)
-        if route.pipeline not in known_names and ":" not in route.pipeline
+        Problem(at, f"no pipeline is called {name!r}", did_you_mean(name, known_names, f"registered: {registered}"))
+        for at, name in named
+        if name not in known_names and ":" not in name
     )
 
 
@@ -61,6 +59,9 @@ def _about_routes(settings: Settings) -> Iterator[str]:
             yield f"route {route.name!r} has no destinations: its results stay in the archive"
         if route.when == ALWAYS:
             yield f"route {route.name!r} has no `when`: its pipeline is asked about every series"
+    for name in settings.pipelines.names():
+        if name not in {r.pipeline for r in settings.route}:
+            yield f"[pipelines.{name}] has no effect: no route runs that pipeline"
 
 
 def _about_secrets(settings: Settings) -> Iterator[str]:

@@ -7,6 +7,7 @@ credential is a file in $CREDENTIALS_DIRECTORY: `lantern.database_url`, `lantern
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ class Override:
     """A value from outside the file: the place it is for, and the name of what gave it."""
 
     at: Key
-    value: str
+    value: Any
     given_by: str
 
 
@@ -58,13 +59,27 @@ def _from_environment(data: dict[str, Any], environ: Mapping[str, str]) -> Found
             continue
         at = _place(data, parts)
         given_by = f"environment {variable}"
-        yield (given_by, at) if isinstance(at, Problem) else Override(at, environ[variable], given_by)
+        if isinstance(at, Problem):
+            yield given_by, at
+        else:
+            text = environ[variable]
+            yield Override(at, _toml(text) if at[0] == "pipelines" else text, given_by)
+
+
+def _toml(text: str) -> Any:
+    """An option has no type that is known here: `true` and `3` are what TOML takes them for, all else is text."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"] if "\n" not in text else text
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _place(data: dict[str, Any], parts: list[str]) -> Key | Problem:
     section, key = parts[0].lower(), parts[-1].lower()
     if section not in fields_of(Settings):
         return Problem((section,), "is no section", did_you_mean(section, fields_of(Settings)))
+    if section == "pipelines":
+        return (section, *(p.lower() for p in parts[1:]))
     if section not in LISTS:
         return (section, "__".join(parts[1:]).lower())
     names = {environment_name(n): i for i, n in _names(data, section)}
@@ -115,7 +130,7 @@ def _credential_place(data: dict[str, Any], name: str) -> Key | Problem:
     return Problem(("destination", name), "is no secret of this configuration", f"there are: {', '.join(known)}")
 
 
-def _put(data: dict[str, Any], at: Key, value: str) -> None:
+def _put(data: dict[str, Any], at: Key, value: Any) -> None:
     *way, last = at
     inner: Any = data
     for part in way:

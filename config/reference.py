@@ -25,6 +25,9 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
     model = model_of(field)
     assert model is not None, "every field of Settings is a section"
     title = f"[[{name}]]" if name in LISTS else f"[{name}]"
+    if not fields_of(model):  # the keys are whatever each pipeline knows
+        yield f"### `[{name}.NAME]`\n\n{model.__doc__}\n"
+        return
     yield f"### `{title}`\n\n{model.__doc__}\n\n| key | default | meaning |\n|---|---|---|"
     yield from (f"| `{key}` | {_default(key, f)} | {f.description} |" for key, f in _keys(model))
     yield ""

@@ -48,6 +48,15 @@ def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
     return Path(folder, path.expanduser()).absolute()
 
 
+FOLDERS = ("bundle",)
+"""Options of pipelines that name a folder: relative ones begin, like all paths, at the folder of the file."""
+
+
+def _with_paths(options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    found = {k: options[k] for k in FOLDERS if isinstance(options.get(k), str) and options[k]}
+    return options | {key: str(_beside_the_file(Path(folder), info)) for key, folder in found.items()}
+
+
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values do not change, secrets are not shown."""
 
@@ -316,12 +325,40 @@ class RouteSettings(Section):
     required_roles: Texts = Field(default=(), description="series roles of the pipeline that it waits for")
     required_within_s: Seconds = Field(default=3600.0, description="seconds to wait for them after the last image")
     verify_with: str = Field(default="", description="name of a [[peer]] to ask by C-FIND whether all images are here")
-    options: dict[str, Any] = Field(default_factory=dict, description="a table handed to the pipeline as it is")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="a table handed to the pipeline; goes before [pipelines.NAME]"
+    )
 
-    def as_route(self) -> core.Route:
-        """The same as the rest of the node knows it."""
-        names = (*core.Route.__dataclass_fields__,)
-        return core.Route(**{name: getattr(self, name) for name in names})
+    @field_validator("options", mode="after")
+    @classmethod
+    def _paths(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return _with_paths(options, info)
+
+    def as_route(self, defaults: Mapping[str, Any]) -> core.Route:
+        """The same as the rest of the node knows it. `defaults` are options that hold where it has none of its own."""
+        given = {name: getattr(self, name) for name in core.Route.__dataclass_fields__}
+        return core.Route(**given | {"options": {**defaults, **self.options}})
+
+
+class PipelinesSettings(Section):
+    """Options of a pipeline, for every route that runs it; what a route says in its own `options` goes before."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _paths(self, info: ValidationInfo) -> Self:
+        for options in (self.__pydantic_extra__ or {}).values():
+            options.update(_with_paths(options, info))
+        return self
+
+    def options(self, pipeline: str) -> dict[str, Any]:
+        """The options that are set for a pipeline; none when it has no table."""
+        return dict((self.__pydantic_extra__ or {}).get(pipeline, {}))
+
+    def names(self) -> tuple[str, ...]:
+        """The pipelines that have a table, in the order of the file."""
+        return tuple(self.__pydantic_extra__ or {})
 
 
 class Settings(Section):
@@ -337,6 +374,7 @@ class Settings(Section):
     peer: tuple[PeerSettings, ...] = ()
     destination: tuple[DestinationSettings, ...] = ()
     route: tuple[RouteSettings, ...] = ()
+    pipelines: PipelinesSettings = Field(default_factory=lambda: PipelinesSettings.model_validate({}))
     _source: Source = PrivateAttr(default_factory=Source)
 
     @property
@@ -356,8 +394,8 @@ class Settings(Section):
 
     @property
     def routes(self) -> tuple[core.Route, ...]:
-        """What is done with what arrives, in the order of the file."""
-        return tuple(r.as_route() for r in self.route)
+        """What is done with what arrives, in the order of the file; with the options of [pipelines.NAME]."""
+        return tuple(r.as_route(self.pipelines.options(r.pipeline)) for r in self.route)
 
     @property
     def called_ae_titles(self) -> tuple[str, ...]:

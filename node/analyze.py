@@ -1,15 +1,25 @@
 """A pipeline on files, with no server: what `lantern analyze` does.
 
-`summary.json` beside the objects has the schema `lantern.summary/1`:
+`summary.json` beside the objects has the schema `lantern.summary/1`, to which keys may be added, and from which none is
+taken away:
 
 outcome      "completed", "declined" or "failed"
 reason       why it was declined or failed; "" when completed
 study        {"study_instance_uid"}
 series       for each role the pipeline chose: {"role", "series_instance_uid", "instances", "why"}
 model        {"pipeline", "name", "version", "weights_sha256", "evidence_tier", "training", "use"}
-objects      {"kind", "file", "sop_class_uid", "sop_instance_uid", "series_instance_uid"}
-findings     {"number", "label", "tracking_uid", "centroid_mm": [x, y, z] in LPS, "volume_mm3", "long_axis_mm",
-              "short_axis_mm", "max_diameter_3d_mm", "probability": 0…1}
+objects      {"kind", "part", "file", "sop_class_uid", "sop_instance_uid", "series_instance_uid"}; part is
+             "SEG_REJECTED" for the SEG of rejected candidates, else as kind
+findings     the lesions: {"number", "label", "short_label": the ROI's name, "tracking_uid",
+              "centroid_mm": [x, y, z] in LPS, "volume_mm3", "enhancing_volume_mm3" of it, "long_axis_mm",
+              "short_axis_mm", "max_diameter_3d_mm" (from corner to corner of voxels),
+              "probability": 0…1, calibrated where there is a verdict, else the network's mean,
+              "agreement": 0…1, mean Dice of repeated readings with the first,
+              "site": {"code", "scheme", "meaning", "laterality": "Left", "Right" or null, "words"},
+              "distances_mm": {structure: from surface to surface},
+              "verdict": {"score", "threshold", "against": [{"feature", "value", "words", "weight"}]}}
+              null where it was not measured: enhancing_volume_mm3, agreement, site, verdict
+rejected     candidates that the false-positive step turned down, described alike; they are no findings
 remarks      sentences for the reader
 timings_s    seconds by stage
 lantern      {"version"}
@@ -21,7 +31,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +40,14 @@ from node.work_key import result_seed, work_key
 from pipeline import registry
 from pipeline.contract import Declined, Executor, Inputs, Pipeline
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.errors import LanternError, place_of
-from pipeline.core.result import Kind
+from pipeline.core.errors import LanternError, OurFault, place_of
 from pipeline.core.study import Study
-from pipeline.encode import Encoded, Stamp, encode, to_bytes
-from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings
+from pipeline.encode import Encoded, Part, Stamp, encode, to_bytes
+from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings, Lesion
 from pipeline.imaging.header import content_digest
 
 SCHEMA = "lantern.summary/1"
+PICTURE = "picture.png"
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +79,7 @@ def analyze(
     """
     pipeline = registry.get(pipeline_name)
     out.mkdir(parents=True, exist_ok=True)
-    for old in (*(f"{kind.value}.dcm" for kind in Kind), "summary.json"):
+    for old in (*(f"{part.value}.dcm" for part in Part), "summary.json", PICTURE):
         (out / old).unlink(missing_ok=True)  # of another analysis: must not lie beside this one's summary
     started = time.perf_counter()
     try:
@@ -116,7 +126,7 @@ def _key(inputs: Inputs, name: str, algorithm: Algorithm) -> str:
 
 
 def _write(encoded: Encoded, out: Path) -> Path:
-    path = out / f"{encoded.kind.value}.dcm"
+    path = out / f"{encoded.part.value}.dcm"
     path.write_bytes(to_bytes(encoded.dataset))
     return path
 
@@ -142,6 +152,7 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
         "objects": [
             {
                 "kind": e.kind.value,
+                "part": e.part.value,
                 "file": path.name,
                 "sop_class_uid": str(e.dataset.SOPClassUID),
                 "sop_instance_uid": str(e.dataset.SOPInstanceUID),
@@ -149,11 +160,41 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
             }
             for e, path in done.files
         ],
-        "findings": [asdict(lesion) for lesion in done.findings.lesions] if done.findings else [],
+        "findings": [_described(lesion) for lesion in done.findings.lesions] if done.findings else [],
+        "rejected": [_described(candidate) for candidate in done.findings.rejected] if done.findings else [],
         "remarks": list(done.findings.remarks) if done.findings else [],
         "timings_s": {k: round(v, 3) for k, v in {**done.timings_s, **total}.items()},
         "lantern": {"version": VERSION},
     }
+
+
+def _described(lesion: Lesion) -> dict[str, Any]:
+    site = lesion.site
+    # The mapping of distances may be of a kind that cannot be copied deeply.
+    return asdict(replace(lesion, distances_mm={})) | {
+        "short_label": lesion.short_label,
+        "distances_mm": {name: round(mm, 3) for name, mm in lesion.distances_mm.items()},
+        "site": site
+        and {
+            "code": site.code.value,
+            "scheme": site.code.scheme_designator,
+            "meaning": site.code.meaning,
+            "laterality": site.laterality and site.laterality.meaning,
+            "words": site.words,
+        },
+    }
+
+
+def picture(done: Analysis, out: Path) -> Path:
+    """Draw `picture.png` from the objects that were written. Raises OurFault when nothing was completed."""
+    from node.picture import draw  # noqa: PLC0415 - brings a plotting library that nothing else needs
+
+    if done.findings is None:
+        raise OurFault("no picture without findings")
+    parts = {e.part: path for e, path in done.files}
+    images = list(dict.fromkeys(f.path for f in done.findings.frames))
+    draw(parts.get(Part.RTSTRUCT), images, out / PICTURE, RESEARCH_USE_ONLY, report=parts[Part.SR])
+    return out / PICTURE
 
 
 def _series(inputs: Inputs | None) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from node.cli.show import show
 from node.picture import draw
 from node.scu import Status, echo, send
 from node.standin import stand_in_pacs
+from node.told import Told, told
 from pipeline.core.errors import HeaderUnusable, LanternError, PeerUnreachable, PipelineFailed
 from pipeline.core.job import ENDS, Job, State
 from pipeline.core.route import Destination
@@ -184,46 +185,42 @@ def _report(job: Job, study: Study, received: Path, out: Path) -> None:
         for p, ds in objects
     ]
     show("The PACS received", rows, as_json=False)
-    show(
-        "Lesions, as the SR says", [r for _, ds in objects if ds.Modality == "SR" for r in _lesions(ds)], as_json=False
-    )
+    report = next(p for p, ds in objects if ds.Modality == "SR")
+    lesions, rejected = _lesions(dcmread(report))
+    show("Lesions, as the SR says", lesions, as_json=False, empty="none")
+    if rejected:
+        show("Rejected candidates, not lesions", rejected, as_json=False)
     rtstruct = next((p for p, ds in objects if ds.Modality == "RTSTRUCT"), None)
     used = set(job.work.series_instance_uids)
     images = [i.path for i in study.instances if i.series_instance_uid in used and i.path.exists()]
     if images:
-        draw(rtstruct, images, out / "results.png", RESEARCH_USE_ONLY)
+        draw(rtstruct, images, out / "results.png", RESEARCH_USE_ONLY, report=report)
         print(f"\nThe picture is {out / 'results.png'}; the objects are in {received}.")
 
 
-def _lesions(sr: Dataset) -> list[dict[str, str]]:
-    """The measurement groups (TID 1411) of an SR, read from its content tree alone."""
-    rows = []
-    for group in (n for n in _walk(sr) if _code(n) == "125007"):
-        items = {_code(n): n for n in group.ContentSequence}
-        values = {
-            n.ConceptNameCodeSequence[0].CodeMeaning: _measured(n)
-            for n in group.ContentSequence
-            if n.ValueType == "NUM"
+def _lesions(sr: Dataset) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Rows for lesions and for rejected candidates, from the content tree of the SR alone."""
+    found = told(sr)
+    lesions = [
+        {
+            **_row(t),
+            "agreement": "" if t.agreement is None else f"{t.agreement:.0%}",
+            "nearest structure": t.nearest,
         }
-        label = items["112039"].TextValue if "112039" in items else ""
-        rows.append({"lesion": str(label), **values})
-    return rows
+        for t in found
+        if not t.rejected
+    ]
+    return lesions, [{**_row(t), "because": "; ".join(t.against)} for t in found if t.rejected]
 
 
-def _walk(ds: Dataset) -> Iterator[Dataset]:
-    for node in ds.get("ContentSequence", []):
-        yield node
-        yield from _walk(node)
-
-
-def _code(node: Dataset) -> str:
-    names = node.get("ConceptNameCodeSequence")
-    return str(names[0].CodeValue) if names else ""
-
-
-def _measured(node: Dataset) -> str:
-    m = node.MeasuredValueSequence[0]
-    return f"{float(m.NumericValue):.2f} {m.MeasurementUnitsCodeSequence[0].CodeValue}"
+def _row(t: Told) -> dict[str, str]:
+    return {
+        "label": t.label,
+        "site": t.site,
+        "volume mm3": f"{t.volume_mm3:.0f}",
+        "size mm": f"{t.size_mm[0]:.1f} x {t.size_mm[1]:.1f}",
+        "probability": "" if t.certainty is None else f"{t.certainty:.0%}",
+    }
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from functools import partial
 from pydicom.uid import UID
 
 from config.settings import Settings
+from node.models import Model, catalogue, verify
 from node.scu import echo
 from node.syntaxes import SAMPLES, readable_syntaxes
 from node.wiring import MB, House, open_house
@@ -50,8 +51,10 @@ def examine(settings: Settings) -> list[Finding]:
         *_guard("device", lambda: _device(settings)),
         *_guard("clock", _clock),
     ]
-    for route in settings.routes:
-        found += _guard(f"pipeline {route.pipeline}", partial(_pipeline, route.pipeline))
+    for name in dict.fromkeys(route.pipeline for route in settings.routes):
+        found += _guard(f"pipeline {name}", partial(_pipeline, name))
+    for model in (m for m in catalogue(settings) if not m.shipped):
+        found += _guard(f"model {model.name}", partial(_bundle, model))
     try:
         house = open_house(settings)
     except LanternError as e:
@@ -141,8 +144,16 @@ def _clock() -> Iterator[Finding]:
 def _pipeline(name: str) -> Iterator[Finding]:
     algorithm = registry.get(name).algorithm
     registry.verify_weights(name)
-    found = f"{algorithm.name} {algorithm.version}, weights as its card names them; {algorithm.evidence_tier}"
+    models = ", ".join(m.name for m in registry.models_of(name)) or "none"
+    named = f"{algorithm.name} {algorithm.version}, weights as its card names them ({models})"
+    found = f"{named}; {algorithm.evidence_tier}"
     yield Finding(f"pipeline {name}", Health.GOOD, found)
+
+
+def _bundle(model: Model) -> Iterator[Finding]:
+    looked = verify(model)
+    state, advice = (Health.GOOD, "") if looked.right else (Health.BAD, model.hint)
+    yield Finding(f"model {model.name}", state, f"your own, for {model.used_by}: {looked.said}", advice)
 
 
 def _database(house: House) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from functools import partial
 from node.loop import notify
 from node.work_key import work_key
 from pipeline import registry
-from pipeline.contract import Inputs, Pipeline
+from pipeline.contract import Inputs, Pipeline, algorithm_of
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, LedgerUnavailable, place_of
 from pipeline.core.job import Decision, Outcome, Work
@@ -270,8 +270,8 @@ def inputs_of(chosen: object, taken: Study) -> tuple[Instance, ...]:
 def work_of(
     route: Route, pipeline: Pipeline, reception: Reception, instances: Sequence[Instance], *, verified: bool
 ) -> Work:
-    """The work that a route wants done. Its key depends on the images, the pipeline, its version, and the options."""
-    algorithm = pipeline.algorithm
+    """The work that a route wants done. Its key depends on the images, the pipeline, its models, and the options."""
+    algorithm = algorithm_of(pipeline, route.options)
     content = [content_digest(i.path) for i in instances]
     return Work(
         key=work_key(content, route.pipeline, algorithm, route.options),

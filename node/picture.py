@@ -1,157 +1,125 @@
-"""A picture of results: the RTSTRUCT's contours on the images that they refer to, lesion by lesion.
+"""A picture of results: lesions outlined on the images that they were found on, with what the report says of each.
 
-Drawn from the delivered files alone, by code that shares nothing with the encoder: contour points in patient
-millimetres (PS3.3 C.8.8.6) are brought to image pixels with each image's own position, orientation and spacing
-(PS3.3 C.7.6.2.1.1).
+A dashed outline is unsure: repeated readings drew it differently. A thin grey circle marks a rejected candidate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 
-Points = NDArray[np.float64]
+from node.picture_panels import Outline, Panel, panels
+from node.told import Told, told
 
 WINDOW_PERCENTILES = (1.0, 99.5)
 """Where black and white lie in the image's own distribution."""
 
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One image (rows, columns), and the contours on it as (n, 2) arrays of (column, row) with a label and colour."""
-
-    image: NDArray[np.float32]
-    contours: tuple[tuple[str, tuple[float, float, float], Points], ...]
-    title: str
-    aspect: float
+_LEGEND = "dashed: agreement of repeated readings below 70 %; thin grey circle: rejected, not counted as a lesion"
 
 
-def draw(rtstruct: Path | None, images: Sequence[Path], png: Path, caption: str, most: int = 6) -> None:
-    """Write a PNG with one panel per lesion, on the image where its contour is largest; at most `most` lesions.
+def draw(
+    rtstruct: Path | None,
+    images: Sequence[Path],
+    png: Path,
+    caption: str,
+    *,
+    report: Path | None = None,
+    most: int = 6,
+    most_rejected: int = 3,
+) -> None:
+    """Write a PNG with one panel for each lesion, at most `most`, and for each rejected candidate of the report.
 
-    Without an RTSTRUCT (no lesion found) the middle image is shown, without a contour.
+    rtstruct: without one (no lesion found) the middle image is shown, without a contour.
+    report:   the SR; without it outlines bear their ROI names alone.
     """
     import matplotlib  # noqa: PLC0415 - heavy, and only a picture needs it
 
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    panels = _panels(dcmread(rtstruct), images, most) if rtstruct else [_middle(images, "no lesion found")]
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    figure, axes = pyplot.subplots(rows, columns, figsize=(4.2 * columns, 4.5 * rows), squeeze=False, facecolor="black")
+    of = told(dcmread(report)) if report else ()
+    shown = panels(rtstruct, images, of, most, most_rejected)
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(4.6 * columns, 5.4 * rows), squeeze=False, facecolor="black")
     for axis in axes.flat:
         axis.axis("off")
-    for axis, panel in zip(axes.flat, panels, strict=False):
+    for axis, panel in zip(axes.flat, shown, strict=False):
         _paint(axis, panel)
-    figure.text(0.5, 0.005, caption, color="white", ha="center", fontsize=8)
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    figure.text(0.5, 0.005, _caption(caption, of, shown), color="white", ha="center", fontsize=8)
+    figure.tight_layout(h_pad=2.0, rect=(0, 0.2 / rows / 5.4 + 0.02, 1, 1))
     figure.savefig(png, dpi=110, facecolor="black")
     pyplot.close(figure)
 
 
+def _caption(caption: str, of: Sequence[Told], shown: Sequence[Panel]) -> str:
+    special = any(o.unsure or o.rejected for panel in shown for o in panel.outlines)
+    lesions, rejected = sum(not t.rejected for t in of), sum(t.rejected for t in of)
+    counts = f"{lesions} lesion(s), {rejected} rejected candidate(s)" if of else ""
+    return "\n".join(
+        line for line in (_LEGEND if special else "", " - ".join(t for t in (counts, caption) if t)) if line
+    )
+
+
 def _paint(axis: Any, panel: Panel) -> None:
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415 - as above
+
     low, high = np.percentile(panel.image, WINDOW_PERCENTILES)
-    axis.imshow(panel.image, cmap="gray", vmin=low, vmax=high, aspect=panel.aspect, interpolation="nearest")
-    rightmost: dict[str, tuple[Points, tuple[float, float, float]]] = {}
-    for label, colour, points in panel.contours:
-        closed = np.vstack([points, points[:1]])
-        axis.plot(closed[:, 0], closed[:, 1], color=colour, linewidth=1.2)
-        right = points[points[:, 0].argmax()]
-        if label not in rightmost or right[0] > rightmost[label][0][0]:
-            rightmost[label] = (right, colour)
-    for label, (right, colour) in rightmost.items():
-        axis.annotate(label, tuple(right), color=colour, fontsize=8, xytext=(4, 0), textcoords="offset points")
-    axis.set_title(panel.title, color="white", fontsize=9)
+    shown = {"cmap": "gray", "vmin": low, "vmax": high, "interpolation": "nearest"}
+    axis.imshow(panel.image, aspect=panel.aspect, **shown)
+    for outline in panel.outlines:
+        _line(axis, outline)
+    halo = [withStroke(linewidth=2, foreground="black")]
+    for outline in _rightmost(panel.outlines):
+        right = outline.points[outline.points[:, 0].argmax()]
+        size = 6 if outline.rejected else 8
+        axis.annotate(
+            outline.label,
+            tuple(right),
+            color=outline.colour,
+            fontsize=size,
+            xytext=(4, 0),
+            textcoords="offset points",
+            path_effects=halo,
+        )
+    axis.set_title(panel.title, color=panel.colour, fontsize=10, fontweight="bold", loc="left", pad=4)
+    axis.set_title(panel.where, color="white", fontsize=8, loc="right", pad=4)
+    axis.text(0, -0.015, panel.said, color="white", fontsize=8, va="top", transform=axis.transAxes, linespacing=1.3)
+    if panel.zoom:
+        _enlarge(axis, panel, shown)
 
 
-def _panels(rtss: Dataset, images: Sequence[Path], most: int) -> list[Panel]:
-    by_uid = {str(ds.SOPInstanceUID): p for p in images for ds in [dcmread(p, stop_before_pixels=True)]}
-    names = {int(roi.ROINumber): str(roi.ROIName) for roi in rtss.StructureSetROISequence}
-    drawn: list[tuple[float, str, tuple[str, int]]] = []
-    on_image: dict[tuple[str, int], list[tuple[str, tuple[float, float, float], Points]]] = {}
-    for roi in rtss.ROIContourSequence:
-        name, colour = names[int(roi.ReferencedROINumber)], _colour(roi)
-        best: tuple[float, str, tuple[str, int]] | None = None
-        for contour in roi.ContourSequence:
-            if "ContourImageSequence" not in contour:
-                continue  # drawn on a slice that was missing and filled: there is no image to show it on
-            where = _image_of(contour)
-            points = np.array(contour.ContourData, float).reshape(-1, 3)
-            on_image.setdefault(where, []).append((name, colour, points))
-            if best is None or _area(points) > best[0]:
-                best = (_area(points), name, where)
-        if best:
-            drawn.append(best)
-    drawn.sort(reverse=True)
-    if not drawn:
-        return [_middle(images, "lesions on filled slices only")]
-    return [_panel(by_uid[w[0]], w[1], on_image[w], name) for _, name, w in drawn[:most]]
+def _line(axis: Any, outline: Outline) -> None:
+    closed = np.vstack([outline.points, outline.points[:1]])
+    style = (0, (3, 2)) if outline.unsure else "-"
+    axis.plot(
+        closed[:, 0], closed[:, 1], color=outline.colour, linewidth=0.6 if outline.rejected else 1.2, linestyle=style
+    )
 
 
-def _image_of(contour: Dataset) -> tuple[str, int]:
-    image = contour.ContourImageSequence[0]
-    return str(image.ReferencedSOPInstanceUID), int(image.get("ReferencedFrameNumber", 1))
+def _enlarge(axis: Any, panel: Panel, shown: dict[str, Any]) -> None:
+    """The neighbourhood again, in the corner that lies farther from it."""
+    left, right, top, bottom = panel.zoom or (0, 0, 0, 0)
+    rows, columns = panel.image.shape
+    x = 0.0 if left + right > columns else 0.64
+    y = 0.64 if top + bottom > rows else 0.0
+    inset = axis.inset_axes((x, y, 0.36, 0.36))
+    inset.imshow(panel.image, aspect=panel.aspect, **shown)
+    for outline in panel.outlines:
+        _line(inset, outline)
+    inset.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
+    for spine in inset.spines.values():
+        spine.set(color="white", linewidth=0.6)
 
 
-def _panel(path: Path, frame: int, contours: list[tuple[str, tuple[float, float, float], Points]], name: str) -> Panel:
-    ds = dcmread(path)
-    pixels = _pixels(ds, frame)
-    position, orientation, spacing = _plane(ds, frame)
-    x, y = orientation[:3], orientation[3:]
-    flat = [
-        (label, colour, np.stack([(p - position) @ x / spacing[1], (p - position) @ y / spacing[0]], axis=1))
-        for label, colour, p in contours
-    ]
-    return Panel(pixels, tuple(flat), f"{name}, image {_number(ds, frame)}", spacing[0] / spacing[1])
-
-
-def _middle(images: Sequence[Path], title: str) -> Panel:
-    headers = sorted((int(dcmread(p, stop_before_pixels=True).get("InstanceNumber") or 0), p) for p in images)
-    ds = dcmread(headers[len(headers) // 2][1])
-    frame = int(ds.get("NumberOfFrames") or 1) // 2 + 1
-    _, _, spacing = _plane(ds, frame)
-    return Panel(_pixels(ds, frame), (), title, spacing[0] / spacing[1])
-
-
-def _pixels(ds: Dataset, frame: int) -> NDArray[np.float32]:
-    pixels = ds.pixel_array.astype(np.float32)
-    if ds.get("PhotometricInterpretation") == "MONOCHROME1":
-        pixels = -pixels
-    return pixels[frame - 1] if pixels.ndim == 3 else pixels
-
-
-def _plane(ds: Dataset, frame: int) -> tuple[Points, Points, tuple[float, float]]:
-    """ImagePositionPatient, ImageOrientationPatient and PixelSpacing of an image or of one frame of it."""
-    position = _find(ds, frame, "PlanePositionSequence", "ImagePositionPatient")
-    orientation = _find(ds, frame, "PlaneOrientationSequence", "ImageOrientationPatient")
-    spacing = _find(ds, frame, "PixelMeasuresSequence", "PixelSpacing")
-    return np.array(position, float), np.array(orientation, float), (float(spacing[0]), float(spacing[1]))
-
-
-def _find(ds: Dataset, frame: int, sequence: str, keyword: str) -> Any:
-    if keyword in ds:
-        return ds[keyword].value
-    own = ds.PerFrameFunctionalGroupsSequence[frame - 1]
-    groups = own if sequence in own else ds.SharedFunctionalGroupsSequence[0]
-    return groups[sequence].value[0][keyword].value
-
-
-def _number(ds: Dataset, frame: int) -> str:
-    return str(frame) if "NumberOfFrames" in ds else str(ds.get("InstanceNumber", ""))
-
-
-def _colour(roi: Dataset) -> tuple[float, float, float]:
-    r, g, b = (int(c) / 255 for c in roi.get("ROIDisplayColor", (255, 255, 0)))
-    return r, g, b
-
-
-def _area(points: Points) -> float:
-    """Area of a planar polygon in mm², by the vector shoelace formula."""
-    return float(np.linalg.norm(np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)) / 2)
+def _rightmost(outlines: Sequence[Outline]) -> list[Outline]:
+    """Of several outlines with one label the one that the label stands beside."""
+    found: dict[str, Outline] = {}
+    for outline in outlines:
+        if outline.label not in found or outline.points[:, 0].max() > found[outline.label].points[:, 0].max():
+            found[outline.label] = outline
+    return list(found.values())

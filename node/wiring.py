@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from config.checks import check_pipelines
-from config.load import load
-from config.problems import Problem, refuse
+from config.load import find, load
+from config.problems import refuse
 from config.settings import Settings
-from node import find, scu, stow
+from node import find as c_find
+from node import scu, stow
 from node.clean import Retention
 from node.delivery import Backoff
 from node.delivery import Desk as DeliveryDesk
 from node.intake import Desk as IntakeDesk
 from node.intake import Intake
 from node.loop import Stop, holder_name, is_gone
+from node.options import pipeline_problems
 from node.receive.acceptor import Acceptor, AcceptorOptions
 from node.tls import client_context, server_context
 from node.worker import Bench
 from pipeline import registry
 from pipeline.contract import Executor
 from pipeline.core.clock import utc_now
-from pipeline.core.errors import ConfigInvalid, LanternError, NotFound
+from pipeline.core.errors import ConfigInvalid, NotFound
 from pipeline.core.route import Destination, Peer
-from pipeline.core.study import Study
 from pipeline.execute import ExecutorOptions, make_executor
 from storage import Archive, Database, Ledger, open_database
 
@@ -43,25 +44,20 @@ def settings_from(config: Path | None) -> Settings:
     """The settings, complete and checked against the registered pipelines. Raises ConfigInvalid."""
     settings = load(config, os.environ)
     unknown = check_pipelines(settings, registry.names())
-    refuse(settings.source, [*unknown, *(p for p in _route_problems(settings) if p.at not in {u.at for u in unknown})])
+    refuse(
+        settings.source, [*unknown, *(p for p in pipeline_problems(settings) if p.at not in {u.at for u in unknown})]
+    )
     return settings
 
 
-def _route_problems(settings: Settings) -> Iterator[Problem]:
-    """What the pipelines themselves have to say about the routes that name them."""
-    for number, route in enumerate(settings.routes):
+def settings_if_any(config: Path | None) -> Settings | None:
+    """The settings, without asking the pipelines about them; None when no file was named and there is none."""
+    if config is None:
         try:
-            pipeline = registry.get(route.pipeline)
-        except LanternError as e:
-            yield Problem(("route", number, "pipeline"), e.message, e.hint)
-            continue
-        for role in (r for r in route.required_roles if r not in pipeline.roles):
-            there = f"its roles: {', '.join(pipeline.roles) or 'none'}"
-            yield Problem(("route", number, "required_roles"), f"{route.pipeline} has no role {role!r}", there)
-        try:
-            pipeline.select(Study("", ()), route.options)  # a study without series: only the options can be wrong
-        except ConfigInvalid as e:
-            yield Problem(("route", number, "options"), e.message, e.hint)
+            find(os.environ)
+        except ConfigInvalid:
+            return None
+    return load(config, os.environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +196,7 @@ class House:
         return self.settings.node.ae_title
 
     def _count_instances(self, peer: Peer, study_instance_uid: str) -> int | None:
-        return find.count_instances(peer, study_instance_uid, calling_ae=self._own_ae, tls=self._tls_for(peer.tls))
+        return c_find.count_instances(peer, study_instance_uid, calling_ae=self._own_ae, tls=self._tls_for(peer.tls))
 
     def _tls_for(self, wanted: bool) -> ssl.SSLContext | None:
         return self._client_tls() if wanted else None

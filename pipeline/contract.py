@@ -72,6 +72,19 @@ class Pipeline(Protocol):
         """Compute, from pixels."""
 
 
+@runtime_checkable
+class Adjustable(Protocol):
+    """A pipeline whose model depends on its options: it can put a user's own in the place of the shipped one."""
+
+    def algorithm_with(self, options: Mapping[str, Any]) -> Algorithm:
+        """What it is with these options. Reads no weights: it is asked before every job. May raise ConfigInvalid."""
+
+
+def algorithm_of(pipeline: Pipeline, options: Mapping[str, Any]) -> Algorithm:
+    """What a pipeline is with these options; `Pipeline.algorithm` where they make no difference."""
+    return pipeline.algorithm_with(options) if isinstance(pipeline, Adjustable) else pipeline.algorithm
+
+
 class Executor(Protocol):
     """A place where pipelines run. Raises the errors of `pipeline.core.errors` and nothing else."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.contract import Pipeline
 from pipeline.core.errors import NotFound, PipelineFailed
-from pipeline.weights import checked_bytes
+from pipeline.weights import MANIFEST, ModelEntry, models, verify
 
 GROUP = "lantern.pipelines"
 
@@ -49,12 +49,22 @@ def _import(name: str) -> object:
         ) from e
 
 
+def folder(name: str) -> Path:
+    """The folder of a pipeline's module, which holds its weights.toml and its model card (README.md), if any."""
+    module = import_module(type(get(name)).__module__)
+    return Path(module.__file__ or "").parent
+
+
+def models_of(name: str) -> tuple[ModelEntry, ...]:
+    """The models that a pipeline ships; none without weights.toml beside it. Raises WeightsCorrupt."""
+    place = folder(name)
+    return models(place) if (place / MANIFEST).is_file() else ()
+
+
 def verify_weights(name: str) -> None:
-    """Compare the weights of a pipeline with what its weights.toml names. Raises WeightsCorrupt.
+    """Compare every model of a pipeline with what its weights.toml names. Raises WeightsCorrupt.
 
     A pipeline without weights.toml beside it has none to compare.
     """
-    module = import_module(type(get(name)).__module__)
-    folder = Path(module.__file__ or "").parent
-    if (folder / "weights.toml").is_file():
-        checked_bytes(folder)
+    if models_of(name):
+        verify(folder(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +42,7 @@ def analyze(
         typer.Option("--option", "-o", help="A pipeline option, KEY=VALUE with a TOML value; may be given again."),
     ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", or a GPU such as "gpu:0".')] = "auto",
+    picture: Annotated[bool, typer.Option("--picture", help="Draw picture.png too: each lesion outlined.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log the words of errors too; they may quote patient data.")
     ] = False,
@@ -53,6 +54,7 @@ def analyze(
     each to a folder of its own.
     """
     from node.analyze import analyze as run
+    from node.analyze import picture as paint
     from node.cli.progress import spinner
     from node.logs import set_up_logging
     from pipeline.execute import ExecutorOptions, make_executor
@@ -69,6 +71,8 @@ def analyze(
         place = out if len(studies) == 1 else out / f"study-{number}"
         with spinner(f"{pipeline}: study {number} of {len(studies)}"):
             done = run(study, pipeline, place, executor, options)
+            if picture and done.findings:
+                paint(done, place)
         codes.append(Exit[done.outcome.upper()])
         _say(done.outcome, done.reason, place, as_json=as_json)
     executor.close()
@@ -106,15 +110,36 @@ def _say(outcome: str, reason: str, place: Path, *, as_json: bool) -> None:
         show_json(summary)
         return
     typer.echo(f"{outcome}{': ' + reason if reason else ''}")
-    keys = ("label", "volume_mm3", "long_axis_mm", "short_axis_mm", "probability", "centroid_mm")
-    rows = [{k: f"{f[k]:.2f}" if k == "probability" else _short(f[k]) for k in keys} for f in summary["findings"]]
     if outcome == "completed":
-        show("Findings", rows, as_json=False, empty="none")
+        show("Findings", [_finding(f) for f in summary["findings"]], as_json=False, empty="none")
+        if summary["rejected"]:
+            show("Rejected candidates, not findings", [_rejected(f) for f in summary["rejected"]], as_json=False)
         typer.echo(f"{', '.join(o['file'] for o in summary['objects'])} and summary.json are in {place}")
 
 
-def _short(value: object) -> object:
-    return [f"{v:.1f}" for v in value] if isinstance(value, list) else value
+def _described(found: dict[str, Any]) -> dict[str, object]:
+    return {
+        "label": found["label"],
+        "site": found["site"] and found["site"]["words"],
+        "volume mm3": found["volume_mm3"],
+        "size mm": f"{found['long_axis_mm']:.1f} x {found['short_axis_mm']:.1f}",
+        "probability": f"{found['probability']:.2f}",
+    }
+
+
+def _finding(found: dict[str, Any]) -> dict[str, object]:
+    agreement = found["agreement"]
+    centre = [f"{v:.1f}" for v in found["centroid_mm"]]
+    return {
+        **_described(found),
+        "agreement": agreement if agreement is None else f"{agreement:.2f}",
+        "centre mm (LPS)": centre,
+    }
+
+
+def _rejected(found: dict[str, Any]) -> dict[str, object]:
+    against = (found["verdict"] or {"against": []})["against"]
+    return {**_described(found), "because": "; ".join(reason["words"] for reason in against)}
 
 
 @convert_app.command("nifti", epilog=example("lantern convert nifti t1c.nii.gz --out ./series --contrast Gadobutrol"))

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from pipeline.core.result import Kind
-from pipeline.encode.common import Encoded, Stamp, to_bytes
+from pipeline.encode.common import Encoded, Part, Stamp, to_bytes
 from pipeline.encode.rtstruct import structure_set
-from pipeline.encode.seg import segmentation
-from pipeline.encode.source import check_frame_of_reference, labels_of, read_source
+from pipeline.encode.seg import rejected_segmentation, segmentation
+from pipeline.encode.source import Source, check_frame_of_reference, checked, read_source
 from pipeline.encode.sr import report
 from pipeline.findings import Findings
 
-__all__ = ["Encoded", "Stamp", "encode", "to_bytes"]
+__all__ = ["Encoded", "Part", "Stamp", "encode", "to_bytes"]
 
 
 def encode(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     """The objects of one run: SEG, RTSTRUCT, SR; without lesions the SR alone, which says so.
 
-    The images that `findings.frames` names are read again, headers only. Raises HeaderUnusable (an image without
-    what results need to be placed by), NotFound (an image is gone), OurFault (findings that contradict themselves
-    or their images).
+    Rejected candidates stand in the SR; where `findings.rejected_labels` holds them, a second SEG, before the SR,
+    shows them. The images that `findings.frames` names are read again, headers only. Raises HeaderUnusable (an image
+    without what results need to be placed by), NotFound (an image is gone), OurFault (findings that contradict
+    themselves or their images).
     """
     source = read_source(findings)
+    drawn = (*_lesions(findings, source, stamp), *_rejected(findings, source, stamp))
+    return (*drawn, Encoded(Part.SR, report(findings, source, stamp, drawn)))
+
+
+def _lesions(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
     if not findings.lesions:
-        return (Encoded(Kind.SR, report(findings, source, stamp, ())),)
+        return ()
     check_frame_of_reference(source)
-    labels = labels_of(findings, source)
-    seg = segmentation(findings, labels, source, stamp)
-    rtstruct = structure_set(findings, labels, source, stamp)
-    sr = report(findings, source, stamp, (seg, rtstruct))
-    return Encoded(Kind.SEG, seg), Encoded(Kind.RTSTRUCT, rtstruct), Encoded(Kind.SR, sr)
+    labels = checked(findings.labels, findings.lesions, source)
+    return (
+        Encoded(Part.SEG, segmentation(findings, labels, source, stamp)),
+        Encoded(Part.RTSTRUCT, structure_set(findings, labels, source, stamp)),
+    )
+
+
+def _rejected(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
+    if not findings.rejected or findings.rejected_labels is None:
+        return ()
+    check_frame_of_reference(source)
+    labels = checked(findings.rejected_labels, findings.rejected, source)
+    return (Encoded(Part.REJECTED_SEG, rejected_segmentation(findings, labels, source, stamp)),)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import colorsys
-import unicodedata
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from enum import StrEnum
 from io import BytesIO
 from typing import Any
 
@@ -18,13 +18,11 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pipeline.core.errors import OurFault
 from pipeline.core.result import Kind
 from pipeline.core.uid import derive_uid
+from pipeline.encode.codes import code_item
 from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
 from pipeline.encode.source import Source
+from pipeline.encode.text import plain, short
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings
-
-LESION_CATEGORY = Code("49755003", "SCT", "Morphologically Abnormal Structure")
-LESION_TYPE = Code("14799000", "SCT", "Neoplasm, Secondary")
-LESION_SITE = Code("12738006", "SCT", "Brain")
 
 EVIDENCE_TIERS = {
     "T0": "tried on synthetic images of the kind it was trained on",
@@ -41,20 +39,37 @@ _EQUIPMENT = (
     "DeviceSerialNumber",
     "SoftwareVersions",
 )
-_ASCII = str.maketrans(
-    {"×": "x", "µ": "u", "μ": "u", "±": "+/-", "–": "-", "—": "-", "’": "'", "“": '"', "”": '"', "°": " deg"}
-    | {"≤": "<=", "≥": ">=", "→": "->", "\\": "/"}
-)
-_SERIES_NUMBER = {Kind.SR: 1, Kind.SEG: 2, Kind.RTSTRUCT: 3}
 _IMPLEMENTATION_CLASS_UID = derive_uid("lantern", "implementation class")
+
+
+class Part(StrEnum):
+    """Which of the objects of one run: each has its series, and its UIDs follow from this name."""
+
+    SR = "SR"
+    SEG = "SEG"
+    RTSTRUCT = "RTSTRUCT"
+    REJECTED_SEG = "SEG_REJECTED"  #: the candidates that the false-positive step turned down; on demand
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of object it is, also its Modality."""
+        return Kind(self.value.partition("_")[0])
+
+
+_SERIES_NUMBER = {Part.SR: 1, Part.SEG: 2, Part.RTSTRUCT: 3, Part.REJECTED_SEG: 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """One DICOM object, complete with its file meta information."""
 
-    kind: Kind
+    part: Part
     dataset: Dataset
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of object it is."""
+        return self.part.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +95,9 @@ class Stamp:
         if self.made_at.tzinfo is None:
             raise OurFault("Stamp.made_at has no time zone")
 
-    def uid(self, kind: Kind, what: str) -> str:
-        """The UID of `what` in the object of that kind."""
-        return derive_uid(self.seed, kind.value, what)
-
-
-def plain(text: str) -> str:
-    """`text` on one line in ASCII without backslash, which every SpecificCharacterSet can carry (PS3.5 6.1)."""
-    folded = unicodedata.normalize("NFKD", " ".join(text.split()).translate(_ASCII))
-    folded = "".join(c for c in folded if not unicodedata.combining(c) and c.isprintable())
-    return folded.encode("ascii", "replace").decode()
-
-
-def short(text: str, length: int) -> str:
-    """`plain(text)` cut to the length of its value representation: 16 for SH and CS, 64 for LO, 1024 for ST."""
-    return plain(text)[:length].rstrip()
+    def uid(self, part: Part, what: str) -> str:
+        """The UID of `what` in that object."""
+        return derive_uid(self.seed, part.value, what)
 
 
 def statements(algorithm: Algorithm) -> tuple[str, ...]:
@@ -139,19 +142,10 @@ def colour(number: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def code_item(code: Code) -> Dataset:
-    """One item of a code sequence (PS3.3 8.8)."""
-    item = Dataset()
-    item.CodeValue = code.value
-    item.CodingSchemeDesignator = code.scheme_designator
-    item.CodeMeaning = code.meaning
-    return item
-
-
-def series_number(source: Source, kind: Kind) -> int:
-    """90000 + 10 x the source's number + 1 (SR), 2 (SEG), 3 (RTSTRUCT): after all images, side by side."""
+def series_number(source: Source, part: Part) -> int:
+    """90000 + 10 x the source's number + 1 (SR), 2 (SEG), 3 (RTSTRUCT), 4 (rejected): after all images, together."""
     number = source.series_number if 0 <= source.series_number < 1_000_000 else 0
-    return 90_000 + 10 * number + _SERIES_NUMBER[kind]
+    return 90_000 + 10 * number + _SERIES_NUMBER[part]
 
 
 def local_time(source: Source, stamp: Stamp) -> datetime:
@@ -168,7 +162,7 @@ def date_and_time(moment: datetime) -> tuple[str, str]:
     return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
 
 
-def dress(made: Dataset, kind: Kind, source: Source, findings: Findings, stamp: Stamp) -> Dataset:
+def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: Stamp) -> Dataset:
     """`made` as a plain data set, with the modules that all objects share, in place of any it had.
 
     Patient, General Study, Patient Study, Clinical Trial: as they stand in the source (PS3.3 C.7.1, C.7.2);
@@ -179,19 +173,23 @@ def dress(made: Dataset, kind: Kind, source: Source, findings: Findings, stamp: 
     for keyword in IDENTIFYING:
         if keyword not in ds:
             setattr(ds, keyword, "")
-    _series(ds, kind, source, findings.algorithm, stamp)
+    _series(ds, part, source, findings.algorithm, stamp)
     _equipment(ds, source, findings.algorithm, stamp)
-    _sop_common(ds, kind, source, stamp)
+    _sop_common(ds, part, source, stamp)
     ds.file_meta = _file_meta(ds)
     return ds
 
 
-def _series(ds: Dataset, kind: Kind, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
-    ds.Modality = kind.value
-    ds.SeriesInstanceUID = stamp.uid(kind, "series")
-    ds.SeriesNumber = series_number(source, kind)
-    ds.SeriesDescription = short(f"{kind.value} RESEARCH USE ONLY: {algorithm.name} {algorithm.version}", 64)
+def _series(ds: Dataset, part: Part, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
+    ds.Modality = part.kind.value
+    ds.SeriesInstanceUID = stamp.uid(part, "series")
+    ds.SeriesNumber = series_number(source, part)
+    ds.SeriesDescription = short(f"{_title(part)} RESEARCH USE ONLY: {algorithm.name} {algorithm.version}", 64)
     ds.SeriesDate, ds.SeriesTime = date_and_time(local_time(source, stamp))
+
+
+def _title(part: Part) -> str:
+    return "SEG rejected candidates," if part is Part.REJECTED_SEG else part.kind.value
 
 
 def _equipment(ds: Dataset, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
@@ -219,8 +217,8 @@ def _acquisition(source: Source) -> list[Dataset]:
     return [item]
 
 
-def _sop_common(ds: Dataset, kind: Kind, source: Source, stamp: Stamp) -> None:
-    ds.SOPInstanceUID = stamp.uid(kind, "instance")
+def _sop_common(ds: Dataset, part: Part, source: Source, stamp: Stamp) -> None:
+    ds.SOPInstanceUID = stamp.uid(part, "instance")
     ds.InstanceNumber = 1
     ds.InstanceCreationDate, ds.InstanceCreationTime = date_and_time(local_time(source, stamp))
     for keyword, value in (

@@ -13,23 +13,22 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from scipy import ndimage
 
 from pipeline.core.errors import OurFault
-from pipeline.core.result import Kind
+from pipeline.encode.codes import LESION_TYPE, code_item
 from pipeline.encode.common import (
-    LESION_TYPE,
+    Part,
     Stamp,
     brief,
-    code_item,
     colour,
     date_and_time,
     dress,
     local_time,
     parameters,
     reference,
-    short,
     statements,
 )
 from pipeline.encode.contours import IntArray, area_3d, outlines
 from pipeline.encode.source import Frame, Source
+from pipeline.encode.text import short
 from pipeline.findings import Algorithm, Findings, Lesion
 
 VOLUME_TOLERANCE = 0.001
@@ -69,7 +68,7 @@ def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: 
     ]
     ds.RTROIObservationsSequence = [_observation(lesion) for lesion in findings.lesions]
     ds.ApprovalStatus = "UNAPPROVED"
-    made = dress(ds, Kind.RTSTRUCT, source, findings, stamp)
+    made = dress(ds, Part.RTSTRUCT, source, findings, stamp)
     if _longest_contour(made) > LONGEST_EXPLICIT:
         made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     return made
@@ -100,8 +99,8 @@ def _roi(lesion: Lesion, algorithm: Algorithm, source: Source) -> Dataset:
     item = Dataset()
     item.ROINumber = lesion.number
     item.ReferencedFrameOfReferenceUID = source.frame_of_reference_uid
-    item.ROIName = short(lesion.label, 16)
-    item.ROIDescription = short(f"RESEARCH USE ONLY. Tracking UID {lesion.tracking_uid}", 1024)
+    item.ROIName = short(lesion.short_label, 16)
+    item.ROIDescription = short(f"RESEARCH USE ONLY. {lesion.label}. Tracking UID {lesion.tracking_uid}", 1024)
     item.ROIVolume = _decimal(lesion.volume_mm3 / 1000)  # cm3 (PS3.3 C.8.8.5)
     item.ROIGenerationAlgorithm = "AUTOMATIC"
     item.ROIGenerationDescription = brief(algorithm)
@@ -123,16 +122,23 @@ def _observation(lesion: Lesion) -> Dataset:
     item = Dataset()
     item.ObservationNumber = lesion.number
     item.ReferencedROINumber = lesion.number
-    item.ROIObservationLabel = short(lesion.label, 16)
-    item.ROIObservationDescription = short(
-        f"Tracking UID {lesion.tracking_uid}; probability {lesion.probability:.3f}; "
-        f"long axis {lesion.long_axis_mm:.1f} mm, short axis {lesion.short_axis_mm:.1f} mm",
-        1024,
-    )
+    item.ROIObservationLabel = short(lesion.short_label, 16)
+    item.ROIObservationDescription = short("; ".join(_described(lesion)), 1024)
     item.RTROIIdentificationCodeSequence = [code_item(LESION_TYPE)]
     item.RTROIInterpretedType = "GTV"
     item.ROIInterpreter = ""
     return item
+
+
+def _described(lesion: Lesion) -> list[str]:
+    return [
+        f"Tracking UID {lesion.tracking_uid}",
+        lesion.label,
+        *([lesion.site.words] if lesion.site else []),
+        f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.verdict else ''}",
+        *([] if lesion.agreement is None else [f"agreement {lesion.agreement:.2f}"]),
+        f"long axis {lesion.long_axis_mm:.1f} mm, short axis {lesion.short_axis_mm:.1f} mm",
+    ]
 
 
 def _roi_contour(lesion: Lesion, window: tuple[slice, slice, slice], labels: hd.Volume, source: Source) -> Dataset:

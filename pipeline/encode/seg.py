@@ -9,11 +9,16 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
-from pipeline.core.result import Kind
-from pipeline.encode.common import (
+from pipeline.encode.codes import (
     LESION_CATEGORY,
-    LESION_SITE,
     LESION_TYPE,
+    REJECTED_CATEGORY,
+    REJECTED_TYPE,
+    code_item,
+    site_of,
+)
+from pipeline.encode.common import (
+    Part,
     Stamp,
     brief,
     colour,
@@ -21,46 +26,55 @@ from pipeline.encode.common import (
     dress,
     local_time,
     parameters,
-    plain,
     reference,
     serial_number,
-    short,
 )
 from pipeline.encode.source import LOSSY, Frame, Source
+from pipeline.encode.text import plain, short
 from pipeline.findings import Algorithm, Findings, Lesion
+
+_GREY = (160, 160, 160)
 
 
 def segmentation(findings: Findings, labels: hd.Volume, source: Source, stamp: Stamp) -> Dataset:
-    """The SEG of `findings`, which have at least one lesion. Frames without a lesion are left out.
+    """The SEG of the lesions, of which there is at least one. Frames without a lesion are left out.
 
     Segment n is lesion n. Each frame names the one image it lies on, and takes that image's position to the digit.
     """
+    return _segmentation(Part.SEG, findings, labels, source, stamp)
+
+
+def rejected_segmentation(findings: Findings, labels: hd.Volume, source: Source, stamp: Stamp) -> Dataset:
+    """The SEG of the rejected candidates, of which there is at least one: segment n is candidate n, all are grey."""
+    return _segmentation(Part.REJECTED_SEG, findings, labels, source, stamp)
+
+
+def _segmentation(part: Part, findings: Findings, labels: hd.Volume, source: Source, stamp: Stamp) -> Dataset:
+    drawn = findings.rejected if part is Part.REJECTED_SEG else findings.lesions
     drawn_on = np.flatnonzero(labels.array.any(axis=(1, 2)))
     frames = [source.frames[i] for i in drawn_on]
     made_at = date_and_time(local_time(source, stamp))
     made = hd.seg.Segmentation(
-        source_images=[
-            _stand_in(f, source, labels, stamp.uid(Kind.SEG, f"stand-in {i}")) for i, f in enumerate(frames)
-        ],
+        source_images=[_stand_in(f, source, labels, stamp.uid(part, f"stand-in {i}")) for i, f in enumerate(frames)],
         pixel_array=labels.array[drawn_on],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_description(lesion, findings.algorithm) for lesion in findings.lesions],
-        series_instance_uid=stamp.uid(Kind.SEG, "series"),
+        segment_descriptions=[_description(part, lesion, findings.algorithm) for lesion in drawn],
+        series_instance_uid=stamp.uid(part, "series"),
         series_number=1,  # `dress` has the last word on series, equipment and patient
-        sop_instance_uid=stamp.uid(Kind.SEG, "instance"),
+        sop_instance_uid=stamp.uid(part, "instance"),
         instance_number=1,
         manufacturer="Lantern",
         manufacturer_model_name="Lantern",
         software_versions=stamp.software_version,
         device_serial_number=serial_number(findings.algorithm),
-        content_label="LANTERN_SEG",
+        content_label="LANTERN_REJECTED" if part is Part.REJECTED_SEG else "LANTERN_SEG",
         content_description=brief(findings.algorithm),
         content_date=made_at[0],
         content_time=made_at[1],
     )
     _name_images(made, frames, source)
-    _fix_dimension_organization(made, stamp)
-    return dress(made, Kind.SEG, source, findings, stamp)
+    _fix_dimension_organization(made, part, stamp)
+    return dress(made, part, source, findings, stamp)
 
 
 def _stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Dataset:
@@ -99,12 +113,13 @@ def _cosines(frame: Frame, labels: hd.Volume) -> list[float]:
     return [float(c) for c in chosen]
 
 
-def _description(lesion: Lesion, algorithm: Algorithm) -> Any:
-    return hd.seg.SegmentDescription(
+def _description(part: Part, lesion: Lesion, algorithm: Algorithm) -> Any:
+    rejected = part is Part.REJECTED_SEG
+    made = hd.seg.SegmentDescription(
         segment_number=lesion.number,
         segment_label=short(lesion.label, 64),
-        segmented_property_category=LESION_CATEGORY,
-        segmented_property_type=LESION_TYPE,
+        segmented_property_category=REJECTED_CATEGORY if rejected else LESION_CATEGORY,
+        segmented_property_type=REJECTED_TYPE if rejected else LESION_TYPE,
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=hd.AlgorithmIdentificationSequence(
             name=short(algorithm.name, 64),
@@ -115,9 +130,19 @@ def _description(lesion: Lesion, algorithm: Algorithm) -> Any:
         ),
         tracking_uid=lesion.tracking_uid,
         tracking_id=plain(lesion.label),
-        anatomic_regions=[LESION_SITE],
-        display_color=hd.color.CIELabColor.from_rgb(*colour(lesion.number)),
+        display_color=hd.color.CIELabColor.from_rgb(*(_GREY if rejected else colour(lesion.number))),
     )
+    made.AnatomicRegionSequence = [_region(lesion)]
+    return made
+
+
+def _region(lesion: Lesion) -> Dataset:
+    """Anatomic Region with its side as a modifier (PS3.3 10.5, C.8.20.4)."""
+    where, side = site_of(lesion)
+    item = code_item(where)
+    if side:
+        item.AnatomicRegionModifierSequence = [code_item(side)]
+    return item
 
 
 def _name_images(made: Dataset, frames: list[Frame], source: Source) -> None:
@@ -142,7 +167,7 @@ def _name_images(made: Dataset, frames: list[Frame], source: Source) -> None:
     made.ReferencedSeriesSequence = [series]
 
 
-def _fix_dimension_organization(made: Dataset, stamp: Stamp) -> None:
-    uid = stamp.uid(Kind.SEG, "dimension organization")
+def _fix_dimension_organization(made: Dataset, part: Part, stamp: Stamp) -> None:
+    uid = stamp.uid(part, "dimension organization")
     for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pydicom.valuerep import validate_value
 
 from pipeline.core.errors import HeaderUnusable, NotFound, OurFault
 from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
-from pipeline.findings import Findings
+from pipeline.findings import Findings, Lesion
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.read import FrameRef
 
@@ -161,15 +162,14 @@ def check_frame_of_reference(source: Source) -> None:
         )
 
 
-def labels_of(findings: Findings, source: Source) -> hd.Volume:
-    """The labels, when they agree with lesions and images; raises OurFault when not.
+def checked(labels: hd.Volume | None, drawn: Sequence[Lesion], source: Source) -> hd.Volume:
+    """The labels, when they agree with what is `drawn` and with the images; raises OurFault when not.
 
     They hold 0 and the number of every lesion, and each slice lies on the image that it names, corner by corner.
     """
-    labels = findings.labels
     if labels is None or len(source.frames) != labels.spatial_shape[0]:
-        raise OurFault("findings.frames and findings.labels differ in their number of slices")
-    numbers = [lesion.number for lesion in findings.lesions]
+        raise OurFault("findings.frames and the labels differ in their number of slices")
+    numbers = [lesion.number for lesion in drawn]
     counts = np.bincount(labels.array.ravel(), minlength=len(numbers) + 1)
     if numbers != list(range(1, len(counts))) or not counts[1:].all():
         raise OurFault(f"lesions {numbers} do not match the {len(counts) - 1} labels of the volume")
@@ -249,11 +249,13 @@ def _is_well_formed(element: DataElement) -> bool:
 
 def _frames(headers: dict[Path, Dataset], findings: Findings) -> tuple[Frame, ...]:
     made: list[Frame] = []
+    grid = findings.rejected_labels if findings.labels is None else findings.labels
     for i, ref in enumerate(findings.frames):
         frame = _frame(headers[ref.path], ref)
-        if i and ref == findings.frames[i - 1] and findings.labels is not None:
-            position = np.asarray(findings.labels.affine, dtype=float)[:3] @ (i, 0, 0, 1)
-            frame = replace(frame, position=position, filled=True)
+        if i and ref == findings.frames[i - 1]:
+            frame = replace(frame, filled=True)
+            if grid is not None:
+                frame = replace(frame, position=np.asarray(grid.affine, dtype=float)[:3] @ (i, 0, 0, 1))
         made.append(frame)
     return tuple(made)
 

@@ -10,23 +10,24 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import SegmentationStorage
 
-from pipeline.core.result import Kind
 from pipeline.core.uid import derive_uid
+from pipeline.encode.codes import LESION_CATEGORY, LESION_SITE, LESION_TYPE, scheme_item
 from pipeline.encode.common import (
-    LESION_CATEGORY,
-    LESION_SITE,
-    LESION_TYPE,
+    Encoded,
+    Part,
     Stamp,
     date_and_time,
     dress,
     local_time,
     parameters,
-    plain,
     serial_number,
     statements,
 )
 from pipeline.encode.library import image_library
+from pipeline.encode.measurements import definitions, finding_site, measurements
+from pipeline.encode.rejected import rejected_candidates
 from pipeline.encode.source import Source
+from pipeline.encode.text import plain
 from pipeline.findings import Algorithm, Findings, Lesion
 
 NOT_DETECTED = Code("260415000", "SCT", "Not detected")
@@ -34,19 +35,20 @@ QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 _CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
 
 
-def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Dataset, ...]) -> Dataset:
-    """The SR of `findings`; `others` are the SEG and the RTSTRUCT of the same work, none without lesions.
+def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encoded, ...]) -> Dataset:
+    """The SR of `findings`; `others` are the other objects of the same work.
 
     TID 1500 with one group for each lesion (TID 1411), pointing at its segment; or, without lesions, one group
-    (TID 1501) that says that none was detected. What else is to be read stands under Qualitative Evaluations.
+    (TID 1501) that says that none was detected. What else is to be read stands under Qualitative Evaluations, and
+    rejected candidates in a container of their own.
     """
     made_at = date_and_time(local_time(source, stamp))
     made = hd.sr.Comprehensive3DSR(
-        evidence=[*_images(source), *others],
+        evidence=[*_images(source), *(e.dataset for e in others)],
         content=_content(findings, source, stamp, others)[0],
-        series_instance_uid=stamp.uid(Kind.SR, "series"),
+        series_instance_uid=stamp.uid(Part.SR, "series"),
         series_number=1,  # `dress` has the last word on series, equipment and patient
-        sop_instance_uid=stamp.uid(Kind.SR, "instance"),
+        sop_instance_uid=stamp.uid(Part.SR, "instance"),
         instance_number=1,
         manufacturer="Lantern",
         is_complete=True,
@@ -57,12 +59,16 @@ def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Datas
         content_time=made_at[1],
         specific_character_set=None,
     )
-    return dress(made, Kind.SR, source, findings, stamp)
+    dressed = dress(made, Part.SR, source, findings, stamp)
+    dressed.CodingSchemeIdentificationSequence = [scheme_item()]
+    return dressed
 
 
-def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Dataset, ...]) -> Any:
-    segs = [ds.SOPInstanceUID for ds in others if ds.SOPClassUID == SegmentationStorage]
-    groups = [_lesion_group(lesion, findings.algorithm, source, segs[0]) for lesion in findings.lesions]
+def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encoded, ...]) -> Any:
+    made = {e.part: e.dataset for e in others}
+    groups = [
+        _lesion_group(lesion, findings.algorithm, source, made[Part.SEG].SOPInstanceUID) for lesion in findings.lesions
+    ]
     content = hd.sr.MeasurementReport(
         observation_context=_observer(findings.algorithm),
         procedure_reported=codes.cid100.MRIUnspecifiedBodyRegion
@@ -74,6 +80,8 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Dat
     items = content[0].ContentSequence
     items.insert(len(items) - 1, image_library(source))
     items.append(_evaluations(findings, source, stamp))
+    if findings.rejected:
+        items.append(rejected_candidates(findings, source, made.get(Part.REJECTED_SEG)))
     return content
 
 
@@ -115,37 +123,17 @@ def _lesion_group(lesion: Lesion, algorithm: Algorithm, source: Source, seg_uid:
         ),
         finding_category=LESION_CATEGORY,
         finding_type=LESION_TYPE,
-        finding_sites=[hd.sr.FindingSite(LESION_SITE)],
+        finding_sites=[finding_site(lesion)],
         algorithm_id=_algorithm(algorithm),
-        measurements=_measurements(lesion),
+        measurements=measurements(lesion),
     )
-
-
-def _measurements(lesion: Lesion) -> list[Any]:
-    length, mm = hd.sr.Measurement, codes.UCUM.Millimeter
-    return [
-        hd.sr.Measurement(codes.SCT.Volume, _rounded(lesion.volume_mm3), codes.UCUM.CubicMillimeter),
-        length(Code("103339001", "SCT", "Long Axis"), _rounded(lesion.long_axis_mm), mm),
-        length(Code("103340004", "SCT", "Short Axis"), _rounded(lesion.short_axis_mm), mm),
-        length(Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh"), _rounded(lesion.max_diameter_3d_mm), mm),
-        hd.sr.Measurement(
-            codes.DCM.CertaintyOfFinding,
-            _rounded(100 * lesion.probability),
-            codes.UCUM.Percent,
-            derivation=codes.SCT.Mean,
-        ),
-    ]
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 3)
 
 
 def _empty_group(algorithm: Algorithm, stamp: Stamp) -> Any:
     """TID 1501: no Finding, which readers would list as one, but the question and its answer."""
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
-            uid=stamp.uid(Kind.SR, "no lesion"), identifier="No lesion detected"
+            uid=stamp.uid(Part.SR, "no lesion"), identifier="No lesion detected"
         ),
         finding_sites=[hd.sr.FindingSite(LESION_SITE)],
         algorithm_id=_algorithm(algorithm),
@@ -187,8 +175,19 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
         analysed,
         *(() if stamp.verified else (unverified,)),
         *((f"{replaced}.",) if stamp.supersedes else ()),
+        *_on_rejected(findings),
+        *definitions(findings),
         *findings.remarks,
         *others,
+    )
+
+
+def _on_rejected(findings: Findings) -> tuple[str, ...]:
+    if not findings.rejected:
+        return ()
+    return (
+        f"Candidates that the false-positive step rejected: {len(findings.rejected)}. They are not counted as lesions "
+        "and are listed apart, with what spoke against them.",
     )
 
 

@@ -57,17 +57,26 @@ def separate(mask: hd.Volume, min_voxels: int = MIN_VOXELS) -> tuple[hd.Volume, 
     returns: labels in the same geometry, uint16, 1...n without a gap, 0 is background. Components with fewer
              voxels than `min_voxels` are dropped; equal volumes are ordered by their first voxel.
     """
-    found, count = ndimage.label(mask.array > 0, _TOUCHING)
+    # Labelling costs as much as the grid is large, and lesions take little of it.
+    filled = ndimage.find_objects((mask.array > 0).astype(np.uint8))
+    part: Box = filled[0] if filled else (slice(0, 1), slice(0, 1), slice(0, 1))
+    found, count = ndimage.label(mask.array[part] > 0, _TOUCHING)
     boxes = ndimage.find_objects(found, count)
     sizes = [int(np.count_nonzero(found[box] == n)) for n, box in enumerate(boxes, start=1)]
     order = sorted((n for n in range(1, count + 1) if sizes[n - 1] >= min_voxels), key=lambda n: -sizes[n - 1])
-    labels = np.zeros(found.shape, np.uint16)
+    labels = np.zeros(mask.array.shape, np.uint16)
+    measured = []
     for number, n in enumerate(order, start=1):
         box = boxes[n - 1]
-        labels[box][found[box] == n] = number
+        labels[part][box][found[box] == n] = number
+        measured.append((number, _shifted(box, part)))
     volume = hd.Volume(labels, mask.affine, "PATIENT", frame_of_reference_uid=mask.frame_of_reference_uid)
-    ordered = [(number, boxes[n - 1]) for number, n in enumerate(order, start=1)]
-    return volume, tuple(_measure(volume, number, box) for number, box in ordered)
+    return volume, tuple(_measure(volume, number, box) for number, box in measured)
+
+
+def _shifted(box: Box, part: Box) -> Box:
+    first, second, third = (slice(p.start + b.start, p.start + b.stop) for b, p in zip(box, part, strict=True))
+    return first, second, third
 
 
 def measure(labels: hd.Volume) -> tuple[RegionMeasure, ...]:

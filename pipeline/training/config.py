@@ -11,21 +11,29 @@ from pipeline.core.errors import ConfigInvalid
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """One training run; the file srs.toml says what each value does."""
+class Schedule:
+    """How any network is trained; srs.toml says what each value does."""
 
-    name: str
     seed: int
     threads: int
+    device: str
+    amp: str
     steps: int
-    batch: int
-    crop: int
     learning_rate: float
     weight_decay: float
     ema: float
     warmup_steps: int
     validate_every: int
     checkpoint_every: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config(Schedule):
+    """One training run of the network that reads slices."""
+
+    name: str
+    batch: int
+    crop: int
     labelmap_heads: int
     procedural_heads: int
     real_heads: int

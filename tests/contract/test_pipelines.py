@@ -7,7 +7,6 @@ import inspect
 import pickle
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import registry
+from pipeline import registry, weights
 from pipeline.contract import Declined, Inputs, Pipeline, Runtime
 from pipeline.core.study import Instance, Series, Study
 from pipeline.findings import Findings
@@ -169,13 +168,18 @@ def test_everything_that_crosses_an_executor_pickles(ran: Ran):
 def test_the_folder_holds_a_model_card_and_the_weights_that_weights_toml_names(name: str):
     pipeline = registry.get(name)
     folder = Path(inspect.getfile(type(pipeline))).parent
-    about = tomllib.loads((folder / "weights.toml").read_text())
-    assert hashlib.sha256((folder / about["file"]).read_bytes()).hexdigest() == about["sha256"]
-    assert about["sha256"] == pipeline.algorithm.weights_sha256
-    assert about["data"]
-    assert all(d["origin"] and d["licence"] for d in about["data"])
     card = (folder / "README.md").read_text()
-    assert about["sha256"] in card
+    models = registry.models_of(name)
+    assert models
+    origins = {d.name for d in weights.data(folder) if d.origin and d.licence}
+    for model in models:
+        assert hashlib.sha256((folder / model.file).read_bytes()).hexdigest() == model.sha256
+        assert model.sha256 in card
+        assert model.what
+        assert model.licence
+        assert model.data
+        assert set(model.data) <= origins
+    assert pipeline.algorithm.weights_sha256 == weights.fingerprint(folder)
     assert "esearch use only" in card
     assert pipeline.algorithm.evidence_tier
     assert pipeline.algorithm.training

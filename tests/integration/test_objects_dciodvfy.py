@@ -10,7 +10,16 @@ import SimpleITK as sitk
 from pipeline.encode import encode, to_bytes
 from pipeline.findings import Findings
 from pipeline.imaging.read import FrameRef
-from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic, write_enhanced
+from tests.support.findings import (
+    STAMP,
+    Grid,
+    findings_on,
+    sited,
+    spheres,
+    with_rejected,
+    write_classic,
+    write_enhanced,
+)
 from tests.support.peers import run_tool
 
 DCIODVFY, DCENTVFY, DSRDUMP = "/usr/bin/dciodvfy", "/usr/bin/dcentvfy", "/usr/bin/dsrdump"
@@ -27,9 +36,9 @@ def write_objects(findings: Findings, folder: Path) -> dict[str, Path]:
     folder.mkdir()
     found = {}
     for encoded in encode(findings, STAMP):
-        path = folder / f"{encoded.kind}.dcm"
+        path = folder / f"{encoded.part}.dcm"
         path.write_bytes(to_bytes(encoded.dataset))
-        found[str(encoded.kind)] = path
+        found[str(encoded.part)] = path
     return found
 
 
@@ -65,6 +74,40 @@ def test_dciodvfy_and_dcentvfy_find_no_errors(tmp_path: Path, write: Writer, gri
     for path in objects.values():
         assert errors(DCIODVFY, path) == []
     assert errors(DCENTVFY, *{r.path for r in refs}, *objects.values()) == []
+
+
+@pytest.mark.real("dicom3tools")
+@pytest.mark.real("dcmtk")
+@pytest.mark.parametrize(
+    ("lesions", "rejected", "drawn", "kinds"),
+    [
+        (3, 0, False, {"SEG", "RTSTRUCT", "SR"}),
+        (3, 2, False, {"SEG", "RTSTRUCT", "SR"}),
+        (3, 2, True, {"SEG", "RTSTRUCT", "SR", "SEG_REJECTED"}),
+        (0, 2, False, {"SR"}),
+        (0, 2, True, {"SR", "SEG_REJECTED"}),
+    ],
+    ids=["sites", "rejected", "rejected drawn", "rejected only", "rejected only, drawn"],
+)
+@pytest.mark.parametrize("write", [write_classic, write_enhanced], ids=["classic", "enhanced"])
+def test_sites_verdicts_and_rejected_candidates_make_objects_without_errors_that_dsrdump_reads(
+    tmp_path: Path, write: Writer, lesions: int, rejected: int, drawn: bool, kinds: set[str]
+) -> None:
+    grid = Grid((24, 100, 100), (1.5, 0.9, 0.7), "oblique")
+    refs = write(tmp_path / "images", grid)
+    findings = sited(findings_on(refs, grid, many(grid, lesions)))
+    if rejected:
+        findings = with_rejected(findings, grid, np.flip(many(grid, rejected), (1, 2)).copy(), drawn=drawn)
+    objects = write_objects(findings, tmp_path / "objects")
+    assert objects.keys() == kinds
+    for path in objects.values():
+        assert errors(DCIODVFY, path) == []
+    assert errors(DCENTVFY, *{r.path for r in refs}, *objects.values()) == []
+    done = run_tool(DSRDUMP, "+Pl", objects["SR"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Measurement Group") == max(lesions, 1)
+    assert done.stdout.count("Rejected candidate, not a lesion") == rejected
+    assert done.stdout.count("Referenced Segment") == lesions + rejected * drawn
 
 
 @pytest.mark.real("dicom3tools")

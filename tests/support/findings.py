@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
+from pydicom.sr.coding import Code
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from pipeline.core.uid import derive_uid
 from pipeline.encode import Stamp
-from pipeline.findings import Algorithm, Findings, Lesion
+from pipeline.findings import Algorithm, Findings, Lesion, Reason, Site, Verdict
 from pipeline.imaging.read import FrameRef
 from pipeline.imaging.regions import measure
 
@@ -90,6 +91,55 @@ def spheres(grid: Grid, *wanted: tuple[tuple[float, float, float], float]) -> ND
         away_mm = np.linalg.norm((index - np.array(centre)) * np.array(grid.spacing_mm), axis=-1)
         labels[away_mm <= diameter_mm / 2] = number
     return labels
+
+
+_LEFT, _RIGHT = Code("7771000", "SCT", "Left"), Code("24028007", "SCT", "Right")
+SITES = (
+    Site(Code("113305005", "SCT", "Cerebellum"), _LEFT, "left cerebellum", "L_CEREBELLUM", "L_CEREB"),
+    Site(Code("83251001", "SCT", "Frontal lobe"), _RIGHT, "right frontal lobe", "R_FRONTAL_LOBE", "R_FRONTAL"),
+    Site(Code("49557009", "SCT", "Pons"), None, "pons", "PONS", "PONS"),
+)
+DISTANCES_MM = {"brainstem": 12.3456, "optic pathway": 31.0, "left cochlea": 8.25, "right cochlea": 55.5}
+AGAINST = (
+    Reason("original_shape_Elongation", 0.31, "drawn out like a vessel", 1.9),
+    Reason("touches_dura", 1.0, "lies on the dura", 1.2),
+    Reason("log-sigma-2-0-mm-3D_firstorder_Mean", -12.5, "darker than its surroundings", 0.4),
+)
+
+
+def sited(findings: Findings) -> Findings:
+    """The same with all that atlas, repeated readings and false-positive step have to say of every lesion."""
+
+    def told(lesion: Lesion) -> Lesion:
+        site = SITES[(lesion.number - 1) % len(SITES)]
+        return replace(
+            lesion,
+            label=f"BM{lesion.number:02d}_{site.name}",
+            site=site,
+            distances_mm=DISTANCES_MM,
+            agreement=0.9 - 0.3 * (lesion.number % 2),
+            enhancing_volume_mm3=0.75 * lesion.volume_mm3,
+            verdict=Verdict(lesion.probability, 0.35),
+        )
+
+    return replace(findings, lesions=tuple(told(lesion) for lesion in findings.lesions))
+
+
+def with_rejected(findings: Findings, grid: Grid, labels: NDArray[np.uint16], *, drawn: bool = False) -> Findings:
+    """The same with rejected candidates, those of `labels`; drawn: with a label volume of them."""
+    candidates = findings_on(findings.frames, grid, labels)
+    rejected = tuple(
+        replace(
+            c,
+            label=f"FP{c.number:02d}_{SITES[0].name}",
+            tracking_uid=derive_uid("candidate", str(c.number)),
+            probability=0.1 / c.number,
+            site=SITES[0],
+            verdict=Verdict(0.1 / c.number, 0.35, AGAINST),
+        )
+        for c in candidates.lesions
+    )
+    return replace(findings, rejected=rejected, rejected_labels=candidates.labels if drawn else None)
 
 
 def findings_on(frames: tuple[FrameRef, ...], grid: Grid, labels: NDArray[np.uint16], **more: Any) -> Findings:

@@ -10,9 +10,18 @@ from pydicom import dcmread
 
 from node.picture import draw
 from pipeline.core.result import Kind
-from pipeline.encode import encode, to_bytes
+from pipeline.encode import Part, encode, to_bytes
 from pipeline.findings import Findings
-from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic, write_enhanced
+from tests.support.findings import (
+    STAMP,
+    Grid,
+    findings_on,
+    sited,
+    spheres,
+    with_rejected,
+    write_classic,
+    write_enhanced,
+)
 
 GRID = Grid((12, 24, 20), (2.0, 1.5, 0.75), "coronal")
 LABELS = spheres(GRID, ((5, 10, 10), 6.0))
@@ -62,3 +71,34 @@ def test_monochrome1_images_are_shown_as_a_viewer_shows_them(tmp_path: Path) -> 
         ds.PixelData = (4095 - ds.pixel_array).astype("<u2").tobytes()
         ds.save_as(frame.path)
     assert np.abs(picture(replace(findings), tmp_path) - straight).mean() < 0.01
+
+
+def judged_picture(findings: Findings, folder: Path) -> np.ndarray:
+    """RGB, 0...1, with what the report says."""
+    made = {e.part: to_bytes(e.dataset) for e in encode(findings, STAMP)}
+    paths = {part: folder / f"{part}.dcm" for part in made}
+    for part, path in paths.items():
+        path.write_bytes(made[part])
+    images = list(dict.fromkeys(f.path for f in findings.frames))
+    draw(paths.get(Part.RTSTRUCT), images, folder / "out.png", "caption", report=paths[Part.SR])
+    return image.imread(folder / "out.png")[..., :3]
+
+
+def test_an_unsure_outline_has_gaps_and_a_sure_one_has_none(tmp_path: Path) -> None:
+    findings = findings_on(write_classic(tmp_path / "images", GRID), GRID, LABELS)
+    drawn = {}
+    for agreement in (0.95, 0.5):
+        lesion = replace(findings.lesions[0], agreement=agreement)
+        drawn[agreement] = coloured(judged_picture(replace(findings, lesions=(lesion,)), tmp_path))
+    assert drawn[0.5] < drawn[0.95]
+
+
+def test_a_rejected_candidate_has_a_panel_of_its_own_and_no_coloured_outline(tmp_path: Path) -> None:
+    none = findings_on(write_classic(tmp_path / "images", GRID), GRID, np.zeros(GRID.shape, np.uint16))
+    findings = with_rejected(none, GRID, LABELS)
+    empty, one = judged_picture(none, tmp_path), judged_picture(findings, tmp_path)
+    assert coloured(one) == 0
+    assert not np.array_equal(empty[: one.shape[0]], one)
+    sure = sited(findings_on(none.frames, GRID, LABELS))
+    both = judged_picture(with_rejected(sure, GRID, LABELS), tmp_path)
+    assert both.shape[1] > 1.8 * one.shape[1]

@@ -16,8 +16,8 @@ from pipeline.recipes.srs import PIPELINE
 from pipeline.recipes.srs.params import PARAMS
 from pipeline.recipes.srs.recipe import check_options
 from pipeline.recipes.srs.suitability import why_not
-from pipeline.recipes.srs.weights import FOLDER, load_network
-from pipeline.weights import checked_bytes, manifest
+from pipeline.recipes.srs.weights import FOLDER, SLICES, load_network
+from pipeline.weights import checked_bytes, model
 from tests.support.heads import ball_study
 
 
@@ -76,9 +76,10 @@ def test_something_small_that_is_no_head_is_declined_after_its_pixels_were_seen(
 
 
 def test_weights_that_were_changed_are_refused(tmp_path: Path):
-    content = bytearray((FOLDER / manifest(FOLDER)["file"]).read_bytes())
+    name = model(FOLDER, SLICES).file
+    content = bytearray((FOLDER / name).read_bytes())
     content[len(content) // 2] ^= 1
-    (tmp_path / manifest(FOLDER)["file"]).write_bytes(content)
+    (tmp_path / name).write_bytes(content)
     (tmp_path / "weights.toml").write_text((FOLDER / "weights.toml").read_text())
     with pytest.raises(WeightsCorrupt, match="SHA-256"):
         load_network("cpu", tmp_path)
@@ -86,14 +87,14 @@ def test_weights_that_were_changed_are_refused(tmp_path: Path):
 
 def test_missing_weights_are_refused(tmp_path: Path):
     with pytest.raises(WeightsCorrupt, match=r"weights\.toml"):
-        checked_bytes(tmp_path / "nowhere")
-    (tmp_path / "weights.toml").write_text('file = "gone.safetensors"\nsha256 = "00"\n')
+        checked_bytes(tmp_path / "nowhere", SLICES)
+    (tmp_path / "weights.toml").write_text((FOLDER / "weights.toml").read_text())
     with pytest.raises(WeightsCorrupt, match="cannot be read"):
-        checked_bytes(tmp_path)
+        checked_bytes(tmp_path, SLICES)
 
 
 def test_the_shipped_weights_are_the_bytes_the_card_names_and_are_small():
-    content = checked_bytes(FOLDER)
+    content = checked_bytes(FOLDER, SLICES)
     assert hashlib.sha256(content).hexdigest() in (FOLDER / "README.md").read_text()
     assert len(content) < 10_000_000
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +13,13 @@ from pipeline.core.errors import ConfigInvalid
 from pipeline.evaluation.srs_cases import Case, score
 from pipeline.phantom import t1c_phantom
 from pipeline.recipes.srs.network import normalise
-from pipeline.recipes.srs.weights import load_network
+from pipeline.recipes.srs.weights import SLICES, load_network
 from pipeline.training.config import Config, read_config
 from pipeline.training.export import Evidence, export
 from pipeline.training.samples import SPECK_PX, Source, _weights
 from pipeline.training.train import train
 from pipeline.training.volumes import GREY_PER_UNIT, Head
+from pipeline.weights import data, manifest, model
 
 SHIPPED = Path(__file__).parents[2] / "pipeline" / "training" / "srs.toml"
 
@@ -110,10 +110,9 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(source: Source, confi
 def test_what_is_exported_is_what_was_trained_and_the_recipe_loads_it(source: Source, config: Config, tmp_path: Path):
     checkpoint = train(replace(config, steps=1), source, source, tmp_path, lambda *_: None)
     digest = export(checkpoint, Evidence("T0, a test", "| table |"), tmp_path)
-    about = tomllib.loads((tmp_path / "weights.toml").read_text())
-    assert about["sha256"] == digest
-    assert about["evidence_tier"] == "T0, a test"
-    assert all(d["licence"] for d in about["data"])
+    assert model(tmp_path, SLICES).sha256 == digest
+    assert manifest(tmp_path)["evidence_tier"] == "T0, a test"
+    assert set(model(tmp_path, SLICES).data) == {d.name for d in data(tmp_path)}
     assert digest in (tmp_path / "README.md").read_text()
     network = load_network("cpu", tmp_path)
     kept = torch.load(checkpoint, weights_only=True)["averaged"]

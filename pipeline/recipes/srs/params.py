@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.radiomics.params import RadiomicsParams
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Chosen on held-out synthetic heads and held-out 2D slices; not on the real volumes of the model card.
+    """Chosen on held-out synthetic heads and by cross-validation; never on the cases of tier T1.
 
-    threshold:        a voxel belongs to a lesion from this probability on.
-    certain:          a lesion needs at least one voxel of this probability.
+    likely:           voxels of this probability form components.
+    candidate:        a component is a candidate when it holds a voxel of this probability: the operating point of
+                      model 1. Every candidate is judged by model 2 and is in the results, as lesion or as rejected.
+    outline_share:    the outline is drawn at this share of the candidate's highest probability.
+    volume_share:     share of the volume network in the mean of thin series; the rest is that of the slice network.
     min_voxels:       smaller components are noise (BraTS-METS drops them as well).
-    min_volume_mm3:   the smallest lesion that is reported.
+    min_volume_mm3:   the smallest candidate.
+    beyond_brain_mm:  a candidate touches the brain mask grown by this.
+    min_fit:          how well the head must lie in the atlas for a lesion to be given a site.
     min_slices:       fewest slices of a series that can be read.
     max_slice_mm:     largest distance between slices.
     min_cover_mm:     shortest stack of slices that still holds a brain to speak of.
     head_mm:          smallest and largest extent of what is bright, in the plane of the slices.
-    thick_mm:         slices further apart are read in their own plane; thinner ones as axial, coronal and sagittal.
+    thick_mm:         slices further apart are read in their own plane; thinner ones as a volume and in three planes.
     """
 
-    threshold: float = 0.5
-    certain: float = 0.9
+    likely: float = 0.25
+    candidate: float = 0.4
+    outline_share: float = 0.5
+    volume_share: float = 0.65
     min_voxels: int = 3
-    min_volume_mm3: float = 12.0
+    min_volume_mm3: float = 8.0
+    beyond_brain_mm: float = 2.0
+    min_fit: float = 0.8
     min_slices: int = 8
     max_slice_mm: float = 8.0
     min_cover_mm: float = 60.0
@@ -32,3 +43,6 @@ class Params:
 
 
 PARAMS = Params()
+
+RADIOMICS = RadiomicsParams()
+"""How candidates are measured for model 2."""

@@ -1,38 +1,37 @@
-"""Brain metastases for stereotactic radiosurgery: from a contrast-enhanced T1 series to contoured lesions."""
+"""Brain metastases for stereotactic radiosurgery: from a contrast-enhanced T1 series to contoured, named lesions."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import highdicom as hd
-import numpy as np
-import numpy.typing as npt
-
 from pipeline.contract import Declined, Inputs, Runtime
+from pipeline.core.clock import Stopwatch
 from pipeline.core.errors import ConfigInvalid, GeometryUnusable
 from pipeline.core.study import Study
-from pipeline.core.uid import derive_uid
-from pipeline.findings import Algorithm, Findings, Lesion
+from pipeline.findings import Algorithm, Findings
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
 from pipeline.imaging.read import read_volume
-from pipeline.imaging.regions import RegionMeasure, separate
-from pipeline.recipes.srs.params import PARAMS
-from pipeline.recipes.srs.segmentation import lesion_mask, lesion_probability
-from pipeline.recipes.srs.suitability import why_not
-from pipeline.recipes.srs.weights import FOLDER, load_network
-from pipeline.weights import manifest
+from pipeline.recipes.srs.weights import FOLDER
+from pipeline.weights import fingerprint, manifest
 
 T1C = "t1c"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
-OPTIONS: Mapping[str, bool | int] = {"require_contrast": True, "fill_missing_slices": 0}
-"""What a route may set, with defaults; whatever is not the default is said in the results.
+OPTIONS: Mapping[str, bool | int | str] = {
+    "require_contrast": True,
+    "fill_missing_slices": 0,
+    "rejected_seg": False,
+    "bundle": "",
+}
+"""What a route may set, with defaults; whatever changes what is read is said in the results.
 
 require_contrast:    false also reads T1 without contrast.
 fill_missing_slices: so many single missing slices, each between two that are there, are made up from these.
+rejected_seg:        true sends the candidates that model 2 turned down as a second segmentation.
+bundle:              the folder of a model of your own that takes the place of model 1 (pipeline/bundle/README.md).
 """
 
 
@@ -42,11 +41,13 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for key, default in OPTIONS.items():
         value = options.get(key, default)
         if type(value) is not type(default) or (isinstance(value, int) and value < 0):
-            wanted = "true or false" if isinstance(default, bool) else "a whole number, 0 or more"
-            problems.append(f"{key} must be {wanted}, not {value!r}")
+            problems.append(f"{key} must be {_WANTED[type(default)]}, not {value!r}")
     if problems:
         raise ConfigInvalid("pipeline srs: " + "\n".join(problems), f"options of srs: {', '.join(OPTIONS)}")
     return {**OPTIONS, **options}
+
+
+_WANTED = {bool: "true or false", int: "a whole number, 0 or more", str: "a text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,65 +59,60 @@ class Srs:
 
     @property
     def algorithm(self) -> Algorithm:
-        """Name, version with the weights' fingerprint, and evidence, as weights.toml has them."""
+        """Name, version with the fingerprint of all models, and evidence, as weights.toml has them."""
         about = manifest(FOLDER)
         return Algorithm(
             name="Lantern SRS brain metastases",
-            version=f"{VERSION}+{about['sha256'][:8]}",
-            weights_sha256=about["sha256"],
+            version=f"{VERSION}+{fingerprint(FOLDER)[:8]}",
+            weights_sha256=fingerprint(FOLDER),
             evidence_tier=about["evidence_tier"],
             training=about["training"],
         )
 
+    def algorithm_with(self, options: Mapping[str, Any]) -> Algorithm:
+        """With the option `bundle` the user's model, as its manifest has it. Raises ConfigInvalid."""
+        from pipeline.bundle import describe  # noqa: PLC0415
+
+        bundle = check_options(options)["bundle"]
+        return describe(Path(bundle)).algorithm(self.algorithm) if bundle else self.algorithm
+
     def select(self, study: Study, options: Mapping[str, Any]) -> Inputs | Declined:
         """The contrast-enhanced T1 series to read, from headers alone. Raises ConfigInvalid for unknown options."""
+        self.algorithm_with(options)  # a bundle that cannot be used is said at the start, not at the first study
         ranking = rank_t1c(study.series, require_contrast=check_options(options)["require_contrast"])
         if ranking.best is None:
             return Declined(f"no contrast-enhanced T1 series to read: {ranking.reason}")
         return Inputs({T1C: ranking.best.series}, {T1C: ranking.best.why}, dict(options))
 
     def run(self, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
-        """Read, segment, separate, measure. Labels are on the grid of the series: (slices, rows, columns)."""
-        clock = Stopwatch()
+        """Read, find candidates (model 1), judge them (model 2), name them. Labels are on the grid of the series."""
+        # Models, atlas and radiomics take seconds to import; only a process that computes pays for them.
+        from pipeline.recipes.srs.examine import examine  # noqa: PLC0415
+        from pipeline.recipes.srs.lesions import describe  # noqa: PLC0415
+
+        clock, options = Stopwatch(), check_options(inputs.options)
         try:
-            t1c = read_volume(inputs[T1C], fill_missing=check_options(inputs.options)["fill_missing_slices"])
+            t1c = read_volume(inputs[T1C], fill_missing=options["fill_missing_slices"])
         except GeometryUnusable as error:  # a normal end: the images are readable, but no volume to measure in
             return Declined(_geometry_reason(error))
         clock.lap("read")
         if not t1c.volume.frame_of_reference_uid:
             return Declined("the images name no Frame of Reference UID, so that contours on them could not be placed")
-        if reason := why_not(t1c.volume, PARAMS):
-            return Declined(reason)
-        network = load_network(runtime.device)
-        clock.lap("load")
-        probability = lesion_probability(t1c.volume, network, PARAMS, runtime.device, runtime.tile_scale)
-        clock.lap("segment")
-        mask = lesion_mask(probability, float(np.prod(t1c.volume.spacing)), PARAMS)
-        labels, regions = separate(t1c.volume.with_array(mask.astype(np.uint8)), PARAMS.min_voxels)
-        lesions = tuple(self._lesion(inputs, region, labels, probability) for region in regions)
-        clock.lap("measure")
-        remarks = (*t1c.remarks, *_series_remarks(inputs), *runtime.remarks)
-        drawn = labels if lesions else None
-        return Findings(T1C, self.algorithm, drawn, t1c.frames, lesions, remarks, clock.laps)
-
-    def _lesion(
-        self, inputs: Inputs, region: RegionMeasure, labels: hd.Volume, probability: npt.NDArray[np.float32]
-    ) -> Lesion:
-        # Largest first, as `separate` numbers them: the order in which a physician reads a list of targets.
-        inside = labels.array[region.box] == region.number
-        place = ",".join(str(round(v)) for v in region.centroid_mm)
-        return Lesion(
-            number=region.number,
-            label=f"BM{region.number:02d}",
-            tracking_uid=derive_uid(
-                inputs[T1C].series_instance_uid, f"{self.name} {self.algorithm.version}", place, str(region.voxels)
-            ),
-            centroid_mm=region.centroid_mm,
-            volume_mm3=region.volume_mm3,
-            long_axis_mm=region.long_axis_mm,
-            short_axis_mm=region.short_axis_mm,
-            max_diameter_3d_mm=region.max_diameter_3d_mm,
-            probability=float(probability[region.box][inside].mean()),
+        examined = examine(t1c.volume, runtime, options["bundle"])
+        if isinstance(examined, Declined):
+            return examined
+        found = describe(examined, with_rejected_labels=options["rejected_seg"])
+        clock.lap("examine")
+        return Findings(
+            drawn_on=T1C,
+            algorithm=self.algorithm_with(options),
+            labels=found.labels,
+            frames=t1c.frames,
+            lesions=found.lesions,
+            remarks=(*t1c.remarks, *_series_remarks(inputs), *found.remarks, *runtime.remarks),
+            timings_s={"read": clock.laps["read"], **examined.laps},
+            rejected=found.rejected,
+            rejected_labels=found.rejected_labels,
         )
 
 
@@ -139,19 +135,6 @@ def _series_remarks(inputs: Inputs) -> tuple[str, ...]:
             f"Read on a T1 series {known} ({about.contrast.why}); the model was made for contrast-enhanced T1."
         )
     return tuple(remarks)
-
-
-class Stopwatch:
-    """Seconds from lap to lap, by name."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Write down the time since the last lap."""
-        now = time.perf_counter()
-        self.laps[name], self._last = round(now - self._last, 3), now
 
 
 PIPELINE = Srs()

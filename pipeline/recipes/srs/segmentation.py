@@ -2,74 +2,116 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from pipeline.recipes.srs.network import FLAT_ABOVE_MM, NEIGHBOURS_MM, PIXEL_MM, normalise
+from pipeline.recipes.srs.network import FLAT_ABOVE_MM, HALO_VOXELS, NEIGHBOURS_MM, PIXEL_MM, normalise
 from pipeline.recipes.srs.params import Params
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
 
 FloatArray = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 BATCH = 8
 """Slices given to the network at once, before `tile_scale`."""
+
+TILE_VOXELS = 96
+"""Side of what the volume network answers for at once, before `tile_scale`; it sees HALO_VOXELS more on each side."""
+
+MARGIN_MM = 10.0
+"""How far beyond the brain the networks look."""
 
 VIEWS = {"H": "HPL", "F": "HPL", "P": "PFL", "A": "PFL", "L": "LFP", "R": "LFP"}
 """How a stack is turned before it is read, by where its slice index leads: as it would hang on a light box."""
 
 
-def lesion_probability(
-    t1c: hd.Volume, network: torch.nn.Module, params: Params, device: str, tile_scale: float = 1.0
-) -> FloatArray:
-    """How likely each voxel is to belong to a metastasis.
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """slices: reads slices with their neighbours; volume: reads cubes of 1 mm voxels."""
 
-    t1c:     (slices, rows, columns) float32, any orientation and spacing, LPS mm.
-    returns: the same shape, 0…1.
+    slices: torch.nn.Module
+    volume: torch.nn.Module
 
-    Thick slices are read in their own plane. Thin ones are turned (never interpolated) to near-axial, brought to
-    1 mm, and read as axial, coronal and sagittal slices, whose mean is taken: a vessel looks like a metastasis
-    in one plane, seldom in three.
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What model 1 says, on the grid of the series: (slices, rows, columns).
+
+    probability: float32 0…1.
+    repeats:     single readings (planes, mirrored) that `probability` is the mean of; float16, the same grid.
+    """
+
+    probability: FloatArray
+    repeats: tuple[npt.NDArray[np.float16], ...]
+
+
+def read_lesions(
+    t1c: hd.Volume, brain: Mask, networks: Networks, params: Params, device: str, tile_scale: float = 1.0
+) -> Reading:
+    """How likely each voxel is to belong to a metastasis; nothing is said beyond the brain and MARGIN_MM around it.
+
+    t1c:   (slices, rows, columns) float32, any orientation and spacing, LPS mm; brain: the same grid.
+
+    Thick slices are read in their own plane, as they are and mirrored. Thin ones are turned (never interpolated) to
+    near-axial, brought to 1 mm, and read five times: as a volume, as it is and mirrored, and as axial, coronal and
+    sagittal slices, for a vessel looks like a metastasis in one plane, seldom in three.
     """
     import torch  # noqa: PLC0415
 
+    box = _brain_box(brain, t1c.spacing)
     thick = t1c.spacing_between_slices > params.thick_mm
-    own = t1c.get_closest_patient_orientation()
-    turned = t1c.to_patient_orientation(VIEWS[own[0].value] if thick else "HPL")
-    image = normalise(np.asarray(turned.array, np.float32))
+    # The signal is brought to scale in the whole head, as in training, before all but the brain is cut away.
+    head = t1c.with_array(normalise(np.asarray(t1c.array, np.float32)))[box]
+    own = head.get_closest_patient_orientation()
+    turned = head.to_patient_orientation(VIEWS[own[0].value] if thick else "HPL")
+    repeats, mean = [], np.zeros(t1c.spatial_shape, np.float32)
     with torch.inference_mode():
-        grid = _resampled(torch.from_numpy(image), _sizes(turned, every_axis=not thick))
-        box = _head_box(grid.numpy())
-        found = torch.zeros_like(grid)
-        step_mm = turned.spacing[0] if thick else PIXEL_MM
-        found[box] = _all_views(grid[box], network, step_mm, device, max(1, int(BATCH * tile_scale)), one=thick)
-        probability = _resampled(found, tuple(image.shape)).numpy()
-    back = turned.with_array(probability).to_patient_orientation(own)
-    return np.ascontiguousarray(back.array, np.float32)
+        grid = _resampled(torch.from_numpy(np.ascontiguousarray(turned.array)), _sizes(turned, every_axis=not thick))
+        for share, found in _readings(grid, networks, params, device, tile_scale, turned.spacing[0] if thick else None):
+            back = turned.with_array(_resampled(found, turned.spatial_shape).numpy()).to_patient_orientation(own)
+            single = np.zeros(t1c.spatial_shape, np.float16)
+            single[box] = back.array
+            mean[box] += share * back.array
+            repeats.append(single)
+    return Reading(mean, tuple(repeats))
 
 
-def lesion_mask(probability: FloatArray, voxel_mm3: float, params: Params) -> npt.NDArray[np.bool_]:
-    """Voxels of lesions: likely ones, in components that hold a certain one and are large enough, holes filled.
+def _readings(
+    grid: torch.Tensor, networks: Networks, params: Params, device: str, tile_scale: float, slice_mm: float | None
+) -> Iterator[tuple[float, torch.Tensor]]:
+    """Share in the mean, and probability, of each reading; slice_mm is None for a grid of 1 mm."""
+    batch = max(1, int(BATCH * tile_scale))
+    if slice_mm is not None:
+        yield 0.5, _slices(grid, networks.slices, slice_mm, device, batch)
+        yield 0.5, _slices(grid.flip(2), networks.slices, slice_mm, device, batch).flip(2)
+        return
+    tile = max(32, int(TILE_VOXELS * tile_scale) // 16 * 16)
+    whole, plane = params.volume_share / 2, (1 - params.volume_share) / 3
+    yield whole, _volume(grid, networks.volume, device, tile)
+    yield whole, _volume(grid.flip(2), networks.volume, device, tile).flip(2)
+    yield plane, _slices(grid, networks.slices, PIXEL_MM, device, batch)
+    # Rows of coronal and sagittal slices run from the head down, as in training.
+    coronal = _slices(grid.permute(1, 0, 2).flip(1), networks.slices, PIXEL_MM, device, batch)
+    yield plane, coronal.flip(1).permute(1, 0, 2)
+    sagittal = _slices(grid.permute(2, 0, 1).flip(1), networks.slices, PIXEL_MM, device, batch)
+    yield plane, sagittal.flip(1).permute(1, 2, 0)
 
-    A hole in a slice of a lesion is its necrotic core, and part of a gross tumour volume.
-    """
-    mask = probability >= params.threshold
-    labels, n = ndimage.label(mask, np.ones((3, 3, 3)))
-    if not n:
-        return mask
-    highest = np.concatenate([[0.0], np.atleast_1d(ndimage.maximum(probability, labels, np.arange(1, n + 1)))])
-    voxels = np.bincount(labels.ravel(), minlength=n + 1)
-    keep = (highest >= params.certain) & (voxels >= params.min_voxels) & (voxels * voxel_mm3 >= params.min_volume_mm3)
-    keep[0] = False
-    kept = keep[labels]
-    for index in np.flatnonzero(kept.any(axis=(1, 2))):
-        kept[index] = ndimage.binary_fill_holes(kept[index])
-    return np.asarray(kept, np.bool_)
+
+def _brain_box(brain: Mask, spacing_mm: tuple[float, ...]) -> tuple[slice, slice, slice]:
+    spans = []
+    for axis, mm in enumerate(spacing_mm):
+        hit = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != axis)))
+        margin = int(np.ceil(MARGIN_MM / mm))
+        spans.append(slice(max(0, int(hit[0]) - margin), min(brain.shape[axis], int(hit[-1]) + margin + 1)))
+    return spans[0], spans[1], spans[2]
 
 
 def _sizes(volume: hd.Volume, *, every_axis: bool) -> tuple[int, ...]:
@@ -95,32 +137,27 @@ def _resampled(image: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
     return interpolate(flat, (size[0], flat.shape[-1]), mode="bilinear", antialias=True).reshape(size)
 
 
-def _head_box(grid: FloatArray) -> tuple[slice, slice, slice]:
-    """What is brighter than air, with a margin; air needs no network."""
-    bright = ndimage.uniform_filter(grid, (1, 5, 5)) > -0.75
-    spans = []
-    for axis in range(3):
-        hit = np.flatnonzero(bright.any(axis=tuple(a for a in range(3) if a != axis)))
-        first, last = (int(hit[0]), int(hit[-1])) if len(hit) else (0, grid.shape[axis] - 1)
-        spans.append(slice(max(0, first - 4), min(grid.shape[axis], last + 5)))
-    return spans[0], spans[1], spans[2]
+def _volume(grid: torch.Tensor, network: torch.nn.Module, device: str, tile: int) -> torch.Tensor:
+    """The network that reads volumes, a tile at a time, each with a halo that is cut off again."""
+    import torch  # noqa: PLC0415
+    from torch.nn.functional import pad  # noqa: PLC0415
+
+    padding = [p for n in reversed(grid.shape) for p in (HALO_VOXELS, HALO_VOXELS - n % -16)]
+    padded = pad(grid[None], padding, value=-1.0)[0]
+    out = torch.empty_like(grid)
+    for corner in np.ndindex(*(-(-n // tile) for n in grid.shape)):
+        first = [c * tile for c in corner]
+        size = [min(tile, n - f) for f, n in zip(first, grid.shape, strict=True)]
+        seen = tuple(slice(f, f + s - s % -16 + 2 * HALO_VOXELS) for f, s in zip(first, size, strict=True))
+        logit: Any = network(padded[seen][None, None].to(device))
+        inside = tuple(slice(HALO_VOXELS, HALO_VOXELS + s) for s in size)
+        where = tuple(slice(f, f + s) for f, s in zip(first, size, strict=True))
+        out[where] = torch.sigmoid(logit[0, 0].float()[inside]).cpu()
+    return out
 
 
-def _all_views(
-    grid: torch.Tensor, network: torch.nn.Module, step_mm: float, device: str, batch: int, *, one: bool
-) -> torch.Tensor:
-    """Mean probability over the planes a slice can be cut in, each also mirrored when it is the only one."""
-    axial = _read(grid, network, step_mm, device, batch)
-    if one:
-        return (axial + _read(grid.flip(2), network, step_mm, device, batch).flip(2)) / 2
-    # Rows of coronal and sagittal slices run from the head down, as in training.
-    coronal = _read(grid.permute(1, 0, 2).flip(1), network, step_mm, device, batch).flip(1).permute(1, 0, 2)
-    sagittal = _read(grid.permute(2, 0, 1).flip(1), network, step_mm, device, batch).flip(1).permute(1, 2, 0)
-    return (axial + coronal + sagittal) / 3
-
-
-def _read(grid: torch.Tensor, network: torch.nn.Module, step_mm: float, device: str, batch: int) -> torch.Tensor:
-    """The network on every slice of axis 0, a batch at a time."""
+def _slices(grid: torch.Tensor, network: torch.nn.Module, step_mm: float, device: str, batch: int) -> torch.Tensor:
+    """The network that reads slices, on every slice of axis 0, a batch at a time."""
     import torch  # noqa: PLC0415
     from torch.nn.functional import pad  # noqa: PLC0415
 

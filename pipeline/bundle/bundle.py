@@ -1,0 +1,143 @@
+"""A user's model, loaded: a contrast-enhanced T1 volume in, the probability of a lesion out, voxel by voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import highdicom as hd
+import numpy as np
+
+from pipeline.bundle.card import MANIFEST, Card, Input, Output, describe
+from pipeline.bundle.networks import load_network
+from pipeline.bundle.sliding import FloatArray, back_on, on_grid, over_tiles
+from pipeline.core.errors import PipelineFailed
+
+if TYPE_CHECKING:
+    import torch
+
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A user's model and what its owner says of it."""
+
+    card: Card
+    network: torch.nn.Module
+
+    def probability(self, t1c: hd.Volume, device: str = "cpu", tile_scale: float = 1.0) -> FloatArray:
+        """How likely each voxel is to belong to a lesion.
+
+        t1c:     (slices, rows, columns) float32, any orientation and spacing, LPS mm.
+        returns: the same shape, float32, 0…1.
+
+        Raises PipelineFailed when the model does not take what the manifest says, or answers with something else.
+        """
+        given, said = self.card.input, self.card.output
+        image = normalised(on_grid(t1c, given.orientation, given.spacing_mm), given)
+        whole = over_tiles(self._checked(), image[None], given.patch, given.overlap, device, tile_scale)
+        return np.clip(back_on(t1c, self._lesion(whole, said), given.orientation), 0, 1)
+
+    def _lesion(self, probability: FloatArray, said: Output) -> FloatArray:
+        """Channels of the answer -> one probability."""
+        chosen = probability[list(said.lesion)]
+        low, high = float(chosen.min()), float(chosen.max())
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            raise self._failed(
+                f"answers from {low:.3g} to {high:.3g}, which are no probabilities",
+                'set activation under [output] to "sigmoid" or "softmax"',
+            )
+        return chosen.sum(0) if said.activation == "softmax" else chosen.max(0)
+
+    def _checked(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The network with its activation, its answer looked at tile by tile."""
+
+        def call(tile: torch.Tensor) -> torch.Tensor:
+            answer = self._first(self._ask(tile), tile)
+            match self.card.output.activation:
+                case "sigmoid":
+                    return answer.float().sigmoid()
+                case "softmax":
+                    return answer.float().softmax(1)
+            return answer.float()
+
+        return call
+
+    def _ask(self, tile: torch.Tensor) -> Any:
+        import torch  # noqa: PLC0415
+
+        try:
+            return self.network(tile)
+        except RuntimeError as error:
+            # Memory that ran out and devices that failed are the caller's business.
+            if isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError) or "memory" in str(error).lower():
+                raise
+            shape = "x".join(map(str, tile.shape[2:]))
+            raise self._failed(
+                f"does not take {tile.shape[1]} channel(s) of {shape} voxels: {_last_line(error)}",
+                f"compare channels and patch under [input] of {MANIFEST} with the network",
+            ) from error
+
+    def _first(self, answer: Any, tile: torch.Tensor) -> torch.Tensor:
+        import torch  # noqa: PLC0415
+
+        expected = (len(tile), self.card.output.channels, *tile.shape[2:])
+        if not isinstance(answer, torch.Tensor):
+            raise self._failed(f"answers with a {type(answer).__name__}", "it must answer with one tensor in eval mode")
+        if tuple(answer.shape) != expected:
+            raise self._failed(
+                f"answers with the shape {tuple(answer.shape)}, not {expected}",
+                f"correct channels under [output] of {MANIFEST}; the answer must have the size of the patch",
+            )
+        if not bool(torch.isfinite(answer).all()):
+            raise self._failed(
+                "answers with values that are no finite numbers", "try it on this series where it was made"
+            )
+        return answer
+
+    def _failed(self, what: str, hint: str) -> PipelineFailed:
+        return PipelineFailed(f"the model {self.card.name!r} {what}", hint)
+
+
+def load_bundle(path: Path, device: str = "cpu") -> Bundle:
+    """The user's model in the folder `path`, its weights checked, on `device`; kept until its manifest changes.
+
+    Raises ConfigInvalid (the manifest, or a bundle that asks for code), WeightsCorrupt (missing or other bytes).
+    """
+    return _loaded(describe(path), device)
+
+
+@lru_cache(maxsize=2)
+def _loaded(card: Card, device: str) -> Bundle:
+    return Bundle(card, load_network(card, device))
+
+
+def normalised(image: FloatArray, wanted: Input) -> FloatArray:
+    """Signal of any scale -> what the network was trained on; see `Input.normalisation` in README.md."""
+    match wanted.normalisation:
+        case "zscore":
+            return _scaled(image, float(image.mean()), float(image.std()))
+        case "zscore-nonzero":
+            inside = image != 0
+            values = image[inside] if inside.any() else image
+            return np.where(inside, _scaled(image, float(values.mean()), float(values.std())), 0).astype(np.float32)
+        case "percentile":
+            low, high = (float(v) for v in np.percentile(image, wanted.percentiles))
+            return np.clip(_scaled(image, low, high - low), 0, 1)
+        case "minmax":
+            return _scaled(image, float(image.min()), float(np.ptp(image)))
+    return image
+
+
+def _scaled(image: FloatArray, zero: float, one: float) -> FloatArray:
+    return ((image - zero) / (one or 1.0)).astype(np.float32)
+
+
+def _last_line(error: Exception) -> str:
+    # TorchScript puts a trace of the model's own code before the reason.
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -1,0 +1,55 @@
+"""The pipelines that can be evaluated, as readers."""
+
+from __future__ import annotations
+
+import highdicom as hd
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contract import Declined, Runtime
+from pipeline.core.errors import NotFound
+from pipeline.evaluation.reading import Read, Subject
+from pipeline.recipes.srs import PIPELINE
+from pipeline.recipes.srs.candidates import enhancing
+from pipeline.recipes.srs.examine import Gathered, examine
+
+AROUND_MM = 6.0
+"""How far around a candidate the recipe looks for normal brain to call something brighter than it."""
+
+
+def shipped(pipeline: str, device: str = "cpu") -> Subject:
+    """The shipped weights of a pipeline. Raises NotFound for a name that has no reader."""
+    if pipeline != "srs":
+        raise NotFound(f"no pipeline {pipeline!r} to evaluate", "srs is the one that can be evaluated")
+    about = PIPELINE.algorithm
+    return Subject(about.name, about.version, lambda image: _srs(image, Runtime(device=device)))
+
+
+def _srs(image: hd.Volume, runtime: Runtime) -> Read:
+    found = examine(image, runtime)
+    if isinstance(found, Declined):
+        nothing = np.zeros(0)
+        return Read(np.zeros(image.spatial_shape, np.uint16), nothing, nothing, nothing > 0, None, found.reason, {})
+    return Read(
+        candidates=np.asarray(found.gathered.labels.array, np.uint16),
+        probability=np.array([c.peak for c in found.gathered.candidates], float),
+        score=np.array([v.score for v in found.verdicts], float),
+        kept=np.array([v.kept for v in found.verdicts], bool),
+        enhancing=_enhancing(image, found.gathered),
+        declined="",
+        seconds=found.laps,
+    )
+
+
+def _enhancing(image: hd.Volume, gathered: Gathered) -> npt.NDArray[np.bool_]:
+    """What enhances inside the candidates, each judged as the recipe does for its volume."""
+    out = np.zeros(image.spatial_shape, bool)
+    labels, brain, pixels = gathered.labels.array, gathered.anatomy.brain, np.asarray(image.array, np.float32)
+    for candidate in gathered.candidates:
+        box = tuple(
+            slice(max(0, s.start - int(np.ceil(AROUND_MM / mm))), s.stop + int(np.ceil(AROUND_MM / mm)))
+            for s, mm in zip(candidate.region.box, image.spacing, strict=True)
+        )
+        inside = labels[box] == candidate.region.number
+        out[box] |= enhancing(pixels[box], inside, brain[box] & (labels[box] == 0))
+    return out

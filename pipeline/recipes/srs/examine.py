@@ -1,0 +1,85 @@
+"""Models 1 and 2 on one volume, whatever file it came from: what the recipe, the training and the evaluation share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+
+from pipeline.bundle import load_bundle
+from pipeline.contract import Declined, Runtime
+from pipeline.core.clock import Stopwatch
+from pipeline.findings import Verdict
+from pipeline.radiomics.features import Table, measure
+from pipeline.recipes.srs.anatomy import Anatomy, anatomy_of
+from pipeline.recipes.srs.candidates import Candidate, find_candidates
+from pipeline.recipes.srs.params import PARAMS, RADIOMICS
+from pipeline.recipes.srs.segmentation import Networks, Reading, read_lesions
+from pipeline.recipes.srs.suitability import why_not, why_not_brain
+from pipeline.recipes.srs.weights import load_classifier, load_networks
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What model 1 found: labels 1…n (uint16, the grid of the volume), a candidate and a row of features for each."""
+
+    anatomy: Anatomy
+    reading: Reading
+    labels: hd.Volume
+    candidates: tuple[Candidate, ...]
+    features: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What both models say; verdicts[i] is on candidates[i]."""
+
+    gathered: Gathered
+    verdicts: tuple[Verdict, ...]
+    laps: Mapping[str, float] = field(default_factory=dict)
+
+
+def examine(t1c: hd.Volume, runtime: Runtime, bundle: str = "") -> Examined | Declined:
+    """Both models on a T1c volume: (slices, rows, columns) float32, LPS mm.
+
+    bundle: the folder of a user's own model, which then takes the place of model 1.
+    """
+    clock = Stopwatch()
+    gathered = gather(t1c, runtime, clock, bundle=bundle)
+    if isinstance(gathered, Declined):
+        return gathered
+    verdicts = load_classifier().verdicts(gathered.features)
+    clock.lap("judge")
+    return Examined(gathered, verdicts, clock.laps)
+
+
+def gather(
+    t1c: hd.Volume, runtime: Runtime, clock: Stopwatch, *, bundle: str = "", networks: Networks | None = None
+) -> Gathered | Declined:
+    """Model 1 and the features that model 2 judges by. `networks` are others than the shipped ones, in a training."""
+    if reason := why_not(t1c, PARAMS):
+        return Declined(reason)
+    anatomy = anatomy_of(t1c, runtime.device, runtime.threads)
+    if reason := why_not_brain(anatomy, t1c, PARAMS):
+        return Declined(reason)
+    assert anatomy is not None
+    clock.lap("anatomy")
+    reading = _read(t1c, anatomy, runtime, bundle, networks)
+    clock.lap("segment")
+    labels, candidates = find_candidates(t1c, anatomy.brain, reading, PARAMS)
+    clock.lap("outline")
+    features = measure(t1c, labels, RADIOMICS, reading.probability, anatomy.brain, anatomy.atlas_mm)
+    clock.lap("features")
+    return Gathered(anatomy, reading, labels, candidates, features)
+
+
+def _read(t1c: hd.Volume, anatomy: Anatomy, runtime: Runtime, bundle: str, networks: Networks | None) -> Reading:
+    if bundle:
+        found = load_bundle(Path(bundle), runtime.device).probability(t1c, runtime.device, runtime.tile_scale)
+        return Reading(np.asarray(found, np.float32), ())
+    ready = networks or load_networks(runtime.device)
+    return read_lesions(t1c, anatomy.brain, ready, PARAMS, runtime.device, runtime.tile_scale)

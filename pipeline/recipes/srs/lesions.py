@@ -1,0 +1,109 @@
+"""From judged candidates to lesions as a physician would list them: numbered by size, named by place, tracked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import highdicom as hd
+import numpy as np
+
+from pipeline.core.uid import derive_uid
+from pipeline.findings import Lesion, Verdict
+from pipeline.recipes.srs.candidates import Candidate
+from pipeline.recipes.srs.examine import Examined
+from pipeline.recipes.srs.params import PARAMS
+
+TRACKING_GRID_MM = 3.0
+"""Lesions are tracked by where they lie: a centroid in the same cell of this grid is the same lesion again."""
+
+_UNPLACED = "The head could not be placed in the atlas with confidence; lesions are named without their site."
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Lesions and rejected candidates, each numbered from 1 in its own label volume (None when there is none)."""
+
+    labels: hd.Volume | None
+    lesions: tuple[Lesion, ...]
+    rejected_labels: hd.Volume | None
+    rejected: tuple[Lesion, ...]
+    remarks: tuple[str, ...]
+
+
+def describe(examined: Examined, *, with_rejected_labels: bool) -> Described:
+    """Split the candidates by their verdicts, and say of each what is known."""
+    judged = list(zip(examined.gathered.candidates, examined.verdicts, strict=True))
+    kept = [(c, v) for c, v in judged if v.kept]
+    turned_down = [(c, v) for c, v in judged if not v.kept]
+    placed = examined.gathered.anatomy.fit >= PARAMS.min_fit
+    taken: set[str] = set()
+    return Described(
+        labels=_relabelled(examined, kept),
+        lesions=_lesions(examined, kept, "BM", taken, placed=placed),
+        rejected_labels=_relabelled(examined, turned_down) if with_rejected_labels else None,
+        rejected=_lesions(examined, turned_down, "FP", taken, placed=placed),
+        remarks=() if placed or not judged else (_UNPLACED,),
+    )
+
+
+Judged = Sequence[tuple[Candidate, Verdict]]
+
+
+def _relabelled(examined: Examined, judged: Judged) -> hd.Volume | None:
+    """The labels of these candidates alone, 1…n without a gap. Candidates come largest first, and stay so."""
+    if not judged:
+        return None
+    labels = examined.gathered.labels
+    table = np.zeros(len(examined.gathered.candidates) + 1, np.uint16)
+    for number, (candidate, _) in enumerate(judged, start=1):
+        table[candidate.region.number] = number
+    return labels.with_array(table[labels.array])
+
+
+def _lesions(examined: Examined, judged: Judged, prefix: str, taken: set[str], *, placed: bool) -> tuple[Lesion, ...]:
+    return tuple(
+        _lesion(examined, candidate, verdict, number, prefix, taken, placed=placed)
+        for number, (candidate, verdict) in enumerate(judged, start=1)
+    )
+
+
+def _lesion(
+    examined: Examined,
+    candidate: Candidate,
+    verdict: Verdict,
+    number: int,
+    prefix: str,
+    taken: set[str],
+    *,
+    placed: bool,
+) -> Lesion:
+    region, gathered = candidate.region, examined.gathered
+    site = gathered.anatomy.site(gathered.labels, region.number) if placed else None
+    name = f"{prefix}{number:02d}"
+    return Lesion(
+        number=number,
+        label=f"{name}_{site.name}" if site else name,
+        tracking_uid=_tracking_uid(gathered.labels, region.centroid_mm, taken),
+        centroid_mm=region.centroid_mm,
+        volume_mm3=region.volume_mm3,
+        long_axis_mm=region.long_axis_mm,
+        short_axis_mm=region.short_axis_mm,
+        max_diameter_3d_mm=region.max_diameter_3d_mm,
+        probability=verdict.score,
+        site=site,
+        distances_mm=gathered.anatomy.distances_mm(gathered.labels, region.number) if placed else {},
+        agreement=candidate.agreement if gathered.reading.repeats else None,
+        enhancing_volume_mm3=candidate.enhancing_volume_mm3,
+        verdict=verdict,
+    )
+
+
+def _tracking_uid(labels: hd.Volume, centroid_mm: tuple[float, float, float], taken: set[str]) -> str:
+    """The same for what lies in the same place of the same frame of reference, whichever model or option found it."""
+    cell = ",".join(str(int(np.floor(v / TRACKING_GRID_MM))) for v in centroid_mm)
+    name = cell
+    while name in taken:  # two small ones in one cell
+        name += "'"
+    taken.add(name)
+    return derive_uid(labels.frame_of_reference_uid or "", "brain metastasis", name)

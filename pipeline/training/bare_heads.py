@@ -1,0 +1,115 @@
+"""Heads without lesions, and what tissue each of their voxels is: lesions are drawn into them anew for every sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from pipeline.phantom.noise import FloatArray
+from pipeline.phantom.paint import Look
+from pipeline.phantom.phantom import axial_head, paint_head
+from pipeline.phantom.tissue import Tissue, TissueMap
+from pipeline.recipes.srs.network import normalise
+from pipeline.training.anatomies import label_map_anatomy, load_canonical
+from pipeline.training.volumes import GREY_PER_UNIT, ONE_MM
+
+
+@dataclass(frozen=True, slots=True)
+class BareHead:
+    """image: bytes (slices, rows, columns), 1 mm, as in `volumes.Head`; tissues: the same shape; group: the anatomy."""
+
+    image: npt.NDArray[np.uint8]
+    tissues: TissueMap
+    name: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """How many heads of each kind; anatomies are numbers of label maps. "held" ones come from the held-out anatomies."""
+
+    labelmap: int
+    procedural: int
+    real: int
+    held: int
+    training_anatomies: tuple[int, ...]
+    validation_anatomies: tuple[int, ...]
+    random_contrast: float
+    seed: int
+
+
+def prepare_bare(plan: HeadPlan, data: Path, folder: Path, done: Callable[[str], None]) -> None:
+    """Make the heads that the folder does not hold yet, some of each kind early on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {"labelmap": plan.labelmap, "procedural": plan.procedural, "real": plan.real, "held": plan.held}
+    wanted = [(n / count, kind, n) for kind, count in counts.items() for n in range(count)]
+    for _, kind, number in sorted(wanted):
+        name = f"{kind}-{number:04d}"
+        if not (folder / f"{name}.npz").exists():
+            image, tissues = _make(plan, data, kind, number)
+            stored = np.clip((normalise(image) + 1) * GREY_PER_UNIT, 0, 255).astype(np.uint8)
+            with (folder / f"{name}.part").open("wb") as file:
+                np.savez_compressed(file, image=stored, tissues=tissues, group=_group(plan, kind, number))
+            (folder / f"{name}.part").rename(folder / f"{name}.npz")
+        done(name)
+
+
+def load_bare(folder: Path, kinds: tuple[str, ...]) -> list[BareHead]:
+    """The heads of these kinds that are ready, in the order of their names."""
+    heads = []
+    for path in sorted(p for kind in kinds for p in folder.glob(f"{kind}-*.npz")):
+        with np.load(path, allow_pickle=False) as kept:
+            heads.append(BareHead(kept["image"], kept["tissues"], path.stem, str(kept["group"])))
+    return heads
+
+
+def _make(plan: HeadPlan, data: Path, kind: str, number: int) -> tuple[FloatArray, TissueMap]:
+    rng = np.random.default_rng((plan.seed, ("labelmap", "procedural", "real", "held").index(kind), number))
+    if kind == "real":
+        return _icbm(rng, data)
+    if kind == "procedural":
+        tissues = axial_head(rng, (170, 230, 190), ONE_MM)
+    else:
+        atlas = plan.validation_anatomies if kind == "held" else plan.training_anatomies
+        path = data / "brain" / "synthseg_labelmaps" / f"training_seg_{atlas[number % len(atlas)]:02d}.nii.gz"
+        tissues = label_map_anatomy(rng, path)
+    look = Look(
+        vessel_density=float(rng.uniform(0.5, 1.3)),
+        texture=float(rng.uniform(0.005, 0.06)),
+        random_contrast=bool(rng.random() < plan.random_contrast),
+    )
+    skull, noise = bool(rng.random() < 0.6), float(rng.uniform(0.003, 0.04))
+    return paint_head(rng, tissues, ONE_MM, [], skull=skull, look=look, noise=noise)[0], tissues
+
+
+def _group(plan: HeadPlan, kind: str, number: int) -> str:
+    """The anatomy behind a head: paintings of one label map are one person."""
+    if kind == "real":
+        return "icbm152"
+    if kind == "procedural":
+        return f"procedural-{number}"
+    atlas = plan.validation_anatomies if kind == "held" else plan.training_anatomies
+    return f"labelmap-{atlas[number % len(atlas)]:02d}"
+
+
+def _icbm(rng: np.random.Generator, data: Path) -> tuple[FloatArray, TissueMap]:
+    """The ICBM152 average: real texture of many heads, mirrored at random; grey and white matter are told apart."""
+    folder = data / "brain" / "icbm152_2009a"
+    image = load_canonical(folder / "mni_icbm152_t1_tal_nlin_sym_09a.nii.gz")[0]
+    grey, white = (load_canonical(folder / f"mni_icbm152_{p}_tal_nlin_sym_09a.nii.gz")[0] for p in ("gm", "wm"))
+    tissues = np.where(image > 0, np.uint8(Tissue.OTHER), np.uint8(Tissue.AIR))
+    brain = grey + white > 140
+    tissues[ndimage.binary_closing(brain, iterations=4)] = Tissue.CSF
+    tissues[brain] = np.where(white > grey, Tissue.WHITE, Tissue.CORTEX)[brain]
+    image = image / np.median(image[tissues == Tissue.WHITE])
+    if rng.random() < 0.5:
+        image = np.where(ndimage.binary_closing(brain, iterations=4), image, 0)
+    image += float(rng.uniform(0.005, 0.03)) * rng.standard_normal(image.shape, dtype=np.float32)
+    if rng.random() < 0.5:
+        image, tissues = image[:, :, ::-1], tissues[:, :, ::-1]
+    return np.ascontiguousarray(np.abs(image), np.float32), np.ascontiguousarray(tissues)

@@ -1,0 +1,1 @@
+"""Parts of the training of a false-positive step: candidates, SVM, baselines, figures, card."""
