@@ -88,7 +88,7 @@ class Lesion:
     volume_mm3:             voxels times voxel volume.
     long_axis_mm:           largest in-plane diameter on any slice; short_axis_mm the largest perpendicular to it there.
     max_diameter_3d_mm:     largest distance between any two of its voxels' corners.
-    probability:            0…1, that it is a lesion: calibrated where `verdict` is given, else the network's mean inside.
+    probability:            0…1, that it is a lesion: calibrated where `verdict` is given, else the network's mean.
     site:                   where it lies, None when the head could not be placed in the atlas.
     distances_mm:           from its surface to organs at risk, by name ("brainstem", "optic pathway", "left cochlea").
     agreement:              0…1, mean overlap (Dice) of its outline in repeated readings with that in the first; None if
@@ -127,7 +127,8 @@ class Findings:
     frames:    frames[i] is the image that slice i of `labels` lies on.
     remarks:   sentences for the reader of the results (what was left out, which fallback was used).
     timings_s: seconds per stage.
-    rejected:  candidates that the false-positive step turned down, numbered 1…m in `rejected_labels`; never lost.
+    rejected:  candidates that the false-positive step turned down, numbered 1…m; never lost.
+    rejected_labels: of the rejected; given only when a second segmentation of them is wanted.
     """
 
     drawn_on: str

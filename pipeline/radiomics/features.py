@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -39,6 +40,12 @@ class Table:
     numbers: tuple[int, ...]
     settings_sha256: str
     diagnostics: tuple[Mapping[str, str], ...] = field(default=())
+
+    def with_columns(self, columns: Mapping[str, Floats]) -> Table:
+        """The same candidates with more features, (candidates,) each; it then belongs to models trained with these."""
+        names = (*self.names, *columns)
+        digest = hashlib.sha256("\n".join((self.settings_sha256, *columns)).encode()).hexdigest()
+        return Table(names, np.column_stack([self.rows, *columns.values()]), self.numbers, digest, self.diagnostics)
 
     def column(self, name: str) -> Floats:
         """(candidates,) one feature. Raises ValueError for a name the table does not have."""

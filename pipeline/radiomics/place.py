@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import highdicom as hd
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from pipeline.radiomics.patch import Floats, Mask
 
@@ -30,7 +29,7 @@ class Surroundings:
 
     values:  (slices, rows, columns) float32, normalised.
     affine:  (4, 4) voxel index -> LPS mm.
-    surface: tree over the organ's surface voxels, mm; None when no organ was given.
+    surface: (n, 3) LPS mm of the organ's surface voxels; None when no organ was given.
     inside:  the organ.
     mirror:  (4, 4) LPS mm -> LPS mm of the same place on the other side; None when not asked for.
     atlas:   as given.
@@ -38,7 +37,7 @@ class Surroundings:
 
     values: np.ndarray
     affine: Floats
-    surface: cKDTree | None
+    surface: Floats | None
     inside: Mask | None
     mirror: Floats | None
     atlas: ToAtlas | None
@@ -49,11 +48,12 @@ def survey(
 ) -> Surroundings:
     """Look at the whole volume once. values: the image, normalised."""
     affine = np.asarray(image.affine, float)
-    tree = None
+    surface = None
     if inside is not None and inside.any():
-        tree = cKDTree(_to_mm(affine, np.argwhere(inside & ~_eroded(inside)).astype(float)))
+        # No tree: scipy's overflows the stack on some grids of thick slices, and candidates are few.
+        surface = _to_mm(affine, np.argwhere(inside & ~_eroded(inside)).astype(float))
     plane = _mirror(affine, values.shape, inside, atlas) if mirror else None
-    return Surroundings(values, affine, tree, inside, plane, atlas)
+    return Surroundings(values, affine, surface, inside, plane, atlas)
 
 
 def measure_place(where: Surroundings, voxels: Floats, brightness: float) -> dict[str, float]:
@@ -80,7 +80,7 @@ def measure_place(where: Surroundings, voxels: Floats, brightness: float) -> dic
 def _depth(where: Surroundings, centre: Floats) -> float:
     if where.surface is None or where.inside is None:
         return float("nan")
-    distance = float(where.surface.query(centre)[0][0])
+    distance = float(np.sqrt(((where.surface - centre) ** 2).sum(axis=1).min()))
     index = tuple(np.rint(_to_index(where.affine, centre)[0]).astype(int))
     return distance if where.inside[index] else -distance
 

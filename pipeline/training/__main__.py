@@ -1,4 +1,4 @@
-"""`python -m pipeline.training srs`: make the heads, train, measure, write weights and model card.
+"""`python -m pipeline.training srs`: make the heads, train the networks and model 2, write them beside the recipe.
 
 On several processors: `torchrun --nproc_per_node N -m pipeline.training srs`; each process then takes its own batches.
 """
@@ -9,19 +9,18 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.recipes.srs.weights import FOLDER
-from pipeline.training.config import Config, read_config
-from pipeline.training.evidence import measure
-from pipeline.training.export import export
-from pipeline.training.samples import Source
-from pipeline.training.slices import load_slices
-from pipeline.training.team import Team, team
-from pipeline.training.train import train
-from pipeline.training.volumes import Head, load, plan, prepare
+from pipeline.recipes.srs.weights import FOLDER, SLICES, VOLUME
+from pipeline.training.config import Plan, read_plan
+from pipeline.training.export import export_classifier, export_network
+from pipeline.training.false_positives import fit, write
+from pipeline.training.rejection.candidates import load_candidates
+from pipeline.training.stages import ALL, Workshop
+from pipeline.training.team import team
+
+STAGES = ("slices", "volume", "thick", "judge")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,56 +30,56 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, default=Path(__file__).parent / "srs.toml")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the training images")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where heads and checkpoints are kept")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="where weights and model card are written")
-    parser.add_argument("--steps", type=int, help="instead of the configuration's")
-    parser.add_argument("--no-ship", action="store_true", help="train, but measure and write nothing")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where the models are written")
+    parser.add_argument("--stage", choices=STAGES, action="append", help="only this one; may be given again")
+    parser.add_argument("--steps", type=int, help="instead of the configuration's, in every stage")
+    parser.add_argument("--no-ship", action="store_true", help="train, but write nothing beside the recipe")
     given = parser.parse_args(arguments)
-    config = read_config(given.config)
+    plan = read_plan(given.config)
     if given.steps is not None:
-        config = replace(config, steps=given.steps)
-    _run(config, given.data, given.runs / config.name, given.out, Console(), ship=not given.no_ship)
+        plan = _shortened(plan, given.steps)
+    _run(plan, given, Console())
 
 
-def _run(config: Config, data: Path, folder: Path, out: Path, console: Console, *, ship: bool) -> None:
-    with team(config.device) as together:
-        console.quiet = not together.is_first
-        checkpoint = _train(config, data, folder, console, together)
-    if together.is_first and ship:
-        torch.set_num_threads(max(2, config.threads))
-        console.print("measuring on the real scans that were kept out, and on phantoms")
-        digest = export(checkpoint, measure(checkpoint, data, console.print), out)
-        console.print(f"written: {out}, SHA-256 {digest}")
+def _shortened(plan: Plan, steps: int) -> Plan:
+    slices, volume, thick = (replace(c, steps=steps) for c in (plan.slices, plan.volume, plan.thick))
+    return replace(plan, slices=slices, volume=volume, thick=thick)
 
 
-def _train(config: Config, data: Path, folder: Path, console: Console, together: Team) -> Path:
+def _run(plan: Plan, given: argparse.Namespace, console: Console) -> None:
+    stages, folder = given.stage or STAGES, given.runs / plan.name
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        count = sum(len(heads) for heads in plan(config).values())
-        making = progress.add_task("making heads", total=count)
-        if together.is_first:
-            prepare(config, data, folder / "heads", lambda _: progress.advance(making))
-        together.wait()
-        learning = progress.add_task("training", total=config.steps)
+    with team(plan.slices.device) as together, Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        console.quiet = not together.is_first
+        learning = progress.add_task("training", total=plan.slices.steps)
 
         def tell(step: int, loss: float, figures: dict[str, float] | None) -> None:
             progress.update(learning, completed=step, description=f"training, loss {loss:.3f}")
             if figures:
-                progress.console.print(f"step {step}: loss {loss:.3f}, validation {figures}")
+                console.print(f"step {step}: loss {loss:.3f}, validation {figures}")
 
-        sources = _source(config, data, folder), _held_out(config, data, folder)
-        return train(config, *sources, folder, tell, together)
-
-
-def _source(config: Config, data: Path, folder: Path) -> Source:
-    heads: dict[str, list[Head]] = {}
-    for head in load(folder / "heads", "train"):
-        heads.setdefault(head.name.split("-")[1], []).append(head)
-    return Source(heads, load_slices(data, held_out=False), config)
+        workshop = Workshop(plan, given.data, folder, together, tell, console.print)
+        for stage in stages:
+            console.print(f"stage {stage}")
+            _stage(stage, workshop, None if given.no_ship or not together.is_first else given.out)
 
 
-def _held_out(config: Config, data: Path, folder: Path) -> Source:
-    heads = {"labelmap": load(folder / "heads", "validation")}
-    return Source(heads, load_slices(data, held_out=True), replace(config, share_real=0.0, share_procedural=0.0))
+def _stage(stage: str, workshop: Workshop, out: Path | None) -> None:
+    if stage == "slices":
+        workshop.slices()
+    elif stage == "volume":
+        checkpoint = workshop.volume()
+        if out is not None:
+            export_network(VOLUME, checkpoint, out)
+    elif stage == "thick":
+        checkpoints = workshop.thick()
+        if out is not None:
+            export_network(SLICES, checkpoints[ALL], out)
+    elif workshop.together.is_first:
+        fitted = fit(load_candidates(workshop.candidates()))
+        write(fitted, workshop.folder / "judge")
+        if out is not None:
+            export_classifier(fitted.classifier.to_json(), out)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class BareHead:
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """How many heads of each kind; anatomies are numbers of label maps. "held" ones come from the held-out anatomies."""
+    """How many heads of each kind; anatomies are numbers of label maps. "held": from the held-out ones."""
 
     labelmap: int
     procedural: int

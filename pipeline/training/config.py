@@ -1,13 +1,16 @@
-"""What a training run is told."""
+"""What a training is told: one table of srs.toml for each stage, and [common] for what they share."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.core.errors import ConfigInvalid
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,8 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Config(Schedule):
-    """One training run of the network that reads slices."""
+    """Training of the network that reads slices."""
 
-    name: str
     batch: int
     crop: int
     labelmap_heads: int
@@ -47,14 +49,73 @@ class Config(Schedule):
     thick: float
 
 
-def read_config(path: Path) -> Config:
-    """The configuration in a TOML file. Raises ConfigInvalid, naming what is missing or unknown."""
+@dataclass(frozen=True, slots=True)
+class VolumeConfig(Schedule):
+    """Training of the network that reads volumes."""
+
+    cubes: int
+    side: int
+    labelmap_heads: int
+    procedural_heads: int
+    real_heads: int
+    validation_heads: int
+    training_anatomies: tuple[int, ...]
+    validation_anatomies: tuple[int, ...]
+    random_contrast: float
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeConfig:
+    """What model 2 is trained on: heads of both groups of anatomies, and the real thick scans by their folds."""
+
+    seed: int
+    labelmap_heads: int
+    procedural_heads: int
+    real_heads: int
+    validation_heads: int
+    training_anatomies: tuple[int, ...]
+    validation_anatomies: tuple[int, ...]
+    random_contrast: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All stages. thick: how the slice network goes on with real thick slices; folds: patients left out, by fold."""
+
+    name: str
+    slices: Config
+    volume: VolumeConfig
+    thick: Config
+    folds: tuple[tuple[str, ...], ...]
+    judge: JudgeConfig
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a TOML file. Raises ConfigInvalid, naming what is missing or unknown."""
     given = tomllib.loads(path.read_text())
-    wanted = {f.name for f in fields(Config)}
-    wrong = [f"missing: {n}" for n in sorted(wanted - given.keys())] + [
-        f"unknown: {n}" for n in sorted(given.keys() - wanted)
-    ]
+    common = given.get("common", {})
+    thick = dict(given.get("thick", {}))
+    folds = tuple(tuple(fold) for fold in thick.pop("folds", ()))
+    slices = _table(path, "slices", {**common, **given.get("slices", {})}, Config)
+    if unknown := sorted(thick.keys() - {f.name for f in fields(Config)}):
+        raise ConfigInvalid(f"{path.name}: [thick] unknown: {', '.join(unknown)}", _HINT)
+    return Plan(
+        name=given.get("name", "srs"),
+        slices=slices,
+        volume=_table(path, "volume", {**common, **given.get("volume", {})}, VolumeConfig),
+        thick=replace(slices, **thick),
+        folds=folds,
+        judge=_table(path, "judge", given.get("judge", {}), JudgeConfig),
+    )
+
+
+_HINT = "pipeline/training/srs.toml has every key"
+
+
+def _table(path: Path, name: str, given: Mapping[str, Any], kind: type[C]) -> C:
+    wanted = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    wrong = [f"missing: {n}" for n in sorted(wanted - given.keys())]
+    wrong += [f"unknown: {n}" for n in sorted(given.keys() - wanted)]
     if wrong:
-        raise ConfigInvalid(f"{path.name}: {'; '.join(wrong)}", "pipeline/training/srs.toml has every key")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    return Config(**values)
+        raise ConfigInvalid(f"{path.name}: [{name}] {'; '.join(wrong)}", _HINT)
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})

@@ -27,6 +27,10 @@ SHARED = 0.1
 """A candidate is a lesion when this share of it, or of a true lesion, is common to both."""
 
 
+SLICES_MM = (1.0, 1.0, 1.0, 3.0, 5.0)
+"""Slice thicknesses that synthetic heads are taken through in turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """image: float32, LPS mm; truth: labels 1…n on the same grid, 0 background; group: patient or anatomy."""
@@ -38,7 +42,11 @@ class Scan:
 
 
 def harvest(
-    scans: Iterable[Scan], networks: Callable[[Scan], Networks], folder: Path, runtime: Runtime, say: Callable[[str], None]
+    scans: Iterable[Scan],
+    networks: Callable[[Scan], Networks],
+    folder: Path,
+    runtime: Runtime,
+    say: Callable[[str], None],
 ) -> None:
     """Keep the candidates of every scan in `folder`, one file a scan; a scan that is there already is left out."""
     for scan in scans:
@@ -51,7 +59,9 @@ def harvest(
             continue
         right, diameter_mm = match(found, scan)
         save_candidates(path, found.features, right, diameter_mm, scan.group, scan.name)
-        say(f"{scan.name}: {int(right.sum())} of {len(right)} candidates are lesions, {int(scan.truth.max())} are there")
+        say(
+            f"{scan.name}: {int(right.sum())} of {len(right)} candidates are lesions, {int(scan.truth.max())} are there"
+        )
 
 
 def match(found: Gathered, scan: Scan) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
@@ -82,7 +92,9 @@ def drawn_scans(heads: Iterable[BareHead], seed: int, slices_mm: tuple[float, ..
         labels, _ = draw_lesions(rng, image, is_any(head.tissues, PARENCHYMA), within, ONE_MM, sizes, recipe)
         image = ndimage.gaussian_filter(image, rng.uniform(0.3, 0.6))
         image = np.abs(image + 0.02 * rng.standard_normal(image.shape, dtype=np.float32))
-        yield _cut_to(Scan(head.name, head.group, hd.Volume(image, _HPL, "PATIENT"), labels), slices_mm[index % len(slices_mm)])
+        yield _cut_to(
+            Scan(head.name, head.group, hd.Volume(image, _HPL, "PATIENT"), labels), slices_mm[index % len(slices_mm)]
+        )
 
 
 _HPL = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])

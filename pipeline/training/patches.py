@@ -71,9 +71,7 @@ def _focus(rng: np.random.Generator, head: BareHead) -> npt.NDArray[np.intp]:
 
 def _cut(head: BareHead, centre: npt.NDArray[np.intp], side: int) -> tuple[FloatArray, npt.NDArray[np.uint8]]:
     """Signal from 0 (air) and tissues of a cube around `centre`, shifted so that it holds as much head as it can."""
-    corner = [
-        int(np.clip(c - side // 2, 0, max(0, n - side))) for c, n in zip(centre, head.tissues.shape, strict=True)
-    ]
+    corner = [int(np.clip(c - side // 2, 0, max(0, n - side))) for c, n in zip(centre, head.tissues.shape, strict=True)]
     box = tuple(slice(c, c + side) for c in corner)
     image = np.zeros((side, side, side), np.float32)
     tissues = np.zeros((side, side, side), np.uint8)

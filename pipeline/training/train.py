@@ -64,9 +64,6 @@ def fresh(config: Schedule) -> State:
     return State(build, config)
 
 
-_State = fresh
-
-
 def loss_of(logit: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Dice over the whole batch (slices without a lesion have no Dice of their own) plus weighted cross-entropy."""
     p = logit.sigmoid()

@@ -42,7 +42,7 @@ def test_the_entry_point_trains_under_torchrun(tmp_path: Path):
     runs, data = tmp_path / "runs", tmp_path / "data" / "brain" / "cheng2d_t1c"
     data.mkdir(parents=True)
     (data / "labels.csv").write_text("id,tumour_type\n")
-    heads = runs / "srs" / "heads"
+    heads = runs / "srs" / "slices" / "heads"
     heads.mkdir(parents=True)
     for name in ("train-labelmap-0000", "validation-held-0000"):
         np.save(heads / f"{name}.image.npy", np.full((40, 48, 48), 60, np.uint8))
@@ -53,11 +53,11 @@ def test_the_entry_point_trains_under_torchrun(tmp_path: Path):
     for key, value in {**small, "validate_every": 100, "checkpoint_every": 1, "device": '"cpu"'}.items():
         text = re.sub(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
     (tmp_path / "small.toml").write_text(text)
-    command = ["pipeline.training", "srs", "--config", str(tmp_path / "small.toml"), "--no-ship"]
+    command = ["pipeline.training", "srs", "--config", str(tmp_path / "small.toml"), "--no-ship", "--stage", "slices"]
     command += ["--data", str(tmp_path / "data"), "--runs", str(runs)]
     torchrun(*command, "--steps", "2")
-    assert kept(runs / "srs")["step"] == 2
-    assert [json.loads(r)["step"] for r in (runs / "srs" / "metrics.jsonl").read_text().splitlines()] == [2]
+    assert kept(runs / "srs" / "slices")["step"] == 2
+    assert [json.loads(r)["step"] for r in (runs / "srs" / "slices" / "metrics.jsonl").read_text().splitlines()] == [2]
 
 
 def _by_hand(steps: tuple[int, ...]) -> dict[str, torch.Tensor]:

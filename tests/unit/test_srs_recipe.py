@@ -16,7 +16,7 @@ from pipeline.recipes.srs import PIPELINE
 from pipeline.recipes.srs.params import PARAMS
 from pipeline.recipes.srs.recipe import check_options
 from pipeline.recipes.srs.suitability import why_not
-from pipeline.recipes.srs.weights import FOLDER, SLICES, load_network
+from pipeline.recipes.srs.weights import FOLDER, SLICES, load_networks
 from pipeline.weights import checked_bytes, model
 from tests.support.heads import ball_study
 
@@ -82,7 +82,7 @@ def test_weights_that_were_changed_are_refused(tmp_path: Path):
     (tmp_path / name).write_bytes(content)
     (tmp_path / "weights.toml").write_text((FOLDER / "weights.toml").read_text())
     with pytest.raises(WeightsCorrupt, match="SHA-256"):
-        load_network("cpu", tmp_path)
+        load_networks("cpu", tmp_path)
 
 
 def test_missing_weights_are_refused(tmp_path: Path):
@@ -100,7 +100,7 @@ def test_the_shipped_weights_are_the_bytes_the_card_names_and_are_small():
 
 
 def test_a_network_is_loaded_once_per_process():
-    assert load_network("cpu") is load_network("cpu")
+    assert load_networks("cpu") is load_networks("cpu")
 
 
 def test_the_recipe_leaves_the_choice_of_device_to_its_runtime():

@@ -14,8 +14,9 @@ from pipeline.contract import Inputs, Runtime
 from pipeline.findings import Findings
 from pipeline.phantom import Phantom
 from pipeline.recipes.srs import PIPELINE
+from pipeline.recipes.srs.candidates import outline
 from pipeline.recipes.srs.params import PARAMS
-from pipeline.recipes.srs.segmentation import lesion_mask, lesion_probability
+from pipeline.recipes.srs.segmentation import Networks, Reading, read_lesions
 from tests.support.heads import THICK, phantom_study
 
 THICK_FALSE_POSITIVES = 12
@@ -23,10 +24,16 @@ THICK_FALSE_POSITIVES = 12
 
 
 class Brightness(torch.nn.Module):
-    """Instead of the network: how bright the middle channel is. What comes out must lie where it was."""
+    """Instead of a network: how bright the middle channel is. What comes out must lie where it was."""
 
     def forward(self, channels: torch.Tensor) -> torch.Tensor:
-        return (channels[:, 2:3] - 1.5) * 20
+        middle = channels.shape[1] // 2
+        return (channels[:, middle : middle + 1] - 1.5) * 20
+
+
+def read(made: hd.Volume, tile_scale: float = 1.0) -> Reading:
+    everywhere = np.ones(made.spatial_shape, bool)
+    return read_lesions(made, everywhere, Networks(Brightness(), Brightness()), PARAMS, "cpu", tile_scale)
 
 
 def spot(affine: np.ndarray, shape: tuple[int, int, int], at: tuple[int, int, int]) -> hd.Volume:
@@ -44,7 +51,7 @@ FLIPPED = np.array([[0, 0, -1, 0], [0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1.0]]
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 1.3, 1.3), (2.0, 0.8, 0.8), (5.0, 0.9, 0.9)])
 def test_the_answer_lies_where_the_lesion_is_in_every_orientation_and_spacing(affine, spacing):
     made = spot(affine @ np.diag([*spacing, 1.0]), (34, 60, 52), (12, 41, 17))
-    probability = lesion_probability(made, Brightness(), PARAMS, "cpu")
+    probability = read(made).probability
     assert probability.shape == made.spatial_shape
     centre = ndimage.center_of_mass(probability > 0.5)
     assert np.abs(np.array(centre) - (12, 41, 17)).max() <= 0.6
@@ -52,7 +59,7 @@ def test_the_answer_lies_where_the_lesion_is_in_every_orientation_and_spacing(af
 
 def test_fewer_slices_at_once_give_the_same_answer():
     made = spot(AXIAL, (34, 60, 52), (12, 41, 17))
-    whole, tiles = (lesion_probability(made, Brightness(), PARAMS, "cpu", scale) for scale in (1.0, 0.25))
+    whole, tiles = (read(made, scale).probability for scale in (1.0, 0.25))
     assert np.allclose(whole, tiles, atol=1e-5)
 
 
@@ -62,8 +69,8 @@ def test_the_core_of_a_ring_belongs_to_the_lesion_and_specks_and_doubts_do_not()
     probability = np.zeros((5, 40, 40), np.float32)
     probability[1:4, (radius < 9) & (radius > 6)] = 0.95
     probability[0, 2, 2] = 0.99  # one voxel
-    probability[1:4, 30:36, 30:36] = PARAMS.certain - 0.05  # nowhere certain
-    mask = lesion_mask(probability, 1.0, PARAMS)
+    probability[1:4, 30:36, 30:36] = PARAMS.candidate - 0.05  # nowhere likely enough
+    mask = outline(probability, np.ones(probability.shape, bool), (1.0, 1.0, 1.0), PARAMS)
     assert mask[2, 20, 20]
     assert np.array_equal(mask[2], radius < 9)
     assert not mask[0].any()

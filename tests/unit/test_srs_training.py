@@ -7,19 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from pipeline.core.errors import ConfigInvalid
 from pipeline.evaluation.srs_cases import Case, score
 from pipeline.phantom import t1c_phantom
-from pipeline.recipes.srs.network import normalise
-from pipeline.recipes.srs.weights import SLICES, load_network
-from pipeline.training.config import Config, read_config
-from pipeline.training.export import Evidence, export
+from pipeline.recipes.srs.network import normalise, without_aliases
+from pipeline.recipes.srs.weights import SLICES
+from pipeline.training.config import Config, read_plan
+from pipeline.training.export import Evidence, export_network, write_card
 from pipeline.training.samples import SPECK_PX, Source, _weights
 from pipeline.training.train import train
 from pipeline.training.volumes import GREY_PER_UNIT, Head
-from pipeline.weights import data, manifest, model
+from pipeline.weights import checked_bytes, data, model
 
 SHIPPED = Path(__file__).parents[2] / "pipeline" / "training" / "srs.toml"
 
@@ -27,7 +28,7 @@ SHIPPED = Path(__file__).parents[2] / "pipeline" / "training" / "srs.toml"
 @pytest.fixture(scope="module")
 def config() -> Config:
     small = {"steps": 3, "batch": 2, "crop": 32, "validate_every": 100, "checkpoint_every": 1, "warmup_steps": 1}
-    return replace(read_config(SHIPPED), threads=1, share_slices=0.0, **small)
+    return replace(read_plan(SHIPPED).slices, threads=1, share_slices=0.0, **small)
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +40,18 @@ def source(config: Config) -> Source:
 
 
 def test_the_shipped_configuration_is_complete_and_keeps_validation_anatomies_apart():
-    config = read_config(SHIPPED)
-    assert not set(config.training_anatomies) & set(config.validation_anatomies)
+    plan = read_plan(SHIPPED)
+    for config in (plan.slices, plan.volume, plan.thick):
+        assert not set(config.training_anatomies) & set(config.validation_anatomies)
+    assert plan.thick.batch == plan.slices.batch
+    assert len({patient for fold in plan.folds for patient in fold}) == sum(len(fold) for fold in plan.folds)
 
 
 def test_a_wrong_configuration_names_every_missing_and_unknown_key(tmp_path: Path):
     wrong = SHIPPED.read_text().replace("batch =", "bach =")
     (tmp_path / "wrong.toml").write_text(wrong)
     with pytest.raises(ConfigInvalid, match=r"missing: batch; unknown: bach"):
-        read_config(tmp_path / "wrong.toml")
+        read_plan(tmp_path / "wrong.toml")
 
 
 def test_a_batch_depends_on_its_number_alone(source: Source):
@@ -107,26 +111,22 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(source: Source, confi
     assert all(torch.allclose(before[k].float(), after[k].float(), atol=1e-6) for k in before)
 
 
-def test_what_is_exported_is_what_was_trained_and_the_recipe_loads_it(source: Source, config: Config, tmp_path: Path):
+def test_what_is_exported_is_what_was_trained(source: Source, config: Config, tmp_path: Path):
     checkpoint = train(replace(config, steps=1), source, source, tmp_path, lambda *_: None)
-    digest = export(checkpoint, Evidence("T0, a test", "| table |"), tmp_path)
+    digest = export_network(SLICES, checkpoint, tmp_path)
     assert model(tmp_path, SLICES).sha256 == digest
-    assert manifest(tmp_path)["evidence_tier"] == "T0, a test"
     assert set(model(tmp_path, SLICES).data) == {d.name for d in data(tmp_path)}
-    assert digest in (tmp_path / "README.md").read_text()
-    network = load_network("cpu", tmp_path)
+    shipped = safetensors.torch.load(checked_bytes(tmp_path, SLICES))
     kept = torch.load(checkpoint, weights_only=True)["averaged"]
-    assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
+    assert shipped.keys() == without_aliases(kept).keys()
+    assert all(torch.equal(value, kept[name]) for name, value in shipped.items())
 
 
-def test_a_second_export_replaces_the_generated_part_and_leaves_the_rest(
-    source: Source, config: Config, tmp_path: Path
-):
-    checkpoint = train(replace(config, steps=1), source, source, tmp_path, lambda *_: None)
-    export(checkpoint, Evidence("T0", "first table"), tmp_path)
+def test_a_card_is_written_anew_between_its_marks_and_left_alone_around_them(tmp_path: Path):
     card = tmp_path / "README.md"
+    write_card(card, "one model", Evidence("T0", "first table"))
     card.write_text("# Mine\n" + card.read_text() + "\nmore of mine\n")
-    export(checkpoint, Evidence("T0", "second table"), tmp_path)
+    write_card(card, "one model", Evidence("T0", "second table"))
     text = card.read_text()
     assert text.startswith("# Mine\n")
     assert text.endswith("more of mine\n")

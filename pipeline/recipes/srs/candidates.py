@@ -15,6 +15,7 @@ from pipeline.recipes.srs.segmentation import Reading
 
 FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Box = tuple[slice, slice, slice]
 
 _TOUCHING = np.ones((3, 3, 3), bool)
 
@@ -24,14 +25,19 @@ class Candidate:
     """One region that may be a lesion.
 
     peak, mean:           network probability, highest and mean inside.
-    agreement:            0…1, mean Dice of its outline with the same threshold in every single reading.
+    slices_peak:          highest probability inside, in the mean of the readings slice by slice; NaN without any;
+    volume_peak:          in the mean of the readings as a volume.
+    agreement:            0…1, mean Dice of its outline with the same threshold in every single reading; None if it
+                          was read once.
     enhancing_volume_mm3: of what in it is brighter than the brain around.
     """
 
     region: RegionMeasure
     peak: float
     mean: float
-    agreement: float
+    slices_peak: float
+    volume_peak: float
+    agreement: float | None
     enhancing_volume_mm3: float
 
 
@@ -51,7 +57,7 @@ def outline(probability: FloatArray, near: Mask, spacing_mm: tuple[float, ...], 
     A hole in a slice of a lesion is its necrotic core, and part of a gross tumour volume.
     """
     mask = probability >= params.likely
-    labels, n = ndimage.label(mask, _TOUCHING)
+    labels, _ = ndimage.label(mask, _TOUCHING)
     kept = np.zeros(mask.shape, bool)
     smallest = max(params.min_voxels, params.min_volume_mm3 / float(np.prod(spacing_mm)))
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
@@ -98,16 +104,26 @@ def _candidate(
     inside = labels.array[box] == region.number
     probability = reading.probability[box][inside]
     level = params.outline_share * float(probability.max())
-    overlaps = [_dice(inside, _connected(single[box] >= level, inside)) for single in reading.repeats]
+    overlaps = [
+        _dice(inside, _connected(single[box] >= level, inside)) for single in (*reading.by_volume, *reading.by_slices)
+    ]
     around = brain[box] & (labels.array[box] == 0)
     bright = enhancing(image[box], inside, around)
     return Candidate(
         region=region,
         peak=float(probability.max()),
         mean=float(probability.mean()),
-        agreement=float(np.mean(overlaps)) if overlaps else 1.0,
+        slices_peak=_peak(reading.by_slices, box, inside),
+        volume_peak=_peak(reading.by_volume, box, inside),
+        agreement=float(np.mean(overlaps)) if overlaps else None,
         enhancing_volume_mm3=float(bright.sum() * np.prod(labels.spacing)),
     )
+
+
+def _peak(readings: tuple[npt.NDArray[np.float16], ...], box: Box, inside: Mask) -> float:
+    if not readings:
+        return float("nan")
+    return float(np.mean([single[box][inside] for single in readings], axis=0, dtype=np.float32).max())
 
 
 def _connected(found: Mask, inside: Mask) -> Mask:
@@ -121,7 +137,7 @@ def _dice(a: Mask, b: Mask) -> float:
     return float(2 * (a & b).sum() / max(int(a.sum() + b.sum()), 1))
 
 
-def _wider(box: tuple[slice, slice, slice], shape: tuple[int, ...], by: list[int]) -> tuple[slice, slice, slice]:
+def _wider(box: Box, shape: tuple[int, ...], by: list[int]) -> Box:
     first, second, third = (
         slice(max(0, s.start - k), min(n, s.stop + k)) for s, n, k in zip(box, shape, by, strict=True)
     )

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import highdicom as hd
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.bundle import load_bundle
+from pipeline.bundle import describe, load_bundle
 from pipeline.contract import Declined, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.findings import Verdict
 from pipeline.radiomics.features import Table, measure
 from pipeline.recipes.srs.anatomy import Anatomy, anatomy_of
 from pipeline.recipes.srs.candidates import Candidate, find_candidates
-from pipeline.recipes.srs.params import PARAMS, RADIOMICS
+from pipeline.recipes.srs.params import PARAMS, RADIOMICS, Params
 from pipeline.recipes.srs.segmentation import Networks, Reading, read_lesions
 from pipeline.recipes.srs.suitability import why_not, why_not_brain
 from pipeline.recipes.srs.weights import load_classifier, load_networks
@@ -70,16 +70,33 @@ def gather(
     clock.lap("anatomy")
     reading = _read(t1c, anatomy, runtime, bundle, networks)
     clock.lap("segment")
-    labels, candidates = find_candidates(t1c, anatomy.brain, reading, PARAMS)
+    labels, candidates = find_candidates(t1c, anatomy.brain, reading, _params(bundle))
     clock.lap("outline")
     features = measure(t1c, labels, RADIOMICS, reading.probability, anatomy.brain, anatomy.atlas_mm)
     clock.lap("features")
-    return Gathered(anatomy, reading, labels, candidates, features)
+    return Gathered(anatomy, reading, labels, candidates, features.with_columns(_said_by_readings(candidates)))
+
+
+def _said_by_readings(candidates: tuple[Candidate, ...]) -> dict[str, npt.NDArray[np.float64]]:
+    """What the single readings of model 1 say of each candidate, as features."""
+    return {
+        "agreement": np.array([np.nan if c.agreement is None else c.agreement for c in candidates], float),
+        "volume_peak": np.array([c.volume_peak for c in candidates], float),
+        "slices_peak": np.array([c.slices_peak for c in candidates], float),
+    }
+
+
+def _params(bundle: str) -> Params:
+    """A user's model brings its own threshold, and its outline is that threshold."""
+    if not bundle:
+        return PARAMS
+    level = describe(Path(bundle)).output.threshold
+    return replace(PARAMS, likely=level, candidate=level, outline_share=0.0)
 
 
 def _read(t1c: hd.Volume, anatomy: Anatomy, runtime: Runtime, bundle: str, networks: Networks | None) -> Reading:
     if bundle:
         found = load_bundle(Path(bundle), runtime.device).probability(t1c, runtime.device, runtime.tile_scale)
-        return Reading(np.asarray(found, np.float32), ())
+        return Reading(np.asarray(found, np.float32))
     ready = networks or load_networks(runtime.device)
     return read_lesions(t1c, anatomy.brain, ready, PARAMS, runtime.device, runtime.tile_scale)

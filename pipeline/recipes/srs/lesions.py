@@ -12,12 +12,11 @@ from pipeline.core.uid import derive_uid
 from pipeline.findings import Lesion, Verdict
 from pipeline.recipes.srs.candidates import Candidate
 from pipeline.recipes.srs.examine import Examined
-from pipeline.recipes.srs.params import PARAMS
 
 TRACKING_GRID_MM = 3.0
 """Lesions are tracked by where they lie: a centroid in the same cell of this grid is the same lesion again."""
 
-_UNPLACED = "The head could not be placed in the atlas with confidence; lesions are named without their site."
+_UNPLACED = "The head could not be placed in the atlas with confidence; lesions are named without a site."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,14 @@ def describe(examined: Examined, *, with_rejected_labels: bool) -> Described:
     judged = list(zip(examined.gathered.candidates, examined.verdicts, strict=True))
     kept = [(c, v) for c, v in judged if v.kept]
     turned_down = [(c, v) for c, v in judged if not v.kept]
-    placed = examined.gathered.anatomy.fit >= PARAMS.min_fit
     taken: set[str] = set()
+    lesions = _lesions(examined, kept, "BM", taken)
     return Described(
         labels=_relabelled(examined, kept),
-        lesions=_lesions(examined, kept, "BM", taken, placed=placed),
+        lesions=lesions,
         rejected_labels=_relabelled(examined, turned_down) if with_rejected_labels else None,
-        rejected=_lesions(examined, turned_down, "FP", taken, placed=placed),
-        remarks=() if placed or not judged else (_UNPLACED,),
+        rejected=_lesions(examined, turned_down, "FP", taken),
+        remarks=(_UNPLACED,) if any(lesion.site is None for lesion in lesions) else (),
     )
 
 
@@ -61,9 +60,9 @@ def _relabelled(examined: Examined, judged: Judged) -> hd.Volume | None:
     return labels.with_array(table[labels.array])
 
 
-def _lesions(examined: Examined, judged: Judged, prefix: str, taken: set[str], *, placed: bool) -> tuple[Lesion, ...]:
+def _lesions(examined: Examined, judged: Judged, prefix: str, taken: set[str]) -> tuple[Lesion, ...]:
     return tuple(
-        _lesion(examined, candidate, verdict, number, prefix, taken, placed=placed)
+        _lesion(examined, candidate, verdict, number, prefix, taken)
         for number, (candidate, verdict) in enumerate(judged, start=1)
     )
 
@@ -75,11 +74,9 @@ def _lesion(
     number: int,
     prefix: str,
     taken: set[str],
-    *,
-    placed: bool,
 ) -> Lesion:
     region, gathered = candidate.region, examined.gathered
-    site = gathered.anatomy.site(gathered.labels, region.number) if placed else None
+    site = gathered.anatomy.site(gathered.labels, region.number)
     name = f"{prefix}{number:02d}"
     return Lesion(
         number=number,
@@ -92,8 +89,8 @@ def _lesion(
         max_diameter_3d_mm=region.max_diameter_3d_mm,
         probability=verdict.score,
         site=site,
-        distances_mm=gathered.anatomy.distances_mm(gathered.labels, region.number) if placed else {},
-        agreement=candidate.agreement if gathered.reading.repeats else None,
+        distances_mm=gathered.anatomy.distances_mm(gathered.labels, region.number),
+        agreement=candidate.agreement,
         enhancing_volume_mm3=candidate.enhancing_volume_mm3,
         verdict=verdict,
     )

@@ -19,7 +19,6 @@ class Params:
     min_voxels:       smaller components are noise (BraTS-METS drops them as well).
     min_volume_mm3:   the smallest candidate.
     beyond_brain_mm:  a candidate touches the brain mask grown by this.
-    min_fit:          how well the head must lie in the atlas for a lesion to be given a site.
     min_slices:       fewest slices of a series that can be read.
     max_slice_mm:     largest distance between slices.
     min_cover_mm:     shortest stack of slices that still holds a brain to speak of.
@@ -28,13 +27,12 @@ class Params:
     """
 
     likely: float = 0.25
-    candidate: float = 0.4
+    candidate: float = 0.65
     outline_share: float = 0.5
     volume_share: float = 0.65
     min_voxels: int = 3
     min_volume_mm3: float = 8.0
     beyond_brain_mm: float = 2.0
-    min_fit: float = 0.8
     min_slices: int = 8
     max_slice_mm: float = 8.0
     min_cover_mm: float = 60.0

@@ -46,11 +46,13 @@ class Reading:
     """What model 1 says, on the grid of the series: (slices, rows, columns).
 
     probability: float32 0…1.
-    repeats:     single readings (planes, mirrored) that `probability` is the mean of; float16, the same grid.
+    by_slices:   single readings slice by slice (planes, mirrored), by_volume: as a volume, of all of which
+                 `probability` is the mean; float16, the same grid.
     """
 
     probability: FloatArray
-    repeats: tuple[npt.NDArray[np.float16], ...]
+    by_slices: tuple[npt.NDArray[np.float16], ...] = ()
+    by_volume: tuple[npt.NDArray[np.float16], ...] = ()
 
 
 def read_lesions(
@@ -72,37 +74,40 @@ def read_lesions(
     head = t1c.with_array(normalise(np.asarray(t1c.array, np.float32)))[box]
     own = head.get_closest_patient_orientation()
     turned = head.to_patient_orientation(VIEWS[own[0].value] if thick else "HPL")
-    repeats, mean = [], np.zeros(t1c.spatial_shape, np.float32)
+    repeats: dict[str, list[npt.NDArray[np.float16]]] = {"slices": [], "volume": []}
+    mean = np.zeros(t1c.spatial_shape, np.float32)
     with torch.inference_mode():
         grid = _resampled(torch.from_numpy(np.ascontiguousarray(turned.array)), _sizes(turned, every_axis=not thick))
-        for share, found in _readings(grid, networks, params, device, tile_scale, turned.spacing[0] if thick else None):
+        for by, share, found in _readings(
+            grid, networks, params, device, tile_scale, turned.spacing[0] if thick else None
+        ):
             back = turned.with_array(_resampled(found, turned.spatial_shape).numpy()).to_patient_orientation(own)
             single = np.zeros(t1c.spatial_shape, np.float16)
             single[box] = back.array
             mean[box] += share * back.array
-            repeats.append(single)
-    return Reading(mean, tuple(repeats))
+            repeats[by].append(single)
+    return Reading(mean, tuple(repeats["slices"]), tuple(repeats["volume"]))
 
 
 def _readings(
     grid: torch.Tensor, networks: Networks, params: Params, device: str, tile_scale: float, slice_mm: float | None
-) -> Iterator[tuple[float, torch.Tensor]]:
-    """Share in the mean, and probability, of each reading; slice_mm is None for a grid of 1 mm."""
+) -> Iterator[tuple[str, float, torch.Tensor]]:
+    """By what, share in the mean, and probability, of each reading; slice_mm is None for a grid of 1 mm."""
     batch = max(1, int(BATCH * tile_scale))
     if slice_mm is not None:
-        yield 0.5, _slices(grid, networks.slices, slice_mm, device, batch)
-        yield 0.5, _slices(grid.flip(2), networks.slices, slice_mm, device, batch).flip(2)
+        yield "slices", 0.5, _slices(grid, networks.slices, slice_mm, device, batch)
+        yield "slices", 0.5, _slices(grid.flip(2), networks.slices, slice_mm, device, batch).flip(2)
         return
     tile = max(32, int(TILE_VOXELS * tile_scale) // 16 * 16)
     whole, plane = params.volume_share / 2, (1 - params.volume_share) / 3
-    yield whole, _volume(grid, networks.volume, device, tile)
-    yield whole, _volume(grid.flip(2), networks.volume, device, tile).flip(2)
-    yield plane, _slices(grid, networks.slices, PIXEL_MM, device, batch)
+    yield "volume", whole, _volume(grid, networks.volume, device, tile)
+    yield "volume", whole, _volume(grid.flip(2), networks.volume, device, tile).flip(2)
+    yield "slices", plane, _slices(grid, networks.slices, PIXEL_MM, device, batch)
     # Rows of coronal and sagittal slices run from the head down, as in training.
     coronal = _slices(grid.permute(1, 0, 2).flip(1), networks.slices, PIXEL_MM, device, batch)
-    yield plane, coronal.flip(1).permute(1, 0, 2)
+    yield "slices", plane, coronal.flip(1).permute(1, 0, 2)
     sagittal = _slices(grid.permute(2, 0, 1).flip(1), networks.slices, PIXEL_MM, device, batch)
-    yield plane, sagittal.flip(1).permute(1, 2, 0)
+    yield "slices", plane, sagittal.flip(1).permute(1, 2, 0)
 
 
 def _brain_box(brain: Mask, spacing_mm: tuple[float, ...]) -> tuple[slice, slice, slice]:

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from pipeline.core.errors import WeightsCorrupt
 from pipeline.recipes.srs.anatomy.network import Structure
+from pipeline.weights import checked_bytes
 
 FOLDER = Path(__file__).parent
 ATLAS_FILE = "atlas.npz"
@@ -98,19 +99,16 @@ class Atlas:
         return np.asarray((indices * STEP_MM + self.first_mm)[:, ::-1], np.float64)
 
 
-def _bytes(name: str) -> bytes:
-    """The bytes of one of the package's files."""
-    try:
-        return (FOLDER / name).read_bytes()
-    except OSError as error:
-        raise WeightsCorrupt(f"the file {name} cannot be read: {error}") from error
+def shipped(model: str) -> bytes:
+    """A file of this package, as the recipe's weights.toml names it. Raises WeightsCorrupt."""
+    return checked_bytes(FOLDER.parent, model)
 
 
 @lru_cache(maxsize=1)
 def load_atlas() -> Atlas:
     """The atlas that ships; kept for the life of the process. Raises WeightsCorrupt when its file is not sound."""
     try:
-        with np.load(io.BytesIO(_bytes(ATLAS_FILE)), allow_pickle=False) as stored:
+        with np.load(io.BytesIO(shipped("atlas")), allow_pickle=False) as stored:
             return Atlas(**{f.name: stored[f.name] for f in fields(Atlas)})
     except (ValueError, KeyError, OSError) as error:
         raise WeightsCorrupt(f"the atlas {ATLAS_FILE} cannot be read: {error}") from error

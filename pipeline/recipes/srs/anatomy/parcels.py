@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pipeline.core.errors import WeightsCorrupt
-from pipeline.recipes.srs.anatomy.atlas import NETWORK_FILE, _bytes
+from pipeline.recipes.srs.anatomy.atlas import shipped
 from pipeline.recipes.srs.anatomy.network import ALIAS, DIVISOR, GRID_MM, Structure, build, normalise
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load_network(device: str) -> torch.nn.Module:
     from safetensors.torch import load  # noqa: PLC0415  (only a process that computes pays for torch)
 
     network = build()
-    content = {k: v.float() for k, v in load(_bytes(NETWORK_FILE)).items()}
+    content = {k: v.float() for k, v in load(shipped("structures")).items()}
     if content.keys() != {name for name in network.state_dict() if not name.startswith(ALIAS)}:
         raise WeightsCorrupt("the weights of the anatomy are not of the network that the recipe builds")
     network.load_state_dict(content, strict=False)

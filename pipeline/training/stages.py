@@ -1,0 +1,168 @@
+"""The stages of the training of `srs`, each of which goes on where it was stopped and leaves its files in a folder.
+
+slices/  the network that reads slices          volume/  the network that reads volumes
+thick/   slices, gone on with real thick scans: all/ ships, fold0/… measure tier T2
+judge/   candidates of model 1 with known truth, and model 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from pipeline.contract import Runtime
+from pipeline.evaluation.cases.nifti import btp_entries
+from pipeline.recipes.srs.network import build, build_volume
+from pipeline.recipes.srs.segmentation import Networks
+from pipeline.training import loop
+from pipeline.training.bare_heads import BareHead, HeadPlan, load_bare, prepare_bare
+from pipeline.training.config import Config, JudgeConfig, Plan, VolumeConfig
+from pipeline.training.harvest import SLICES_MM, Scan, drawn_scans, harvest
+from pipeline.training.loop import Tell
+from pipeline.training.patches import PatchSource
+from pipeline.training.samples import Source
+from pipeline.training.slices import RealSlice, load_slices, load_thick_slices
+from pipeline.training.team import Team
+from pipeline.training.train import Segmenting
+from pipeline.training.volumes import Head, load, prepare
+
+Say = Callable[[str], None]
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where a training takes its images from and keeps its files; whom it trains with, whom it tells."""
+
+    plan: Plan
+    data: Path
+    folder: Path
+    together: Team
+    tell: Tell
+    say: Say
+
+    def slices(self) -> Path:
+        """Stage 1; returns its checkpoint."""
+        folder = self._first_only("slices", lambda at: prepare(self.plan.slices, self.data, at / "heads", self.say))
+        return loop.train(self._slice_task(self.plan.slices, []), self.plan.slices, folder, self.tell, self.together)
+
+    def volume(self) -> Path:
+        """Stage 2; returns its checkpoint."""
+        config = self.plan.volume
+        folder = self._first_only(
+            "volume", lambda at: prepare_bare(_head_plan(config), self.data, at / "heads", self.say)
+        )
+        sources = (
+            PatchSource(load_bare(folder / "heads", kinds), config.side, config.cubes, config.seed)
+            for kinds in (("labelmap", "procedural", "real"), ("held",))
+        )
+        return loop.train(Segmenting(build_volume, *sources), config, folder, self.tell, self.together)
+
+    def thick(self) -> dict[str, Path]:
+        """Stage 3: checkpoints by "all" and by patient."""
+        found = {ALL: self._thick(ALL, ())}
+        for number, patients in enumerate(self.plan.folds):
+            checkpoint = self._thick(f"fold{number}", patients)
+            found |= dict.fromkeys(patients, checkpoint)
+        return found
+
+    def candidates(self) -> Path:
+        """Stage 4: the folder of candidates, from scans of known truth."""
+        folder = self._first_only(
+            "judge", lambda at: prepare_bare(_head_plan(self.plan.judge), self.data, at / "heads", self.say)
+        )
+        volume = _network(build_volume, self.folder / "volume" / "checkpoint.pt")
+        slices = {name: _network(build, path) for name, path in self.thick().items()}
+        networks = {name: Networks(network, volume) for name, network in slices.items()}
+
+        def of(scan: Scan) -> Networks:
+            return networks.get(scan.group.removeprefix(BTP), networks[ALL])
+
+        harvest(self._scans(folder), of, folder / "candidates", Runtime(), self.say)
+        return folder / "candidates"
+
+    def _scans(self, folder: Path) -> Iterator[Scan]:
+        kinds = {kind: load_bare(folder / "heads", (kind,)) for kind in ("held", "labelmap", "procedural", "real")}
+        # Both groups of anatomies in turn, so that each meets every slice thickness.
+        pairs = zip(kinds["held"], kinds["labelmap"][::2], kinds["labelmap"][1::2], strict=False)
+        heads: list[BareHead] = [head for group in pairs for head in group] + kinds["procedural"] + kinds["real"]
+        yield from drawn_scans(heads, self.plan.judge.seed, SLICES_MM)
+        yield from thick_scans(self.data)
+
+    def _thick(self, name: str, without: tuple[str, ...]) -> Path:
+        folder, config = self.folder / "thick" / name, self.plan.thick
+
+        def begin(at: Path) -> None:
+            if not (at / "checkpoint.pt").exists():
+                base = torch.load(self.folder / "slices" / "checkpoint.pt", weights_only=True)["averaged"]
+                state = loop.State(build, config)
+                state.network.load_state_dict(base)
+                state.averaged.load_state_dict(base)
+                state.save(at / "checkpoint.pt")
+
+        self._first_only(f"thick/{name}", begin)
+        task = self._slice_task(config, load_thick_slices(self.data, without))
+        return loop.train(task, config, folder, self.tell, self.together)
+
+    def _slice_task(self, config: Config, thick: list[RealSlice]) -> Segmenting:
+        heads: dict[str, list[Head]] = {}
+        kept = self.folder / "slices" / "heads"
+        for head in load(kept, "train"):
+            heads.setdefault(head.name.split("-")[1], []).append(head)
+        real = balanced(load_slices(self.data, held_out=False), thick)
+        held = {"labelmap": load(kept, "validation")}
+        apart = replace(config, share_real=0.0, share_procedural=0.0)
+        validation = Source(held, load_slices(self.data, held_out=True), apart)
+        return Segmenting(build, Source(heads, real, config), validation)
+
+    def _first_only(self, name: str, make: Callable[[Path], None]) -> Path:
+        """The folder of a stage; what it needs is made by one process while the others wait."""
+        folder = self.folder / name
+        if self.together.is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            make(folder)
+        self.together.wait()
+        return folder
+
+
+BTP = "btp-"
+
+
+def thick_scans(data: Path) -> Iterator[Scan]:
+    """The real thick scans with their expert masks, grouped by patient."""
+    for entry in btp_entries(data):
+        case = entry.load()
+        labels = ndimage.label(case.truth > 0, np.ones((3, 3, 3)))[0].astype(np.uint16)
+        yield Scan(f"{BTP}{case.name}", f"{BTP}{case.group}", case.image, labels)
+
+
+def balanced(flat: list[RealSlice], thick: list[RealSlice]) -> list[RealSlice]:
+    """Both sets, thick slices repeated until they are about as many as the others, half of these with tumour."""
+    tumour = [s for s in thick if s.mask.any()]
+    again = [s for group in (tumour, thick) if group for s in group * max(1, round(len(flat) / (2 * len(group))))]
+    return flat + again
+
+
+def _head_plan(config: VolumeConfig | JudgeConfig) -> HeadPlan:
+    return HeadPlan(
+        labelmap=config.labelmap_heads,
+        procedural=config.procedural_heads,
+        real=config.real_heads,
+        held=config.validation_heads,
+        training_anatomies=config.training_anatomies,
+        validation_anatomies=config.validation_anatomies,
+        random_contrast=config.random_contrast,
+        seed=config.seed,
+    )
+
+
+def _network(make: Callable[[], torch.nn.Module], checkpoint: Path) -> torch.nn.Module:
+    network = make()
+    network.load_state_dict(torch.load(checkpoint, weights_only=True)["averaged"])
+    return network.eval()
