@@ -42,8 +42,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _shortened(plan: Plan, steps: int) -> Plan:
-    slices, volume, thick = (replace(c, steps=steps) for c in (plan.slices, plan.volume, plan.thick))
-    return replace(plan, slices=slices, volume=volume, thick=thick)
+    return replace(
+        plan,
+        slices=replace(plan.slices, steps=steps),
+        volume=replace(plan.volume, steps=steps),
+        thick=replace(plan.thick, steps=steps),
+    )
 
 
 def _run(plan: Plan, given: argparse.Namespace, console: Console) -> None:
