@@ -153,7 +153,7 @@ def test_lesions_lie_inside_the_volume_and_have_its_measures(ran: Ran):
 def test_labels_and_tracking_uids_are_unique_and_fit_a_planning_system(ran: Ran):
     lesions = ran.findings.lesions
     assert len({lesion.tracking_uid for lesion in lesions}) == len({lesion.label for lesion in lesions}) == len(lesions)
-    assert all(0 < len(lesion.label) <= 16 for lesion in lesions)
+    assert all(0 < len(lesion.label) <= 64 and 0 < len(lesion.short_label) <= 16 for lesion in lesions)
 
 
 def test_everything_that_crosses_an_executor_pickles(ran: Ran):

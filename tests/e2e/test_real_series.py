@@ -28,7 +28,10 @@ DCENTVFY = "/usr/bin/dcentvfy"
 
 
 def volumes_of(seg: bytes, rtstruct: bytes, sr: bytes) -> list[tuple[str, float, float, float]]:
-    """(label, volume in mm3 in SEG, in RTSTRUCT, in SR) of each lesion, each read from its own file alone."""
+    """("BM01", volume in mm3 in SEG, in RTSTRUCT, in SR) of each lesion, each read from its own file alone.
+
+    What follows the number is the site, which planning systems get in fewer letters.
+    """
     by_seg = _seg_volumes(hd.seg.segread(BytesIO(seg)))
     by_rtstruct = _rtstruct_volumes(dcmread(BytesIO(rtstruct)))
     by_sr = _sr_volumes(dcmread(BytesIO(sr)))
@@ -44,11 +47,11 @@ def _seg_volumes(seg: hd.seg.Segmentation) -> dict[str, float]:
     for item, frame in zip(seg.PerFrameFunctionalGroupsSequence, np.atleast_3d(seg.pixel_array), strict=True):
         number = int(item.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
         counts[number] = counts.get(number, 0) + int(frame.sum())
-    return {str(s.TrackingID): voxel * counts[int(s.SegmentNumber)] for s in seg.SegmentSequence}
+    return {str(s.TrackingID).partition("_")[0]: voxel * counts[int(s.SegmentNumber)] for s in seg.SegmentSequence}
 
 
 def _rtstruct_volumes(rtss: Dataset) -> dict[str, float]:
-    names = {int(r.ROINumber): str(r.ROIName) for r in rtss.StructureSetROISequence}
+    names = {int(r.ROINumber): str(r.ROIName).partition("_")[0] for r in rtss.StructureSetROISequence}
     return {
         names[int(roi.ReferencedROINumber)]: SPACING_MM[2] * sum(_area(c) for c in roi.ContourSequence)
         for roi in rtss.ROIContourSequence
@@ -72,7 +75,9 @@ def _sr_volumes(sr: Dataset) -> dict[str, float]:
         if "112039" in items and "118565006" in items:
             volume = items["118565006"].MeasuredValueSequence[0]
             assert volume.MeasurementUnitsCodeSequence[0].CodeValue == "mm3"
-            found[str(items["112039"].TextValue)] = float(volume.NumericValue)
+            name = str(items["112039"].TextValue).partition("_")[0]
+            if name.startswith("BM"):  # "FP01" and the like are candidates that were turned down
+                found[name] = float(volume.NumericValue)
         for item in node.get("ContentSequence", []):
             walk(item)
 
