@@ -46,7 +46,7 @@ def test_every_shipped_model_is_listed_with_its_origin_without_a_configuration(
         assert row["licence"]
         assert row["evidence_tier"]
         assert all(d["origin"] for d in row["data"])
-    assert "segmentation.safetensors" in ask("list").stdout
+    assert "volume.safetensors" in ask("list").stdout
 
 
 def test_a_users_model_is_listed_with_what_its_owner_says(config: Path):

@@ -62,7 +62,7 @@ def test_a_batch_depends_on_its_number_alone(source: Source):
 
 
 def test_batches_are_normalised_and_show_lesions(source: Source):
-    batches = [source.batch(i) for i in range(12)]
+    batches = [source.batch(i) for i in range(30)]
     assert all(float(b.image.min()) >= -1 and float(b.image.max()) <= 4 for b in batches)
     assert sum(float(b.mask.sum()) for b in batches) > 100
     assert {float(v) for b in batches for v in b.mask.unique()} <= {0.0, 1.0}
