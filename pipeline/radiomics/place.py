@@ -50,7 +50,7 @@ def survey(
     affine = np.asarray(image.affine, float)
     surface = None
     if inside is not None and inside.any():
-        # No tree: scipy's overflows the stack on some grids of thick slices, and candidates are few.
+        # No tree: scipy's cKDTree crashed on thick-slice brains (why is not known), and candidates are few.
         surface = _to_mm(affine, np.argwhere(inside & ~_eroded(inside)).astype(float))
     plane = _mirror(affine, values.shape, inside, atlas) if mirror else None
     return Surroundings(values, affine, surface, inside, plane, atlas)

@@ -9,7 +9,8 @@ from pipeline.radiomics.params import RadiomicsParams
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Chosen on held-out synthetic heads and by cross-validation; never on the cases of tier T1.
+    """Chosen on a few held-out synthetic heads, and not blindly: `candidate` was set after the number of candidates at
+    several values had been seen on the lesion-free scan and one inserted draw that tier T1 uses as well.
 
     likely:           voxels of this probability form components.
     candidate:        a component is a candidate when it holds a voxel of this probability: the operating point of
