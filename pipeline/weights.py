@@ -7,7 +7,7 @@
 
     [[model]]
     name = "slices"                      what the recipe calls it
-    file = "segmentation.safetensors"    beside weights.toml
+    file = "slices.safetensors"          beside weights.toml
     sha256 = "…"
     licence = "Apache-2.0"
     what = "…"                           one line

@@ -14,11 +14,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.recipes.srs.weights import FOLDER, SLICES, VOLUME
 from pipeline.training.config import Plan, read_plan
-from pipeline.training.export import export_classifier, export_network
+from pipeline.training.export import Evidence, export_classifier, export_network, models_table, write_card
 from pipeline.training.false_positives import fit, write
 from pipeline.training.rejection.candidates import load_candidates
+from pipeline.training.rejection.card import markdown
 from pipeline.training.stages import ALL, Workshop
 from pipeline.training.team import team
+from pipeline.weights import manifest
 
 STAGES = ("slices", "volume", "thick", "judge")
 
@@ -84,6 +86,10 @@ def _stage(stage: str, workshop: Workshop, out: Path | None) -> None:
         write(fitted, workshop.folder / "judge")
         if out is not None:
             export_classifier(fitted.classifier.to_json(), out)
+            evidence = Evidence(
+                manifest(out)["evidence_tier"], markdown(fitted.figures).replace("## ", "### ", 1).strip()
+            )
+            write_card(out / "README.md", models_table(out), evidence)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,24 +30,36 @@ class BareHead:
     group: str
 
 
-@dataclass(frozen=True, slots=True)
-class HeadPlan:
-    """How many heads of each kind; anatomies are numbers of label maps. "held": from the held-out ones."""
+class HeadPlan(Protocol):
+    """How many heads of each kind, from which label maps: a table of srs.toml. "held" heads are for validation."""
 
-    labelmap: int
-    procedural: int
-    real: int
-    held: int
-    training_anatomies: tuple[int, ...]
-    validation_anatomies: tuple[int, ...]
-    random_contrast: float
-    seed: int
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def labelmap_heads(self) -> int: ...  # noqa: D102
+    @property
+    def procedural_heads(self) -> int: ...  # noqa: D102
+    @property
+    def real_heads(self) -> int: ...  # noqa: D102
+    @property
+    def validation_heads(self) -> int: ...  # noqa: D102
+    @property
+    def training_anatomies(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def validation_anatomies(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def random_contrast(self) -> float: ...  # noqa: D102
 
 
 def prepare_bare(plan: HeadPlan, data: Path, folder: Path, done: Callable[[str], None]) -> None:
     """Make the heads that the folder does not hold yet, some of each kind early on."""
     folder.mkdir(parents=True, exist_ok=True)
-    counts = {"labelmap": plan.labelmap, "procedural": plan.procedural, "real": plan.real, "held": plan.held}
+    counts = {
+        "labelmap": plan.labelmap_heads,
+        "procedural": plan.procedural_heads,
+        "real": plan.real_heads,
+        "held": plan.validation_heads,
+    }
     wanted = [(n / count, kind, n) for kind, count in counts.items() for n in range(count)]
     for _, kind, number in sorted(wanted):
         name = f"{kind}-{number:04d}"

@@ -20,8 +20,8 @@ from pipeline.evaluation.cases.nifti import btp_entries
 from pipeline.recipes.srs.network import build, build_volume
 from pipeline.recipes.srs.segmentation import Networks
 from pipeline.training import loop
-from pipeline.training.bare_heads import BareHead, HeadPlan, load_bare, prepare_bare
-from pipeline.training.config import Config, JudgeConfig, Plan, VolumeConfig
+from pipeline.training.bare_heads import BareHead, load_bare, prepare_bare
+from pipeline.training.config import Config, Plan
 from pipeline.training.harvest import SLICES_MM, Scan, drawn_scans, harvest
 from pipeline.training.loop import Tell
 from pipeline.training.patches import PatchSource
@@ -55,9 +55,7 @@ class Workshop:
     def volume(self) -> Path:
         """Stage 2; returns its checkpoint."""
         config = self.plan.volume
-        folder = self._first_only(
-            "volume", lambda at: prepare_bare(_head_plan(config), self.data, at / "heads", self.say)
-        )
+        folder = self._first_only("volume", lambda at: prepare_bare(config, self.data, at / "heads", self.say))
         sources = (
             PatchSource(load_bare(folder / "heads", kinds), config.side, config.cubes, config.seed)
             for kinds in (("labelmap", "procedural", "real"), ("held",))
@@ -74,9 +72,7 @@ class Workshop:
 
     def candidates(self) -> Path:
         """Stage 4: the folder of candidates, from scans of known truth."""
-        folder = self._first_only(
-            "judge", lambda at: prepare_bare(_head_plan(self.plan.judge), self.data, at / "heads", self.say)
-        )
+        folder = self._first_only("judge", lambda at: prepare_bare(self.plan.judge, self.data, at / "heads", self.say))
         volume = _network(build_volume, self.folder / "volume" / "checkpoint.pt")
         slices = {name: _network(build, path) for name, path in self.thick().items()}
         networks = {name: Networks(network, volume) for name, network in slices.items()}
@@ -147,19 +143,6 @@ def balanced(flat: list[RealSlice], thick: list[RealSlice]) -> list[RealSlice]:
     tumour = [s for s in thick if s.mask.any()]
     again = [s for group in (tumour, thick) if group for s in group * max(1, round(len(flat) / (2 * len(group))))]
     return flat + again
-
-
-def _head_plan(config: VolumeConfig | JudgeConfig) -> HeadPlan:
-    return HeadPlan(
-        labelmap=config.labelmap_heads,
-        procedural=config.procedural_heads,
-        real=config.real_heads,
-        held=config.validation_heads,
-        training_anatomies=config.training_anatomies,
-        validation_anatomies=config.validation_anatomies,
-        random_contrast=config.random_contrast,
-        seed=config.seed,
-    )
 
 
 def _network(make: Callable[[], torch.nn.Module], checkpoint: Path) -> torch.nn.Module:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from pipeline.recipes.srs.network import build
 from pipeline.training import loop
 from pipeline.training.config import Schedule
-from pipeline.training.loop import State, Tell
+from pipeline.training.loop import Tell
 from pipeline.training.samples import Batch
 from pipeline.training.team import Team
 
@@ -57,11 +57,6 @@ def train(
 ) -> Path:
     """Train the network that reads slices; see `loop.train`."""
     return loop.train(Segmenting(build, training, validation), config, folder, tell, together)
-
-
-def fresh(config: Schedule) -> State:
-    """The network that reads slices before its first step: to be filled with other weights, and saved to go on from."""
-    return State(build, config)
 
 
 def loss_of(logit: torch.Tensor, batch: Batch) -> torch.Tensor:

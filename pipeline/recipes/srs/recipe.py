@@ -71,10 +71,12 @@ class Srs:
 
     def algorithm_with(self, options: Mapping[str, Any]) -> Algorithm:
         """With the option `bundle` the user's model, as its manifest has it. Raises ConfigInvalid."""
-        from pipeline.bundle import describe  # noqa: PLC0415
-
         bundle = check_options(options)["bundle"]
-        return describe(Path(bundle)).algorithm(self.algorithm) if bundle else self.algorithm
+        if not bundle:
+            return self.algorithm
+        from pipeline.bundle import describe  # noqa: PLC0415  (`select` stays cheap for whoever has no bundle)
+
+        return describe(Path(bundle)).algorithm(self.algorithm)
 
     def select(self, study: Study, options: Mapping[str, Any]) -> Inputs | Declined:
         """The contrast-enhanced T1 series to read, from headers alone. Raises ConfigInvalid for unknown options."""
@@ -109,7 +111,13 @@ class Srs:
             labels=found.labels,
             frames=t1c.frames,
             lesions=found.lesions,
-            remarks=(*t1c.remarks, *_series_remarks(inputs), *found.remarks, *runtime.remarks),
+            remarks=(
+                *t1c.remarks,
+                *_series_remarks(inputs),
+                *_bundle_remarks(options),
+                *found.remarks,
+                *runtime.remarks,
+            ),
             timings_s={"read": clock.laps["read"], **examined.laps},
             rejected=found.rejected,
             rejected_labels=found.rejected_labels,
@@ -135,6 +143,12 @@ def _series_remarks(inputs: Inputs) -> tuple[str, ...]:
             f"Read on a T1 series {known} ({about.contrast.why}); the model was made for contrast-enhanced T1."
         )
     return tuple(remarks)
+
+
+def _bundle_remarks(options: Mapping[str, Any]) -> tuple[str, ...]:
+    if not options["bundle"]:
+        return ()
+    return ("Candidates of this model were judged by a false-positive step that was trained on those of another.",)
 
 
 PIPELINE = Srs()
