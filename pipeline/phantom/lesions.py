@@ -25,12 +25,15 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What lesions look like: `contrast` is enhancement over the tissue around, in units of white matter."""
+    """What lesions look like: `contrast` is enhancement over the tissue around, in units of white matter; `grain` is
+    the standard deviation from voxel to voxel, as a share of a lesion's signal.
+    """
 
     contrast: tuple[float, float] = (0.3, 1.5)
     rim_fraction: float = 0.35
     rough: float = 0.18
     halo_fraction: float = 0.5
+    grain: float = 0.08
 
 
 def draw_lesions(
@@ -105,7 +108,7 @@ def _compose(
         width = float(rng.uniform(1.5, 5))
         image *= 1 - float(rng.uniform(0.1, 0.3)) * np.exp(-((np.maximum(rho - 1, 0) * radius_mm / width) ** 2))
     bright = around + float(rng.uniform(*recipe.contrast))
-    uneven = 1 + 0.08 * rng.standard_normal(image.shape, dtype=np.float32)
+    uneven = 1 + recipe.grain * rng.standard_normal(image.shape, dtype=np.float32)
     inside = bright * uneven
     kind = "solid"
     if radius_mm > 3 and rng.random() < recipe.rim_fraction:

@@ -22,7 +22,7 @@ from pipeline.training.stages import ALL, Workshop
 from pipeline.training.team import team
 from pipeline.weights import manifest
 
-STAGES = ("slices", "volume", "thick", "judge")
+STAGES = ("slices", "volume", "hard", "scan", "thick", "judge")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,6 +48,8 @@ def _shortened(plan: Plan, steps: int) -> Plan:
         plan,
         slices=replace(plan.slices, steps=steps),
         volume=replace(plan.volume, steps=steps),
+        hard=replace(plan.hard, steps=steps),
+        scan=replace(plan.scan, steps=steps),
         thick=replace(plan.thick, steps=steps),
     )
 
@@ -74,7 +76,11 @@ def _stage(stage: str, workshop: Workshop, out: Path | None) -> None:
     if stage == "slices":
         workshop.slices()
     elif stage == "volume":
-        checkpoint = workshop.volume()
+        workshop.volume()
+    elif stage == "hard":
+        workshop.hard()
+    elif stage == "scan":
+        checkpoint = workshop.scan()
         if out is not None:
             export_network(VOLUME, checkpoint, out)
     elif stage == "thick":

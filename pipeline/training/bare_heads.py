@@ -81,6 +81,20 @@ def load_bare(folder: Path, kinds: tuple[str, ...]) -> list[BareHead]:
     return heads
 
 
+def scan_without_lesions(data: Path) -> BareHead:
+    """The real contrast-enhanced scan t1c_no_lesion, 1 mm: vessels as they are. Its brain is all that is not bright."""
+    image, spacing_mm = load_canonical(data / "brain" / "t1c_no_lesion" / "MR_Gd.nii.gz")
+    image = np.asarray(ndimage.zoom(image, spacing_mm, order=1), np.float32)
+    head = ndimage.binary_closing(image > 0, iterations=2)
+    unit = float(np.median(image[head]))
+    deep = ndimage.binary_erosion(head, iterations=3)
+    plain = ndimage.uniform_filter(((image > 0.7 * unit) & (image < 1.25 * unit)).astype(np.float32), 3) > 0.99
+    tissues = np.where(head, np.uint8(Tissue.CSF), np.uint8(Tissue.AIR))
+    tissues[deep & plain] = Tissue.WHITE
+    stored = np.clip((normalise(image) + 1) * GREY_PER_UNIT, 0, 255).astype(np.uint8)
+    return BareHead(stored, tissues, "scan-t1c_no_lesion", "t1c_no_lesion")
+
+
 def _make(plan: HeadPlan, data: Path, kind: str, number: int) -> tuple[FloatArray, TissueMap]:
     rng = np.random.default_rng((plan.seed, ("labelmap", "procedural", "real", "held").index(kind), number))
     if kind == "real":

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pipeline.core.errors import ConfigInvalid
 
 C = TypeVar("C")
+S = TypeVar("S", bound="Schedule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class VolumeConfig(Schedule):
 
     cubes: int
     side: int
+    share_spots: float
+    share_scans: float
     labelmap_heads: int
     procedural_heads: int
     real_heads: int
@@ -80,11 +83,15 @@ class JudgeConfig:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All stages. thick: how the slice network goes on with real thick slices; folds: patients left out, by fold."""
+    """All stages. hard, scan: how the volume network goes on, where it was wrong, and with a real scan; thick: how the
+    slice network goes on with real thick slices; folds: patients left out, by fold.
+    """
 
     name: str
     slices: Config
     volume: VolumeConfig
+    hard: VolumeConfig
+    scan: VolumeConfig
     thick: Config
     folds: tuple[tuple[str, ...], ...]
     judge: JudgeConfig
@@ -97,19 +104,27 @@ def read_plan(path: Path) -> Plan:
     thick = dict(given.get("thick", {}))
     folds = tuple(tuple(fold) for fold in thick.pop("folds", ()))
     slices = _table(path, "slices", {**common, **given.get("slices", {})}, Config)
-    if unknown := sorted(thick.keys() - {f.name for f in fields(Config)}):
-        raise ConfigInvalid(f"{path.name}: [thick] unknown: {', '.join(unknown)}", _HINT)
+    volume = _table(path, "volume", {**common, **given.get("volume", {})}, VolumeConfig)
     return Plan(
         name=given.get("name", "srs"),
         slices=slices,
-        volume=_table(path, "volume", {**common, **given.get("volume", {})}, VolumeConfig),
-        thick=replace(slices, **thick),
+        volume=volume,
+        hard=_changed(path, "hard", volume, given.get("hard", {})),
+        scan=_changed(path, "scan", volume, given.get("scan", {})),
+        thick=_changed(path, "thick", slices, thick),
         folds=folds,
         judge=_table(path, "judge", given.get("judge", {}), JudgeConfig),
     )
 
 
 _HINT = "pipeline/training/srs.toml has every key"
+
+
+def _changed(path: Path, name: str, base: S, given: Mapping[str, Any]) -> S:
+    """`base` with what the table `name` says otherwise."""
+    if unknown := sorted(given.keys() - {f.name for f in fields(base)}):
+        raise ConfigInvalid(f"{path.name}: [{name}] unknown: {', '.join(unknown)}", _HINT)
+    return replace(base, **given)
 
 
 def _table(path: Path, name: str, given: Mapping[str, Any], kind: type[C]) -> C:

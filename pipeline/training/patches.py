@@ -5,7 +5,8 @@ Batch i of a run depends on the seed and i alone, so a resumed run goes on as it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,9 @@ from pipeline.phantom.lesions import Recipe, draw_lesions
 from pipeline.phantom.noise import FloatArray, smooth_noise
 from pipeline.phantom.tissue import INTRACRANIAL, PARENCHYMA, Tissue, is_any
 from pipeline.training.bare_heads import BareHead
+from pipeline.training.mining import Spots
 from pipeline.training.samples import Batch
+from pipeline.training.vessels import draw_vessels
 from pipeline.training.volumes import GREY_PER_UNIT, ONE_MM
 
 T = Tissue
@@ -25,19 +28,27 @@ T = Tissue
 TRAPS = (T.SINUS, T.DURA, T.CHOROID, T.PITUITARY, T.ARTERY, T.MUCOSA, T.MARROW, T.EYE)
 """What is bright and no metastasis."""
 
-SMALLEST_WEIGHT, LARGEST_WEIGHT = 2.0, 8.0
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1.5, 6.0
 FULL_WEIGHT_VOXELS = 300
 """Voxels of lesions count more than others, those of small lesions most, so that these are not drowned."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchSource:
-    """Cubes of `side` mm at 1 mm, `cubes` at a time."""
+    """Cubes of `side` mm at 1 mm, `cubes` at a time.
+
+    scans:       real heads without lesions, from which `share_scans` of the cubes are taken.
+    spots:       places by name of head where an earlier network was wrong; `share_spots` of the cubes are there.
+    """
 
     heads: list[BareHead]
     side: int
     cubes: int
     seed: int
+    scans: tuple[BareHead, ...] = ()
+    share_scans: float = 0.0
+    spots: Mapping[str, Spots] = field(default_factory=dict)
+    share_spots: float = 0.0
 
     def batch(self, index: int, *, salt: int = 0) -> Batch:
         """The batch of that number: image (n, 1, side, side, side), mask and weight alike."""
@@ -47,23 +58,31 @@ class PatchSource:
         return Batch(image, mask, weight)
 
     def _cube(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-        head = self.heads[int(rng.integers(len(self.heads)))]
-        image, tissues = _cut(head, _focus(rng, head), self.side)
+        heads = self.scans if self.scans and rng.random() < self.share_scans else self.heads
+        head = heads[int(rng.integers(len(heads)))]
+        image, tissues = _cut(head, self._focus(rng, head), self.side)
         image, tissues = _turned(rng, image, tissues)
-        _tubes(rng, image)
+        if rng.random() < 0.7:
+            draw_vessels(rng, image, tissues)
         labels = _lesions(rng, image, tissues)
         image = _tone(rng, _sampled(rng, image))
         return image, (labels > 0).astype(np.float32), _weights(labels)
+
+    def _focus(self, rng: np.random.Generator, head: BareHead) -> npt.NDArray[np.intp]:
+        spots = self.spots.get(head.name)
+        if spots is None or not len(spots) or rng.random() >= self.share_spots:
+            return _focus(rng, head)
+        aside = rng.integers(-self.side // 4, self.side // 4 + 1, 3)
+        return np.clip(spots[rng.integers(len(spots))] + aside, 0, np.array(head.tissues.shape) - 1).astype(np.intp)
 
 
 def _focus(rng: np.random.Generator, head: BareHead) -> npt.NDArray[np.intp]:
     """Where to look: into the brain mostly, at traps, or anywhere. Found by trial, for heads are large."""
     draw = rng.random()
-    table = np.zeros(256, bool)
-    table[[int(t) for t in (PARENCHYMA if draw < 0.65 else TRAPS if draw < 0.85 else tuple(T)[1:])]] = True
-    for _ in range(4):
+    wanted = PARENCHYMA if draw < 0.65 else TRAPS if draw < 0.85 else tuple(T)[1:]
+    for tissues in (wanted, wanted, wanted, PARENCHYMA):
         tried = rng.integers(0, head.tissues.shape, (400, 3))
-        hits = tried[table[head.tissues[tuple(tried.T)]]]
+        hits = tried[is_any(head.tissues[tuple(tried.T)], tissues)]
         if len(hits):
             return np.asarray(hits[0])
     return np.array(head.tissues.shape) // 2
@@ -93,30 +112,12 @@ def _turned(
     return first, second
 
 
-def _tubes(rng: np.random.Generator, image: FloatArray) -> None:
-    """More vessels than the head has, straight, bent or ending: what a small lesion must be told from."""
-    side = image.shape[0]
-    for _ in range(int(rng.integers(0, 5)) if rng.random() < 0.7 else 0):
-        length = int(rng.integers(12, 70))
-        steps = rng.normal(0, 1, 3) + ndimage.gaussian_filter1d(rng.normal(0, 6, (length, 3)), 8, axis=0)
-        steps /= np.linalg.norm(steps, axis=1, keepdims=True) + 1e-6
-        points = rng.uniform(4, side - 4, 3) + np.cumsum(0.8 * steps, axis=0)
-        points = points[((points > 0) & (points < side - 1)).all(1)]
-        if len(points) < 4:
-            continue
-        low = np.maximum(points.min(0).astype(int) - 5, 0)
-        box = tuple(slice(int(a), int(b)) for a, b in zip(low, points.max(0).astype(int) + 6, strict=True))
-        free = np.ones(image[box].shape, bool)
-        free[tuple((points - low).round().astype(int).clip(0, np.array(free.shape) - 1).T)] = False
-        radius = float(rng.uniform(0.5, 1.7))
-        alpha = np.clip(radius + 0.5 - ndimage.distance_transform_edt(free), 0, 1).astype(np.float32)
-        image[box] += alpha * (float(rng.uniform(1.2, 2.6)) - image[box]) * (image[box] > 0.15)
-
-
 def _lesions(rng: np.random.Generator, image: FloatArray, tissues: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
-    allowed = is_any(tissues, PARENCHYMA)
-    within = ndimage.binary_closing(is_any(tissues, INTRACRANIAL), iterations=2) | allowed
-    count = 0 if rng.random() < 0.15 else 2 + int(rng.poisson(2.5))
+    """Metastases in the brain; in one cube of eight also where schwannomas and meningiomas grow, beside it."""
+    parenchyma = is_any(tissues, PARENCHYMA)
+    within = ndimage.binary_closing(is_any(tissues, INTRACRANIAL), iterations=2) | parenchyma
+    allowed = within if rng.random() < 0.12 else parenchyma
+    count = 0 if rng.random() < 0.25 else 2 + int(rng.poisson(2.5))
     small = rng.random(count) < 0.7
     low, high = np.where(small, np.log(2.2), np.log(7.0)), np.where(small, np.log(7.0), np.log(38.0))
     sizes = [float(d) for d in np.exp(rng.uniform(low, high))]
@@ -125,6 +126,8 @@ def _lesions(rng: np.random.Generator, image: FloatArray, tissues: npt.NDArray[n
         rim_fraction=0.4,
         rough=float(rng.uniform(0.05, 0.35)),
         halo_fraction=float(rng.uniform(0, 0.7)),
+        # Little: the network shall not know a lesion by its grain.
+        grain=float(rng.uniform(0, 0.04)),
     )
     return draw_lesions(rng, image, allowed, within, ONE_MM, sizes, recipe)[0]
 

@@ -1,6 +1,8 @@
 """The stages of the training of `srs`, each of which goes on where it was stopped and leaves its files in a folder.
 
 slices/  the network that reads slices          volume/  the network that reads volumes
+hard/    the volume network, gone on where it was wrong: measures tier T1 on a scan that it has not seen
+scan/    and with that scan: ships
 thick/   slices, gone on with real thick scans: all/ ships, fold0/… measure tier T2
 judge/   candidates of model 1 with known truth, and model 2
 """
@@ -20,10 +22,11 @@ from pipeline.evaluation.cases.nifti import btp_entries
 from pipeline.recipes.srs.network import build, build_volume
 from pipeline.recipes.srs.segmentation import Networks
 from pipeline.training import loop
-from pipeline.training.bare_heads import BareHead, load_bare, prepare_bare
-from pipeline.training.config import Config, Plan
+from pipeline.training.bare_heads import BareHead, load_bare, prepare_bare, scan_without_lesions
+from pipeline.training.config import Config, Plan, Schedule, VolumeConfig
 from pipeline.training.harvest import SLICES_MM, Scan, drawn_scans, harvest
 from pipeline.training.loop import Tell
+from pipeline.training.mining import mine
 from pipeline.training.patches import PatchSource
 from pipeline.training.samples import Source
 from pipeline.training.slices import RealSlice, load_slices, load_thick_slices
@@ -62,8 +65,33 @@ class Workshop:
         )
         return loop.train(Segmenting(build_volume, *sources), config, folder, self.tell, self.together)
 
+    def hard(self) -> Path:
+        """Stage 3; returns its checkpoint."""
+        return self._go_on("hard", self.plan.hard, self.folder / "volume" / "checkpoint.pt", ())
+
+    def scan(self) -> Path:
+        """Stage 4; returns its checkpoint."""
+        scans = (scan_without_lesions(self.data),)
+        return self._go_on("scan", self.plan.scan, self.folder / "hard" / "checkpoint.pt", scans)
+
+    def _go_on(self, name: str, config: VolumeConfig, base: Path, scans: tuple[BareHead, ...]) -> Path:
+        heads = load_bare(self.folder / "volume" / "heads", ("labelmap", "procedural", "real"))
+        held = load_bare(self.folder / "volume" / "heads", ("held",))
+
+        def begin(at: Path) -> None:
+            _begin(at / "checkpoint.pt", base, build_volume, config)
+            mine([*heads, *scans], _network(build_volume, base), self.together.device, at / "spots", self.say)
+
+        folder = self._first_only(name, begin)
+        spots = {head.name: np.load(folder / "spots" / f"{head.name}.npy") for head in (*heads, *scans)}
+        training = PatchSource(
+            heads, config.side, config.cubes, config.seed, scans, config.share_scans, spots, config.share_spots
+        )
+        task = Segmenting(build_volume, training, PatchSource(held, config.side, config.cubes, config.seed))
+        return loop.train(task, config, folder, self.tell, self.together)
+
     def thick(self) -> dict[str, Path]:
-        """Stage 3: checkpoints by "all" and by patient."""
+        """Stage 5: checkpoints by "all" and by patient."""
         found = {ALL: self._thick(ALL, ())}
         for number, patients in enumerate(self.plan.folds):
             checkpoint = self._thick(f"fold{number}", patients)
@@ -71,9 +99,9 @@ class Workshop:
         return found
 
     def candidates(self) -> Path:
-        """Stage 4: the folder of candidates, from scans of known truth."""
+        """Stage 6: the folder of candidates, from scans of known truth."""
         folder = self._first_only("judge", lambda at: prepare_bare(self.plan.judge, self.data, at / "heads", self.say))
-        volume = _network(build_volume, self.folder / "volume" / "checkpoint.pt")
+        volume = _network(build_volume, self.folder / "scan" / "checkpoint.pt")
         slices = {name: _network(build, path) for name, path in self.thick().items()}
         networks = {name: Networks(network, volume) for name, network in slices.items()}
 
@@ -95,12 +123,7 @@ class Workshop:
         folder, config = self.folder / "thick" / name, self.plan.thick
 
         def begin(at: Path) -> None:
-            if not (at / "checkpoint.pt").exists():
-                base = torch.load(self.folder / "slices" / "checkpoint.pt", weights_only=True)["averaged"]
-                state = loop.State(build, config)
-                state.network.load_state_dict(base)
-                state.averaged.load_state_dict(base)
-                state.save(at / "checkpoint.pt")
+            _begin(at / "checkpoint.pt", self.folder / "slices" / "checkpoint.pt", build, config)
 
         self._first_only(f"thick/{name}", begin)
         task = self._slice_task(config, load_thick_slices(self.data, without))
@@ -143,6 +166,17 @@ def balanced(flat: list[RealSlice], thick: list[RealSlice]) -> list[RealSlice]:
     tumour = [s for s in thick if s.mask.any()]
     again = [s for group in (tumour, thick) if group for s in group * max(1, round(len(flat) / (2 * len(group))))]
     return flat + again
+
+
+def _begin(path: Path, base: Path, make: Callable[[], torch.nn.Module], config: Schedule) -> None:
+    """A checkpoint at step 0 with the averaged weights of another; one that is there is left as it is."""
+    if path.exists():
+        return
+    weights = torch.load(base, weights_only=True)["averaged"]
+    state = loop.State(make, config)
+    state.network.load_state_dict(weights)
+    state.averaged.load_state_dict(weights)
+    state.save(path)
 
 
 def _network(make: Callable[[], torch.nn.Module], checkpoint: Path) -> torch.nn.Module:

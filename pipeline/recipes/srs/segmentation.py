@@ -100,8 +100,8 @@ def _readings(
         return
     tile = max(32, int(TILE_VOXELS * tile_scale) // 16 * 16)
     whole, plane = params.volume_share / 2, (1 - params.volume_share) / 3
-    yield "volume", whole, _volume(grid, networks.volume, device, tile)
-    yield "volume", whole, _volume(grid.flip(2), networks.volume, device, tile).flip(2)
+    yield "volume", whole, read_cubes(grid, networks.volume, device, tile)
+    yield "volume", whole, read_cubes(grid.flip(2), networks.volume, device, tile).flip(2)
     yield "slices", plane, _slices(grid, networks.slices, PIXEL_MM, device, batch)
     # Rows of coronal and sagittal slices run from the head down, as in training.
     coronal = _slices(grid.permute(1, 0, 2).flip(1), networks.slices, PIXEL_MM, device, batch)
@@ -142,7 +142,7 @@ def _resampled(image: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
     return interpolate(flat, (size[0], flat.shape[-1]), mode="bilinear", antialias=True).reshape(size)
 
 
-def _volume(grid: torch.Tensor, network: torch.nn.Module, device: str, tile: int) -> torch.Tensor:
+def read_cubes(grid: torch.Tensor, network: torch.nn.Module, device: str, tile: int) -> torch.Tensor:
     """The network that reads volumes, a tile at a time, each with a halo that is cut off again."""
     import torch  # noqa: PLC0415
     from torch.nn.functional import pad  # noqa: PLC0415
