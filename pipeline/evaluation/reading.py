@@ -36,7 +36,8 @@ class Read:
             raise ValueError(f"{n} candidates need as many probabilities, scores and verdicts")
 
 
-Reader = Callable[[hd.Volume], Read]
+Reader = Callable[[hd.Volume, str], Read]
+"""What reads an image; the second argument is its group (patient or anatomy), for readers that are cross-validated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,11 @@ class Subject:
     """A reader under evaluation.
 
     operating_point: candidates of at least this probability count "before model 2".
+    seen:            groups of cases that it was trained on: their figures are listed apart.
     """
 
     name: str
     version: str
     reader: Reader
     operating_point: float = 0.0
+    seen: frozenset[str] = frozenset()

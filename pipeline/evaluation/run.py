@@ -46,9 +46,9 @@ def evaluate(
             done(f"{entry.name}: not readable: {error.message}")
             continue
         started = time.perf_counter()
-        read = subject.reader(case.image)
+        read = subject.reader(case.image, case.group)
         times[case.name] = {**read.seconds, "total": round(time.perf_counter() - started, 3)}
-        row = score_case(case, read, subject.operating_point)
+        row = score_case(case, read, subject)
         rows.append(row)
         overlays += [str(p.relative_to(out)) for p in draw_overlays(case, read, row, out / "overlays")]
         done(_line(row, read, times[case.name]["total"]))

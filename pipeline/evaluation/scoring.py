@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from pipeline.evaluation.cases.case import Case, Mask
 from pipeline.evaluation.lesionwise import ScanScore, dice, dilated_once, lesionwise, numbers_on
-from pipeline.evaluation.reading import Read
+from pipeline.evaluation.reading import Read, Subject
 from pipeline.evaluation.surface import surfaces
 
 PHASES = ("before", "after")
@@ -83,7 +83,11 @@ class ScanRow:
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """All about one case. fingerprint: SHA-256 of image and truth, the first 16 digits."""
+    """All about one case.
+
+    headline:    no network was trained on its group; the others are kept out of the tier's figures.
+    fingerprint: SHA-256 of image and truth, the first 16 digits.
+    """
 
     name: str
     group: str
@@ -97,14 +101,14 @@ class CaseRow:
     candidates: tuple[CandidateRow, ...]
 
 
-def score_case(case: Case, read: Read, operating_point: float) -> CaseRow:
+def score_case(case: Case, read: Read, subject: Subject) -> CaseRow:
     """Everything that is measured on one case. The grids of case and read are the same."""
-    candidates = _candidates(case, read, operating_point)
+    candidates = _candidates(case, read, subject.operating_point)
     return CaseRow(
         case.name,
         case.group,
         case.tier,
-        case.headline,
+        case.group not in subject.seen,
         _fingerprint(case),
         read.declined,
         case.remarks,

@@ -11,7 +11,12 @@ from pipeline.core.errors import NotFound
 from pipeline.evaluation.reading import Read, Subject
 from pipeline.recipes.srs import PIPELINE
 from pipeline.recipes.srs.candidates import enhancing
-from pipeline.recipes.srs.examine import Gathered, examine
+from pipeline.recipes.srs.examine import Examined, Gathered, examine
+
+SEEN = frozenset({"t1c", "icbm", *(f"btp-{n:02d}" for n in (1, 2, 4, 6, 7, 8, 9, 11))})
+"""Groups of cases that the shipped weights were trained on; the training run itself measures these by cross-validation,
+and its tables are in the model card.
+"""
 
 AROUND_MM = 6.0
 """How far around a candidate the recipe looks for normal brain to call something brighter than it."""
@@ -22,11 +27,12 @@ def shipped(pipeline: str, device: str = "cpu") -> Subject:
     if pipeline != "srs":
         raise NotFound(f"no pipeline {pipeline!r} to evaluate", "srs is the one that can be evaluated")
     about = PIPELINE.algorithm
-    return Subject(about.name, about.version, lambda image: _srs(image, Runtime(device=device)))
+    runtime = Runtime(device=device)
+    return Subject(about.name, about.version, lambda image, _: as_read(image, examine(image, runtime)), seen=SEEN)
 
 
-def _srs(image: hd.Volume, runtime: Runtime) -> Read:
-    found = examine(image, runtime)
+def as_read(image: hd.Volume, found: Examined | Declined) -> Read:
+    """What `srs` said of an image, as the evaluation scores it."""
     if isinstance(found, Declined):
         nothing = np.zeros(0)
         return Read(np.zeros(image.spatial_shape, np.uint16), nothing, nothing, nothing > 0, None, found.reason, {})

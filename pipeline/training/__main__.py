@@ -6,23 +6,26 @@ On several processors: `torchrun --nproc_per_node N -m pipeline.training srs`; e
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline.radiomics.classifier import Classifier
 from pipeline.recipes.srs.weights import FOLDER, SLICES, VOLUME
 from pipeline.training.config import Plan, read_plan
 from pipeline.training.export import Evidence, export_classifier, export_network, models_table, write_card
 from pipeline.training.false_positives import fit, write
 from pipeline.training.rejection.candidates import load_candidates
 from pipeline.training.rejection.card import markdown
+from pipeline.training.report import cross_validated, report, tables
 from pipeline.training.stages import ALL, Workshop
 from pipeline.training.team import team
 from pipeline.weights import manifest
 
-STAGES = ("slices", "volume", "hard", "scan", "thick", "judge")
+STAGES = ("slices", "volume", "hard", "scan", "thick", "judge", "report")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -87,15 +90,26 @@ def _stage(stage: str, workshop: Workshop, out: Path | None) -> None:
         checkpoints = workshop.thick()
         if out is not None:
             export_network(SLICES, checkpoints[ALL], out)
-    elif workshop.together.is_first:
+    elif stage == "judge" and workshop.together.is_first:
         fitted = fit(load_candidates(workshop.candidates()))
         write(fitted, workshop.folder / "judge")
         if out is not None:
             export_classifier(fitted.classifier.to_json(), out)
-            evidence = Evidence(
-                manifest(out)["evidence_tier"], markdown(fitted.figures).replace("## ", "### ", 1).strip()
-            )
-            write_card(out / "README.md", models_table(out), evidence)
+    elif stage == "report" and workshop.together.is_first:
+        _report(workshop, out)
+
+
+def _report(workshop: Workshop, out: Path | None) -> None:
+    """The cross-validated evaluation, and its tables and those of model 2 in the card."""
+    judged, networks = workshop.folder / "judge", workshop.networks()
+    classifier = Classifier.from_json((judged / "false_positives.json").read_bytes())
+    subject = cross_validated(networks, networks[ALL], load_candidates(judged / "candidates"), classifier)
+    made = report(subject, workshop.data, workshop.folder / "report", workshop.say)
+    if out is not None:
+        figures = json.loads((judged / "false_positives_figures.json").read_text())
+        model_2 = markdown(figures).replace("## ", "### ", 1).strip()
+        evidence = Evidence(manifest(out)["evidence_tier"], f"{tables(made)}\n\n{model_2}")
+        write_card(out / "README.md", models_table(out), evidence)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ from pipeline.training.volumes import Head, load, prepare
 Say = Callable[[str], None]
 
 ALL = "all"
+REAL_SCAN = "t1c"
+"""The group of the scan t1c_no_lesion in the evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +93,27 @@ class Workshop:
         return loop.train(task, config, folder, self.tell, self.together)
 
     def thick(self) -> dict[str, Path]:
-        """Stage 5: checkpoints by "all" and by patient."""
+        """Stage 5: checkpoints by ALL and by patient, "btp-01"."""
         found = {ALL: self._thick(ALL, ())}
         for number, patients in enumerate(self.plan.folds):
             checkpoint = self._thick(f"fold{number}", patients)
-            found |= dict.fromkeys(patients, checkpoint)
+            found |= {f"btp-{patient}": checkpoint for patient in patients}
         return found
+
+    def networks(self) -> dict[str, Networks]:
+        """Model 1 by group of scans: networks that never saw the group, and under ALL what ships."""
+        volume, apart = (_network(build_volume, self.folder / s / "checkpoint.pt") for s in ("scan", "hard"))
+        slices = {name: _network(build, path) for name, path in self.thick().items()}
+        found = {name: Networks(network, volume) for name, network in slices.items()}
+        return {**found, REAL_SCAN: Networks(slices[ALL], apart)}
 
     def candidates(self) -> Path:
         """Stage 6: the folder of candidates, from scans of known truth."""
         folder = self._first_only("judge", lambda at: prepare_bare(self.plan.judge, self.data, at / "heads", self.say))
-        volume = _network(build_volume, self.folder / "scan" / "checkpoint.pt")
-        slices = {name: _network(build, path) for name, path in self.thick().items()}
-        networks = {name: Networks(network, volume) for name, network in slices.items()}
+        networks = self.networks()
 
         def of(scan: Scan) -> Networks:
-            return networks.get(scan.group.removeprefix(BTP), networks[ALL])
+            return networks.get(scan.group, networks[ALL])
 
         harvest(self._scans(folder), of, folder / "candidates", Runtime(), self.say)
         return folder / "candidates"
@@ -150,15 +157,12 @@ class Workshop:
         return folder
 
 
-BTP = "btp-"
-
-
 def thick_scans(data: Path) -> Iterator[Scan]:
     """The real thick scans with their expert masks, grouped by patient."""
     for entry in btp_entries(data):
         case = entry.load()
         labels = ndimage.label(case.truth > 0, np.ones((3, 3, 3)))[0].astype(np.uint16)
-        yield Scan(f"{BTP}{case.name}", f"{BTP}{case.group}", case.image, labels)
+        yield Scan(case.name, case.group, case.image, labels)
 
 
 def balanced(flat: list[RealSlice], thick: list[RealSlice]) -> list[RealSlice]:

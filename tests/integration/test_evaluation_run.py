@@ -22,7 +22,7 @@ from pipeline.evaluation.run import evaluate
 BRIGHT = 600.0
 
 
-def threshold_reader(image: hd.Volume) -> Read:
+def threshold_reader(image: hd.Volume, group: str) -> Read:
     """Everything bright is a candidate; what is large is turned down by its "model 2"."""
     labels, n = ndimage.label(np.asarray(image.array) > BRIGHT, np.ones((3, 3, 3)))
     sizes = np.bincount(labels.ravel())[1:]
@@ -31,7 +31,7 @@ def threshold_reader(image: hd.Volume) -> Read:
     return Read(labels.astype(np.uint16), np.asarray(peaks) / 1000, score, score > 0.5, None, "", {"all": 0.0})
 
 
-def largest_reader(image: hd.Volume) -> Read:
+def largest_reader(image: hd.Volume, group: str) -> Read:
     """The three largest bright parts of a head."""
     labels, _ = ndimage.label(np.asarray(image.array) > BRIGHT, np.ones((3, 3, 3)))
     order = np.argsort(np.bincount(labels.ravel())[1:])[::-1][:3] + 1
@@ -136,7 +136,7 @@ def test_a_case_that_cannot_be_read_is_named_and_the_others_go_on(tmp_path: Path
 def test_a_declined_case_is_reported_with_its_lesions_missed(tmp_path: Path) -> None:
     patient(tmp_path / "data", "p0")
 
-    def decline(image: hd.Volume) -> Read:
+    def decline(image: hd.Volume, group: str) -> Read:
         none = np.zeros(0)
         return Read(np.zeros(image.spatial_shape, np.uint16), none, none, none > 0, None, "not a head", {})
 

@@ -21,6 +21,13 @@ from pipeline.evaluation.summary import plain, summarise
 SHAPE = (20, 40, 40)
 
 
+def nobody(image: hd.Volume, group: str) -> Read:
+    raise AssertionError("these tests give readings, no reader")
+
+
+ANYONE = Subject("x", "1", nobody)
+
+
 def volume(spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> hd.Volume:
     affine = np.diag([0.0, 0.0, 0.0, 1.0])
     affine[[2, 1, 0], [0, 1, 2]] = spacing
@@ -58,7 +65,7 @@ def row() -> CaseRow:
     """Lesions of 3, 6 and 8 mm sides; the first is found and kept, the second rejected, the third missed; one false."""
     truth = boxes((2, 2, 2, 3), (2, 20, 20, 6), (10, 2, 20, 8))
     found = boxes((2, 2, 3, 3), (2, 20, 20, 6), (14, 30, 4, 4))
-    return score_case(case(truth), read(found, [0.9, 0.6, 0.4], [0.95, 0.2, 0.7], [True, False, True]), 0.0)
+    return score_case(case(truth), read(found, [0.9, 0.6, 0.4], [0.95, 0.2, 0.7], [True, False, True]), ANYONE)
 
 
 def test_lesions_are_found_before_and_after_model_2(row: CaseRow) -> None:
@@ -81,14 +88,16 @@ def test_an_outline_is_measured_in_millimetres(row: CaseRow) -> None:
 
 def test_the_operating_point_rules_before_model_2_only() -> None:
     truth, found = boxes((2, 2, 2, 3)), boxes((2, 2, 2, 3), (12, 20, 20, 4))
-    scored = score_case(case(truth), read(found, [0.5, 0.3], [0.9, 0.9], [True, True]), operating_point=0.4)
+    scored = score_case(
+        case(truth), read(found, [0.5, 0.3], [0.9, 0.9], [True, True]), Subject("x", "1", nobody, operating_point=0.4)
+    )
     assert scored.scan["before"].tumour.false_positives == 0
     assert scored.scan["after"].tumour.false_positives == 1
 
 
 def test_what_touches_only_a_speck_is_neither_hit_nor_false() -> None:
     truth = boxes((2, 2, 2, 3), (12, 20, 20, 1))
-    scored = score_case(case(truth), read(boxes((12, 20, 20, 3)), [0.5], [0.5], [True]), 0.0)
+    scored = score_case(case(truth), read(boxes((12, 20, 20, 3)), [0.5], [0.5], [True]), ANYONE)
     assert len(scored.lesions) == 1
     assert (scored.candidates[0].lesions, scored.candidates[0].is_false) == ((), False)
 
@@ -97,17 +106,17 @@ def test_enhancing_truth_is_compared_with_enhancing_tissue_and_the_tumour_with_a
     ring = boxes((4, 4, 4, 8)) > 0
     ring[6:10, 6:10, 6:10] = False
     whole = boxes((4, 4, 4, 8))
-    scored = score_case(case(ring, drawn="enhancing"), read(whole, [1.0], [1.0], [True], enhancing=ring), 0.0)
+    scored = score_case(case(ring, drawn="enhancing"), read(whole, [1.0], [1.0], [True], enhancing=ring), ANYONE)
     assert (scored.scan["after"].dice, scored.scan["after"].dice_drawn) == (1.0, 1.0)
     outline = scored.lesions[0].after
     assert outline is not None
     assert (outline.dice, outline.dice_drawn) == (1.0, 1.0)
-    plainly = score_case(case(ring, drawn="enhancing"), read(whole, [1.0], [1.0], [True]), 0.0)
+    plainly = score_case(case(ring, drawn="enhancing"), read(whole, [1.0], [1.0], [True]), ANYONE)
     assert plainly.scan["after"].dice_drawn == pytest.approx(2 * 448 / (448 + 512))
 
 
 def test_a_declined_scan_has_missed_its_lesions() -> None:
-    scored = score_case(case(boxes((2, 2, 2, 3))), read(boxes(), [], [], [], declined="a phantom head coil"), 0.0)
+    scored = score_case(case(boxes((2, 2, 2, 3))), read(boxes(), [], [], [], declined="a phantom head coil"), ANYONE)
     assert scored.declined
     assert scored.scan["after"].tumour.lw_dice == 0.0
     assert scored.lesions[0].after is None
@@ -171,8 +180,9 @@ def test_calibration_knows_a_perfect_and_an_inverted_score(row: CaseRow) -> None
 
 
 def test_a_case_seen_in_training_stays_out_of_the_headline(row: CaseRow, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    seen = score_case(case(boxes((2, 2, 2, 3)), "seen", headline=False), read(boxes(), [], [], []), 0.0)
-    report = _report([row, seen], Subject("t", "1", lambda _: read(boxes(), [], [], [])), 0, [], [], tmp_path)
+    trained_on_it = Subject("x", "1", nobody, seen=frozenset({"seen"}))
+    seen = score_case(case(boxes((2, 2, 2, 3)), "seen"), read(boxes(), [], [], []), trained_on_it)
+    report = _report([row, seen], ANYONE, 0, [], [], tmp_path)
     assert report["tiers"]["T2"]["lesions"] == 3
     assert report["tiers"]["T2"]["apart"] == ["seen"]
     said = markdown(report, "T2")

@@ -11,7 +11,6 @@ import safetensors.torch
 import torch
 
 from pipeline.core.errors import ConfigInvalid
-from pipeline.evaluation.srs_cases import Case, score
 from pipeline.phantom import t1c_phantom
 from pipeline.recipes.srs.network import normalise, without_aliases
 from pipeline.recipes.srs.weights import SLICES
@@ -41,9 +40,11 @@ def source(config: Config) -> Source:
 
 def test_the_shipped_configuration_is_complete_and_keeps_validation_anatomies_apart():
     plan = read_plan(SHIPPED)
-    for config in (plan.slices, plan.volume, plan.thick):
+    for config in (plan.slices, plan.volume, plan.hard, plan.scan, plan.thick):
         assert not set(config.training_anatomies) & set(config.validation_anatomies)
     assert plan.thick.batch == plan.slices.batch
+    assert plan.scan.side == plan.volume.side
+    assert plan.hard.share_scans == 0  # tier T1 is measured with it on the scan
     assert len({patient for fold in plan.folds for patient in fold}) == sum(len(fold) for fold in plan.folds)
 
 
@@ -132,18 +133,3 @@ def test_a_card_is_written_anew_between_its_marks_and_left_alone_around_them(tmp
     assert text.endswith("more of mine\n")
     assert "second table" in text
     assert "first table" not in text
-
-
-def test_a_score_counts_lesions_found_and_components_that_touch_none():
-    truth = np.zeros((10, 60, 60), bool)
-    truth[4:6, 10:20, 10:20] = True
-    truth[4:6, 14:16, 14:16] = False  # its core
-    truth[7:9, 40:50, 40:50] = True
-    called = np.zeros_like(truth)
-    called[4:6, 10:20, 10:20] = True
-    called[1, 50:55, 5:10] = True
-    image = t1c_phantom(1, lesions=0, shape=(10, 60, 60), spacing_mm=(6.0, 1.0, 1.0)).image
-    result = score(Case("hand", image, truth), lambda _: called)
-    assert (result.lesions, result.found, result.false_positives) == (2, 1, 1)
-    assert result.dice == pytest.approx(2 * 192 / (225 + 392), abs=1e-6)
-    assert result.dice_filled == pytest.approx(2 * 200 / (225 + 400), abs=1e-6)

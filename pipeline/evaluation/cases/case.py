@@ -29,7 +29,6 @@ class Case:
     truth:    bool, as it was drawn: enhancing tissue or whole tumour, which `drawn` says.
     whole:    bool, the truth with necrotic cores: the gross tumour volume.
     lesions:  uint16, 1…n, the parts of `whole` that count; parts too small to count are 0 here.
-    headline: False where a network was trained on the anatomy: kept out of the tier's figures, listed apart.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Case:
     lesions: Labels
     drawn: Drawn
     remarks: tuple[str, ...] = ()
-    headline: bool = True
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -71,7 +69,6 @@ def make_case(  # noqa: PLR0913  (a plain record: everything after the masks is 
     apart_mm: float = 0.0,
     ignored_mm3: float = IGNORED_MM3,
     remarks: tuple[str, ...] = (),
-    headline: bool = True,
 ) -> Case:
     """A case from masks (anything above 0).
 
@@ -89,7 +86,7 @@ def make_case(  # noqa: PLR0913  (a plain record: everything after the masks is 
     tumour = np.asarray(whole > 0, np.bool_) | drawn_mask
     pixels = image.with_array(np.ascontiguousarray(image.array, np.float32))
     lesions = _lesions(tumour, tuple(image.spacing), apart_mm, ignored_mm3)
-    return Case(name, group, tier, pixels, drawn_mask, tumour, lesions, drawn, remarks, headline)
+    return Case(name, group, tier, pixels, drawn_mask, tumour, lesions, drawn, remarks)
 
 
 def _filled(mask: Mask) -> Mask:

@@ -1,7 +1,7 @@
 """Tier T1: real scans without a lesion, and lesions put into them.
 
-`t1c_no_lesion` (contrast-enhanced, skull-stripped) and `t1_dicom_siemens_trio` (with skull, no contrast) train no
-shipped network and make the tier's figures. `icbm152` was seen in training and is listed apart.
+`t1c_no_lesion` is contrast-enhanced and skull-stripped, `t1_dicom_siemens_trio` has a skull and no contrast, `icbm152`
+is an average of many heads. Which of them a reader was trained on, it says itself (`reading.Subject.seen`).
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ def _load(base: str, load: Base, folder: Path, draw: int) -> Case:
         made = insert_lesions(rng, image, _parenchyma(image, inside), LESIONS)
         image, truth = made.image, made.truth
         remarks = (f"{len(made.lesions)} inserted lesions" + (", mirrored" if draw % 2 == 0 else ""),)
-    return make_case(
-        _name(base, draw), base, "T1", image, truth, drawn="tumour", remarks=remarks, headline=base != "icbm"
-    )
+    return make_case(_name(base, draw), base, "T1", image, truth, drawn="tumour", remarks=remarks)
 
 
 def _t1c(folder: Path) -> tuple[hd.Volume, Mask]:

@@ -14,6 +14,7 @@ from pipeline.bundle import describe, load_bundle
 from pipeline.contract import Declined, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.findings import Verdict
+from pipeline.radiomics.classifier import Classifier
 from pipeline.radiomics.features import Table, measure
 from pipeline.recipes.srs.anatomy import Anatomy, anatomy_of
 from pipeline.recipes.srs.candidates import Candidate, find_candidates
@@ -43,16 +44,24 @@ class Examined:
     laps: Mapping[str, float] = field(default_factory=dict)
 
 
-def examine(t1c: hd.Volume, runtime: Runtime, bundle: str = "") -> Examined | Declined:
+def examine(
+    t1c: hd.Volume,
+    runtime: Runtime,
+    bundle: str = "",
+    *,
+    networks: Networks | None = None,
+    classifier: Classifier | None = None,
+) -> Examined | Declined:
     """Both models on a T1c volume: (slices, rows, columns) float32, LPS mm.
 
     bundle: the folder of a user's own model, which then takes the place of model 1.
+    networks, classifier: others than the shipped ones, in a cross-validation.
     """
     clock = Stopwatch()
-    gathered = gather(t1c, runtime, clock, bundle=bundle)
+    gathered = gather(t1c, runtime, clock, bundle=bundle, networks=networks)
     if isinstance(gathered, Declined):
         return gathered
-    verdicts = load_classifier().verdicts(gathered.features)
+    verdicts = (classifier or load_classifier()).verdicts(gathered.features)
     clock.lap("judge")
     return Examined(gathered, verdicts, clock.laps)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,17 @@ class Samples:
             digest.update(np.ascontiguousarray(part).tobytes())
         digest.update("\n".join([*self.group.tolist(), *self.volume.tolist()]).encode())
         return digest.hexdigest()
+
+    def where(self, chosen: Mask) -> Samples:
+        """Only the candidates at which `chosen`, (n,), is true; the volumes stay."""
+        return replace(
+            self,
+            rows=self.rows[chosen],
+            is_lesion=self.is_lesion[chosen],
+            diameter_mm=self.diameter_mm[chosen],
+            group=self.group[chosen],
+            volume=self.volume[chosen],
+        )
 
     def column(self, name: str) -> Floats:
         """(n,) one feature; all NaN for a name that was not measured."""
