@@ -19,6 +19,9 @@ from pipeline.recipes.srs.network import normalise
 from pipeline.training.anatomies import label_map_anatomy, load_canonical
 from pipeline.training.volumes import GREY_PER_UNIT, ONE_MM
 
+REAL_SCAN = "t1c"
+"""The group of the scan t1c_no_lesion, in the training as in the evaluation."""
+
 
 @dataclass(frozen=True, slots=True)
 class BareHead:
@@ -92,7 +95,7 @@ def scan_without_lesions(data: Path) -> BareHead:
     tissues = np.where(head, np.uint8(Tissue.CSF), np.uint8(Tissue.AIR))
     tissues[deep & plain] = Tissue.WHITE
     stored = np.clip((normalise(image) + 1) * GREY_PER_UNIT, 0, 255).astype(np.uint8)
-    return BareHead(stored, tissues, "scan-t1c_no_lesion", "t1c_no_lesion")
+    return BareHead(stored, tissues, "scan", REAL_SCAN)
 
 
 def _make(plan: HeadPlan, data: Path, kind: str, number: int) -> tuple[FloatArray, TissueMap]:

@@ -19,6 +19,7 @@ from pipeline.recipes.srs.examine import Gathered, gather
 from pipeline.recipes.srs.segmentation import Networks
 from pipeline.training.bare_heads import BareHead
 from pipeline.training.rejection.candidates import save_candidates
+from pipeline.training.vessels import draw_vessels
 from pipeline.training.volumes import GREY_PER_UNIT, ONE_MM
 
 Truth = npt.NDArray[np.uint16]
@@ -26,6 +27,9 @@ Truth = npt.NDArray[np.uint16]
 SHARED = 0.1
 """A candidate is a lesion when this share of it, or of a true lesion, is common to both."""
 
+
+LESIONS = 14
+"""In a synthetic head, on average: many, for few heads can be read."""
 
 SLICES_MM = (1.0, 1.0, 1.0, 3.0, 5.0)
 """Slice thicknesses that synthetic heads are taken through in turn."""
@@ -87,7 +91,8 @@ def drawn_scans(heads: Iterable[BareHead], seed: int, slices_mm: tuple[float, ..
         rng = np.random.default_rng((seed, index))
         image = head.image.astype(np.float32) / GREY_PER_UNIT
         within = ndimage.binary_closing(is_any(head.tissues, INTRACRANIAL), iterations=2)
-        sizes = [float(d) for d in np.exp(rng.uniform(np.log(2.5), np.log(20.0), rng.poisson(9)))]
+        draw_vessels(rng, image, head.tissues, trees=int(rng.integers(0, 60)))
+        sizes = [float(d) for d in np.exp(rng.uniform(np.log(2.5), np.log(20.0), rng.poisson(LESIONS)))]
         recipe = Recipe(contrast=(0.25, 1.4), rough=float(rng.uniform(0.05, 0.35)))
         labels, _ = draw_lesions(rng, image, is_any(head.tissues, PARENCHYMA), within, ONE_MM, sizes, recipe)
         image = ndimage.gaussian_filter(image, rng.uniform(0.3, 0.6))

@@ -22,7 +22,7 @@ from pipeline.evaluation.cases.nifti import btp_entries
 from pipeline.recipes.srs.network import build, build_volume
 from pipeline.recipes.srs.segmentation import Networks
 from pipeline.training import loop
-from pipeline.training.bare_heads import BareHead, load_bare, prepare_bare, scan_without_lesions
+from pipeline.training.bare_heads import REAL_SCAN, BareHead, load_bare, prepare_bare, scan_without_lesions
 from pipeline.training.config import Config, Plan, Schedule, VolumeConfig
 from pipeline.training.harvest import SLICES_MM, Scan, drawn_scans, harvest
 from pipeline.training.loop import Tell
@@ -37,8 +37,9 @@ from pipeline.training.volumes import Head, load, prepare
 Say = Callable[[str], None]
 
 ALL = "all"
-REAL_SCAN = "t1c"
-"""The group of the scan t1c_no_lesion in the evaluation."""
+
+SCANS = 4
+"""Draws of lesions into the real scan, for model 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ class Workshop:
         # Both groups of anatomies in turn, so that each meets every slice thickness.
         pairs = zip(kinds["held"], kinds["labelmap"][::2], kinds["labelmap"][1::2], strict=False)
         heads: list[BareHead] = [head for group in pairs for head in group] + kinds["procedural"] + kinds["real"]
+        scan = scan_without_lesions(self.data)
+        heads += [replace(scan, name=f"{scan.name}-{n}") for n in range(SCANS)]
         yield from drawn_scans(heads, self.plan.judge.seed, SLICES_MM)
         yield from thick_scans(self.data)
 

@@ -15,10 +15,13 @@ IN_HEAD = 0.15
 """Signal of white matter below which there is no head to draw in."""
 
 
-def draw_vessels(rng: np.random.Generator, image: FloatArray, tissues: TissueMap) -> None:
-    """Up to six trees of vessels, half of them from a sulcus, and now and then a sheet; in place, 1 mm voxels."""
+def draw_vessels(rng: np.random.Generator, image: FloatArray, tissues: TissueMap, trees: int | None = None) -> None:
+    """Up to six trees of vessels, half of them from a sulcus, and now and then a sheet; in place, 1 mm voxels.
+
+    trees: so many instead, for more than a cube.
+    """
     sulci = np.argwhere(is_any(tissues, SULCI))
-    for _ in range(int(rng.integers(1, 7))):
+    for _ in range(int(rng.integers(1, 7)) if trees is None else trees):
         from_sulcus = len(sulci) and rng.random() < 0.5
         start = sulci[rng.integers(len(sulci))] if from_sulcus else rng.uniform(2, np.array(image.shape) - 2)
         _blend(image, _tree(rng, image.shape, np.asarray(start, float)), float(rng.uniform(0.9, 2.8)))

@@ -76,6 +76,16 @@ def test_the_core_of_a_ring_belongs_to_the_lesion_and_specks_and_doubts_do_not()
     assert not mask[0].any()
 
 
+def test_what_the_cut_leaves_beside_a_lesion_needs_a_peak_of_its_own():
+    probability = np.zeros((5, 40, 40), np.float32)
+    probability[1:4, 10:16, 4:30] = PARAMS.likely + 0.05  # one component
+    probability[1:4, 10:16, 4:10] = 0.99
+    probability[1:4, 10:16, 14:20] = PARAMS.candidate - 0.05
+    probability[1:4, 10:16, 24:30] = PARAMS.candidate + 0.05
+    mask = outline(probability, np.ones(probability.shape, bool), (1.0, 1.0, 1.0), PARAMS)
+    assert [bool(mask[2, 12, column]) for column in (6, 16, 26)] == [True, False, True]
+
+
 def run(made_study) -> tuple[Phantom, Findings]:
     made, study = made_study
     inputs = PIPELINE.select(study, {})

@@ -67,7 +67,7 @@ def outline(probability: FloatArray, near: Mask, spacing_mm: tuple[float, ...], 
             continue
         cut = inside & (probability[box] >= params.outline_share * peak)
         kept[box] |= np.stack([ndimage.binary_fill_holes(plane) for plane in cut])
-    return _large(kept, smallest)
+    return _worth(kept, probability, smallest, params.candidate)
 
 
 ENHANCES = 0.1
@@ -83,10 +83,11 @@ def enhancing(image: FloatArray, inside: Mask, around: Mask) -> Mask:
     return inside & (image > normal + ENHANCES * (bright - normal))
 
 
-def _large(mask: Mask, smallest: float) -> Mask:
-    """Without the crumbs that the cut at a share of the peak leaves behind."""
-    labels, _ = ndimage.label(mask, _TOUCHING)
-    keep = np.bincount(labels.ravel()) >= smallest
+def _worth(mask: Mask, probability: FloatArray, smallest: float, peak: float) -> Mask:
+    """Without the crumbs that the cut at a share of the peak leaves behind: too small, or with no peak of their own."""
+    labels, count = ndimage.label(mask, _TOUCHING)
+    keep = np.bincount(labels.ravel(), minlength=count + 1) >= smallest
+    keep[1:] &= np.asarray(ndimage.maximum(probability, labels, np.arange(1, count + 1))) >= peak
     keep[0] = False
     return np.asarray(keep[labels])
 
