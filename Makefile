@@ -5,8 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 STUDY ?=
+DATA ?=
 
-.PHONY: help setup setup-test demo test lint check format walk real torture bench clean
+.PHONY: help setup setup-test demo test lint check format walk real torture bench eval clean
 
 help:
 	@echo "make demo [STUDY=DIR]  the main job from end to end, on a synthetic study or your own series"
@@ -14,6 +15,7 @@ help:
 	@echo "make check             formatting, lint, types, import contracts, unit tests"
 	@echo "make torture           kill -9 every process at random moments, 30 rounds"
 	@echo "make real              all real series of $$LANTERN_SHARED_DATA through a node"
+	@echo "make eval [DATA=DIR]   how good srs is on the phantoms, or on your own scans with truth"
 	@echo "make bench             timings, as ratios against DCMTK in the same run"
 
 $(VENV)/.base: pyproject.toml constraints.txt
@@ -63,6 +65,9 @@ walk: setup-test
 
 torture: setup-test
 	LANTERN_TORTURE_ROUNDS=30 LANTERN_TORTURE_STUDIES=20 $(BIN)/python -m pytest -s --timeout 7200 tests/e2e/test_torture.py
+
+eval: setup
+	$(BIN)/python -m pipeline.evaluation srs --out evaluation-out $(if $(DATA),--data "$(DATA)")
 
 bench: setup-test
 	$(BIN)/python -m tests.bench

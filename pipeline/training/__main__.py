@@ -25,7 +25,7 @@ from pipeline.training.stages import ALL, Workshop
 from pipeline.training.team import team
 from pipeline.weights import manifest
 
-STAGES = ("slices", "volume", "hard", "scan", "thick", "judge", "report")
+STAGES = ("slices", "volume", "hard", "again", "scan", "thick", "judge", "report")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,6 +52,7 @@ def _shortened(plan: Plan, steps: int) -> Plan:
         slices=replace(plan.slices, steps=steps),
         volume=replace(plan.volume, steps=steps),
         hard=replace(plan.hard, steps=steps),
+        again=replace(plan.again, steps=steps),
         scan=replace(plan.scan, steps=steps),
         thick=replace(plan.thick, steps=steps),
     )
@@ -82,14 +83,16 @@ def _stage(stage: str, workshop: Workshop, out: Path | None) -> None:
         workshop.volume()
     elif stage == "hard":
         workshop.hard()
+    elif stage == "again":
+        workshop.again()
     elif stage == "scan":
-        checkpoint = workshop.scan()
+        best = workshop.scan()
         if out is not None:
-            export_network(VOLUME, checkpoint, out)
+            export_network(VOLUME, best, out)
     elif stage == "thick":
-        checkpoints = workshop.thick()
+        best = workshop.thick()
         if out is not None:
-            export_network(SLICES, checkpoints[ALL], out)
+            export_network(SLICES, best, out)
     elif stage == "judge" and workshop.together.is_first:
         fitted = fit(load_candidates(workshop.candidates()))
         write(fitted, workshop.folder / "judge")

@@ -83,14 +83,18 @@ class JudgeConfig:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All stages. hard, scan: how the volume network goes on, where it was wrong, and with a real scan; thick: how the
-    slice network goes on with real thick slices; folds: patients left out, by fold.
+    """All stages.
+
+    hard, again, scan: how the volume network goes on, where it was wrong, and with a real scan.
+    thick:             how the slice network goes on with real thick slices.
+    folds:             patients left out, by fold.
     """
 
     name: str
     slices: Config
     volume: VolumeConfig
     hard: VolumeConfig
+    again: VolumeConfig
     scan: VolumeConfig
     thick: Config
     folds: tuple[tuple[str, ...], ...]
@@ -110,6 +114,7 @@ def read_plan(path: Path) -> Plan:
         slices=slices,
         volume=volume,
         hard=_changed(path, "hard", volume, given.get("hard", {})),
+        again=_changed(path, "again", volume, given.get("again", {})),
         scan=_changed(path, "scan", volume, given.get("scan", {})),
         thick=_changed(path, "thick", slices, thick),
         folds=folds,

@@ -1,7 +1,7 @@
 """The training loop: batches in, weights out; it can be stopped at any time and goes on exactly where it was.
 
-A checkpoint holds "network", "averaged" (the exponential mean, which is what ships), "optimiser" and "step"; with
-half-precision on a GPU also "scaler".
+A checkpoint holds "network", "averaged" (the exponential mean), "optimiser" and "step"; with half-precision on a GPU
+also "scaler". The averaged weights of the step that validated best are kept apart, and they are what ships.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
@@ -25,6 +25,9 @@ from pipeline.training.config import Schedule
 from pipeline.training.team import Team, team
 
 B = TypeVar("B")
+
+BEST = "best.pt"
+"""{"averaged": state dict, "step": int, "figures": those of the validation} of the best step so far."""
 
 Tell = Callable[[int, float, dict[str, float] | None], None]
 """Is told the step that was done, its loss, and the validation figures when there are new ones."""
@@ -43,11 +46,11 @@ class Task(Protocol[B]):
         """A scalar; `logit` is float32."""
 
     def validate(self, network: torch.nn.Module) -> dict[str, float]:
-        """Figures of merit of a network, which stays as it is."""
+        """Figures of merit of a network, which stays as it is; by the first (larger is better) the best is kept."""
 
 
 def train(task: Task[B], config: Schedule, folder: Path, tell: Tell, together: Team | None = None) -> Path:
-    """Run the steps that are left; returns the checkpoint. Files: checkpoint.pt, metrics.jsonl.
+    """Run the steps that are left; returns the best weights. Files: checkpoint.pt, best.pt, metrics.jsonl.
 
     together: whom this process trains with, from `team`; None: torchrun's other processes, if there are any. Only the
     first process writes, validates and tells. Raises ConfigInvalid.
@@ -66,7 +69,7 @@ def train(task: Task[B], config: Schedule, folder: Path, tell: Tell, together: T
             if state.step % config.checkpoint_every == 0 or state.step == config.steps:
                 state.save(path)
     together.wait()
-    return path
+    return folder / BEST
 
 
 def _report(task: Task[B], config: Schedule, state: State, loss: float, folder: Path, tell: Tell) -> None:
@@ -78,6 +81,7 @@ def _report(task: Task[B], config: Schedule, state: State, loss: float, folder: 
         figures = task.validate(state.averaged)
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"step": state.step, "loss": round(loss, 4)} | figures) + "\n")
+    state.keep_if_best(folder / BEST, figures)
     tell(state.step, loss, figures)
 
 
@@ -129,12 +133,14 @@ class State:
         }
         if self._scaler.is_enabled():
             kept["scaler"] = self._scaler.state_dict()
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            torch.save(kept, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        _write(path, kept)
+
+    def keep_if_best(self, path: Path, figures: Mapping[str, float]) -> None:
+        """Write the averaged weights when no earlier step had a higher first figure."""
+        score = next(iter(figures.values()))
+        if path.exists() and score <= next(iter(torch.load(path, weights_only=True)["figures"].values())):
+            return
+        _write(path, {"averaged": self.averaged.state_dict(), "step": self.step, "figures": dict(figures)})
 
     def learn(self, task: Task[B], batch: B, learning_rate: float) -> float:
         """One step; returns its loss in this process."""
@@ -172,6 +178,15 @@ class State:
                 mean.mul_(keep).add_(new, alpha=1 - keep)
             else:
                 mean.copy_(new)
+
+
+def _write(path: Path, kept: Mapping[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        torch.save(kept, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 def rate(config: Schedule, step: int) -> float:

@@ -1,8 +1,8 @@
 """The stages of the training of `srs`, each of which goes on where it was stopped and leaves its files in a folder.
 
 slices/  the network that reads slices          volume/  the network that reads volumes
-hard/    the volume network, gone on where it was wrong: measures tier T1 on a scan that it has not seen
-scan/    and with that scan: ships
+hard/, again/   the volume network, gone on where it was wrong: measures tier T1 on a scan that it has not seen
+scan/           and with that scan: ships
 thick/   slices, gone on with real thick scans: all/ ships, fold0/… measure tier T2
 judge/   candidates of model 1 with known truth, and model 2
 """
@@ -18,6 +18,7 @@ import torch
 from scipy import ndimage
 
 from pipeline.contract import Runtime
+from pipeline.core.errors import ConfigInvalid
 from pipeline.evaluation.cases.nifti import btp_entries
 from pipeline.recipes.srs.network import build, build_volume
 from pipeline.recipes.srs.segmentation import Networks
@@ -25,7 +26,7 @@ from pipeline.training import loop
 from pipeline.training.bare_heads import REAL_SCAN, BareHead, load_bare, prepare_bare, scan_without_lesions
 from pipeline.training.config import Config, Plan, Schedule, VolumeConfig
 from pipeline.training.harvest import SLICES_MM, Scan, drawn_scans, harvest
-from pipeline.training.loop import Tell
+from pipeline.training.loop import BEST, Tell
 from pipeline.training.mining import mine
 from pipeline.training.patches import PatchSource
 from pipeline.training.samples import Source
@@ -54,12 +55,12 @@ class Workshop:
     say: Say
 
     def slices(self) -> Path:
-        """Stage 1; returns its checkpoint."""
+        """Stage 1; returns the best weights."""
         folder = self._first_only("slices", lambda at: prepare(self.plan.slices, self.data, at / "heads", self.say))
         return loop.train(self._slice_task(self.plan.slices, []), self.plan.slices, folder, self.tell, self.together)
 
     def volume(self) -> Path:
-        """Stage 2; returns its checkpoint."""
+        """Stage 2; returns the best weights."""
         config = self.plan.volume
         folder = self._first_only("volume", lambda at: prepare_bare(config, self.data, at / "heads", self.say))
         sources = (
@@ -69,48 +70,56 @@ class Workshop:
         return loop.train(Segmenting(build_volume, *sources), config, folder, self.tell, self.together)
 
     def hard(self) -> Path:
-        """Stage 3; returns its checkpoint."""
-        return self._go_on("hard", self.plan.hard, self.folder / "volume" / "checkpoint.pt", ())
+        """Stage 3; returns the best weights."""
+        return self._go_on("hard", self.plan.hard, self.folder / "volume" / BEST, ())
+
+    def again(self) -> Path:
+        """Stage 4; returns the best weights."""
+        return self._go_on("again", self.plan.again, self.folder / "hard" / BEST, ())
 
     def scan(self) -> Path:
-        """Stage 4; returns its checkpoint."""
+        """Stage 5; returns the best weights."""
         scans = (scan_without_lesions(self.data),)
-        return self._go_on("scan", self.plan.scan, self.folder / "hard" / "checkpoint.pt", scans)
+        return self._go_on("scan", self.plan.scan, self.folder / "again" / BEST, scans)
 
     def _go_on(self, name: str, config: VolumeConfig, base: Path, scans: tuple[BareHead, ...]) -> Path:
         heads = load_bare(self.folder / "volume" / "heads", ("labelmap", "procedural", "real"))
         held = load_bare(self.folder / "volume" / "heads", ("held",))
-
-        def begin(at: Path) -> None:
-            _begin(at / "checkpoint.pt", base, build_volume, config)
-            mine([*heads, *scans], _network(build_volume, base), self.together.device, at / "spots", self.say)
-
-        folder = self._first_only(name, begin)
-        spots = {head.name: np.load(folder / "spots" / f"{head.name}.npy") for head in (*heads, *scans)}
+        folder = self._first_only(name, lambda at: _begin(at / "checkpoint.pt", base, build_volume, config))
+        here, every = self.together, [*heads, *scans]
+        network = _network(build_volume, base).to(here.device)
+        mine(every[here.rank :: here.world], network, here.device, folder / "spots", self.say)
+        here.wait()
+        spots = mine(every, network, here.device, folder / "spots", self.say)
         training = PatchSource(
             heads, config.side, config.cubes, config.seed, scans, config.share_scans, spots, config.share_spots
         )
         task = Segmenting(build_volume, training, PatchSource(held, config.side, config.cubes, config.seed))
-        return loop.train(task, config, folder, self.tell, self.together)
+        return loop.train(task, config, folder, self.tell, here)
 
-    def thick(self) -> dict[str, Path]:
-        """Stage 5: checkpoints by ALL and by patient, "btp-01"."""
-        found = {ALL: self._thick(ALL, ())}
+    def thick(self) -> Path:
+        """Stage 6: one network of all patients, and one for each fold without its own; returns the first's."""
         for number, patients in enumerate(self.plan.folds):
-            checkpoint = self._thick(f"fold{number}", patients)
-            found |= {f"btp-{patient}": checkpoint for patient in patients}
-        return found
+            self._thick(f"fold{number}", patients)
+        return self._thick(ALL, ())
 
     def networks(self) -> dict[str, Networks]:
-        """Model 1 by group of scans: networks that never saw the group, and under ALL what ships."""
-        volume, apart = (_network(build_volume, self.folder / s / "checkpoint.pt") for s in ("scan", "hard"))
-        slices = {name: _network(build, path) for name, path in self.thick().items()}
-        found = {name: Networks(network, volume) for name, network in slices.items()}
-        return {**found, REAL_SCAN: Networks(slices[ALL], apart)}
+        """Model 1 by group of scans: networks that never saw the group, and under ALL what ships.
+
+        Raises ConfigInvalid when a stage has not been run.
+        """
+        volume, apart = (self._trained(build_volume, stage) for stage in ("scan", "again"))
+        ships = self._trained(build, f"thick/{ALL}")
+        found = {ALL: Networks(ships, volume), REAL_SCAN: Networks(ships, apart)}
+        for number, patients in enumerate(self.plan.folds):
+            fold = Networks(self._trained(build, f"thick/fold{number}"), volume)
+            found |= {f"btp-{patient}": fold for patient in patients}
+        return found
 
     def candidates(self) -> Path:
-        """Stage 6: the folder of candidates, from scans of known truth."""
-        folder = self._first_only("judge", lambda at: prepare_bare(self.plan.judge, self.data, at / "heads", self.say))
+        """Stage 7: the folder of candidates, from scans of known truth; for one process."""
+        folder = self.folder / "judge"
+        prepare_bare(self.plan.judge, self.data, folder / "heads", self.say)
         networks = self.networks()
 
         def of(scan: Scan) -> Networks:
@@ -118,6 +127,12 @@ class Workshop:
 
         harvest(self._scans(folder), of, folder / "candidates", Runtime(), self.say)
         return folder / "candidates"
+
+    def _trained(self, make: Callable[[], torch.nn.Module], stage: str) -> torch.nn.Module:
+        path = self.folder / stage / BEST
+        if not path.exists():
+            raise ConfigInvalid(f"{path} is missing", f"run --stage {stage.partition('/')[0]} first")
+        return _network(make, path)
 
     def _scans(self, folder: Path) -> Iterator[Scan]:
         kinds = {kind: load_bare(folder / "heads", (kind,)) for kind in ("held", "labelmap", "procedural", "real")}
@@ -133,7 +148,7 @@ class Workshop:
         folder, config = self.folder / "thick" / name, self.plan.thick
 
         def begin(at: Path) -> None:
-            _begin(at / "checkpoint.pt", self.folder / "slices" / "checkpoint.pt", build, config)
+            _begin(at / "checkpoint.pt", self.folder / "slices" / BEST, build, config)
 
         self._first_only(f"thick/{name}", begin)
         task = self._slice_task(config, load_thick_slices(self.data, without))

@@ -18,7 +18,6 @@ from pipeline.phantom.phantom import axial_head, paint_head
 from pipeline.recipes.srs.network import normalise
 from pipeline.training.anatomies import label_map_anatomy, load_canonical
 from pipeline.training.config import Config
-from pipeline.training.dicom_folder import read_folder
 
 GREY_PER_UNIT = 51.0
 """Stored byte = (normalised signal + 1) * this: the range -1…4 fills 0…255."""
@@ -116,23 +115,11 @@ def _recipe(rng: np.random.Generator) -> Recipe:
 
 
 def _real(rng: np.random.Generator, data: Path, number: int) -> Made:
-    """A real head without lesions (contrast-enhanced or not), lesions drawn into most of them."""
-    brain = data / "brain"
-    name = ("t1c", "icbm", "trio", "t1c")[number % 4]
-    if name == "t1c":
-        image, spacing = load_canonical(brain / "t1c_no_lesion" / "MR_Gd.nii.gz")
-        inside = ndimage.binary_erosion(ndimage.binary_closing(image > 0, iterations=2), iterations=3)
-    elif name == "icbm":
-        folder = brain / "icbm152_2009a"
-        image, spacing = load_canonical(folder / "mni_icbm152_t1_tal_nlin_sym_09a.nii.gz")
-        parts = [load_canonical(folder / f"mni_icbm152_{p}_tal_nlin_sym_09a.nii.gz")[0] for p in ("gm", "wm")]
-        inside = parts[0] + parts[1] > 140
-    else:
-        image, spacing = read_folder(brain / "t1_dicom_siemens_trio")
-        solid = ndimage.binary_fill_holes(ndimage.gaussian_filter(image, 2) > 0.15 * np.percentile(image, 99))
-        depth = ndimage.distance_transform_edt(solid, sampling=spacing)
-        inside = (depth > 24) & (np.arange(len(image))[:, None, None] > 0.45 * len(image))
-    image, inside = _one_mm(image, spacing), _one_mm(inside.astype(np.float32), spacing) > 0.5
+    """The ICBM152 average with lesions drawn into most of its copies. The scans of tier T1 must not be used here."""
+    folder = data / "brain" / "icbm152_2009a"
+    image = load_canonical(folder / "mni_icbm152_t1_tal_nlin_sym_09a.nii.gz")[0]
+    parts = [load_canonical(folder / f"mni_icbm152_{p}_tal_nlin_sym_09a.nii.gz")[0] for p in ("gm", "wm")]
+    inside = parts[0] + parts[1] > 140
     image = (image / np.median(image[inside])).astype(np.float32)
     if rng.random() < 0.5:
         image, inside = image[:, :, ::-1].copy(), inside[:, :, ::-1].copy()
@@ -143,9 +130,3 @@ def _real(rng: np.random.Generator, data: Path, number: int) -> Made:
     blur, bias = float(rng.uniform(0.3, 0.6)), float(rng.uniform(0, 0.25))
     image = degrade(rng, image, ONE_MM, blur_mm=blur, bias=bias, noise=0.015)
     return image, labels, drawn
-
-
-def _one_mm(image: FloatArray, spacing: tuple[float, float, float]) -> FloatArray:
-    if max(abs(s - 1) for s in spacing) < 0.02:
-        return image.astype(np.float32)
-    return np.asarray(ndimage.zoom(image, spacing, order=1), np.float32)

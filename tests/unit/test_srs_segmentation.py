@@ -14,7 +14,7 @@ from pipeline.contract import Inputs, Runtime
 from pipeline.findings import Findings
 from pipeline.phantom import Phantom
 from pipeline.recipes.srs import PIPELINE
-from pipeline.recipes.srs.candidates import outline
+from pipeline.recipes.srs.candidates import find_candidates, outline
 from pipeline.recipes.srs.params import PARAMS
 from pipeline.recipes.srs.segmentation import Networks, Reading, read_lesions
 from tests.support.heads import THICK, phantom_study
@@ -63,14 +63,20 @@ def test_fewer_slices_at_once_give_the_same_answer():
     assert np.allclose(whole, tiles, atol=1e-5)
 
 
+def outlined(probability: np.ndarray, certainty: np.ndarray) -> np.ndarray:
+    reading = Reading(probability, certainty, np.s_[0:0, 0:0, 0:0])
+    return outline(reading, np.ones(probability.shape, bool), (1.0, 1.0, 1.0), PARAMS)
+
+
 def test_the_core_of_a_ring_belongs_to_the_lesion_and_specks_and_doubts_do_not():
     rows, columns = np.ogrid[:40, :40]
     radius = np.hypot(rows - 20, columns - 20)
     probability = np.zeros((5, 40, 40), np.float32)
     probability[1:4, (radius < 9) & (radius > 6)] = 0.95
     probability[0, 2, 2] = 0.99  # one voxel
-    probability[1:4, 30:36, 30:36] = PARAMS.candidate - 0.05  # nowhere likely enough
-    mask = outline(probability, np.ones(probability.shape, bool), (1.0, 1.0, 1.0), PARAMS)
+    probability[1:4, 30:36, 30:36] = 0.9  # but nobody is sure of it
+    certainty = np.where(probability > 0.92, np.float32(0.99), probability)
+    mask = outlined(probability, certainty)
     assert mask[2, 20, 20]
     assert np.array_equal(mask[2], radius < 9)
     assert not mask[0].any()
@@ -79,11 +85,56 @@ def test_the_core_of_a_ring_belongs_to_the_lesion_and_specks_and_doubts_do_not()
 def test_what_the_cut_leaves_beside_a_lesion_needs_a_peak_of_its_own():
     probability = np.zeros((5, 40, 40), np.float32)
     probability[1:4, 10:16, 4:30] = PARAMS.likely + 0.05  # one component
-    probability[1:4, 10:16, 4:10] = 0.99
-    probability[1:4, 10:16, 14:20] = PARAMS.candidate - 0.05
-    probability[1:4, 10:16, 24:30] = PARAMS.candidate + 0.05
-    mask = outline(probability, np.ones(probability.shape, bool), (1.0, 1.0, 1.0), PARAMS)
+    certainty = probability.copy()
+    for column, sure in ((4, 0.99), (14, PARAMS.candidate - 0.01), (24, PARAMS.candidate + 0.01)):
+        probability[1:4, 10:16, column : column + 6] = 0.9
+        certainty[1:4, 10:16, column : column + 6] = sure
+    mask = outlined(probability, certainty)
     assert [bool(mask[2, 12, column]) for column in (6, 16, 26)] == [True, False, True]
+
+
+def test_readings_that_say_the_same_agree_wholly_also_on_a_ring_and_the_surer_network_finds_it():
+    shape, box = (24, 60, 60), np.s_[4:20, 10:50, 8:48]
+    z, y, x = np.ogrid[:24, :60, :60]
+    radius = np.sqrt((z - 12.0) ** 2 + (y - 30.0) ** 2 + (x - 28.0) ** 2)
+    ring = np.where((radius < 7) & (radius > 5), np.float32(0.99), np.float32(0))
+    image = hd.Volume(np.where(radius < 7, 300, 100).astype(np.float32), AXIAL, "PATIENT")
+    single = ring[box].astype(np.float16)
+    reading = Reading(ring, ring, box, by_slices=(single, single), by_volume=(single,))
+    labels, (found,) = find_candidates(image, np.ones(shape, bool), reading, PARAMS)
+    assert labels.array[12, 30, 28] == 1  # the core
+    assert found.agreement == pytest.approx(1.0)
+    assert found.volume_peak == found.slices_peak == pytest.approx(0.99, abs=1e-3)
+    other = np.roll(single, 3, axis=2)
+    _, (doubted,) = find_candidates(
+        image, np.ones(shape, bool), Reading(ring, ring, box, by_slices=(single, other)), PARAMS
+    )
+    assert doubted.agreement is not None
+    assert 0.5 < doubted.agreement < 0.95
+
+
+class Sure(torch.nn.Module):
+    """Says the same of everything."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.logit = float(np.log(probability / (1 - probability)))
+
+    def forward(self, channels: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(channels[:, :1], self.logit)
+
+
+@pytest.mark.parametrize(
+    ("slices", "volume", "thin", "thick"),
+    [(0.5, 0.99, True, False), (0.9, 0.1, True, True), (0.7, 0.7, False, True), (0.6, 0.9, False, False)],
+)
+def test_either_network_can_be_sure_enough_and_on_thick_slices_the_one(slices, volume, thin, thick):
+    for spacing, sure in ((1.0, thin), (5.0, thick)):
+        made = hd.Volume(np.ones((20, 40, 40), np.float32), AXIAL @ np.diag([spacing, 1, 1, 1]), "PATIENT")
+        networks = Networks(Sure(slices), Sure(volume))
+        reading = read_lesions(made, np.ones(made.spatial_shape, bool), networks, PARAMS, "cpu")
+        assert bool((reading.certainty > PARAMS.candidate).all()) is sure
+        assert bool((reading.certainty > PARAMS.candidate).any()) is sure
 
 
 def run(made_study) -> tuple[Phantom, Findings]:

@@ -40,11 +40,11 @@ def source(config: Config) -> Source:
 
 def test_the_shipped_configuration_is_complete_and_keeps_validation_anatomies_apart():
     plan = read_plan(SHIPPED)
-    for config in (plan.slices, plan.volume, plan.hard, plan.scan, plan.thick):
+    for config in (plan.slices, plan.volume, plan.hard, plan.again, plan.scan, plan.thick):
         assert not set(config.training_anatomies) & set(config.validation_anatomies)
     assert plan.thick.batch == plan.slices.batch
     assert plan.scan.side == plan.volume.side
-    assert plan.hard.share_scans == 0  # tier T1 is measured with it on the scan
+    assert plan.hard.share_scans == plan.again.share_scans == 0  # tier T1 is measured with it on the scan
     assert len({patient for fold in plan.folds for patient in fold}) == sum(len(fold) for fold in plan.folds)
 
 

@@ -24,11 +24,12 @@ _TOUCHING = np.ones((3, 3, 3), bool)
 class Candidate:
     """One region that may be a lesion.
 
-    peak, mean:           network probability, highest and mean inside.
+    peak:                 highest certainty inside.
+    mean:                 mean probability inside.
     slices_peak:          highest probability inside, in the mean of the readings slice by slice; NaN without any;
     volume_peak:          in the mean of the readings as a volume.
-    agreement:            0…1, mean Dice of its outline with the same threshold in every single reading; None if it
-                          was read once.
+    agreement:            0…1, mean Dice of its outline with that at the same threshold in every single reading; None
+                          if it was read once.
     enhancing_volume_mm3: of what in it is brighter than the brain around.
     """
 
@@ -45,29 +46,35 @@ def find_candidates(
     t1c: hd.Volume, brain: Mask, reading: Reading, params: Params
 ) -> tuple[hd.Volume, tuple[Candidate, ...]]:
     """All that may be a lesion, largest first, and their labels 1…n (uint16, on the grid of `t1c`)."""
-    mask = outline(reading.probability, _near(brain, t1c.spacing, params.beyond_brain_mm), t1c.spacing, params)
+    mask = outline(reading, _near(brain, t1c.spacing, params.beyond_brain_mm), t1c.spacing, params)
     labels, regions = separate(t1c.with_array(mask.astype(np.uint8)), params.min_voxels)
     image = np.asarray(t1c.array, np.float32)
     return labels, tuple(_candidate(image, brain, labels, region, reading, params) for region in regions)
 
 
-def outline(probability: FloatArray, near: Mask, spacing_mm: tuple[float, ...], params: Params) -> Mask:
+def outline(reading: Reading, near: Mask, spacing_mm: tuple[float, ...], params: Params) -> Mask:
     """Voxels of candidates: components of likely voxels, each cut at a share of its own peak, its holes filled.
 
     A hole in a slice of a lesion is its necrotic core, and part of a gross tumour volume.
     """
+    probability = reading.probability
     mask = probability >= params.likely
     labels, _ = ndimage.label(mask, _TOUCHING)
     kept = np.zeros(mask.shape, bool)
     smallest = max(params.min_voxels, params.min_volume_mm3 / float(np.prod(spacing_mm)))
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         inside = labels[box] == number
-        peak = float(probability[box][inside].max())
-        if peak < params.candidate or inside.sum() < smallest or not (near[box] & inside).any():
+        if inside.sum() < smallest or not (near[box] & inside).any():
             continue
-        cut = inside & (probability[box] >= params.outline_share * peak)
-        kept[box] |= np.stack([ndimage.binary_fill_holes(plane) for plane in cut])
-    return _worth(kept, probability, smallest, params.candidate)
+        if float(reading.certainty[box][inside].max()) < params.candidate:
+            continue
+        kept[box] |= _filled(inside & (probability[box] >= params.outline_share * probability[box][inside].max()))
+    return _worth(kept, reading.certainty, smallest, params.candidate)
+
+
+def _filled(mask: Mask) -> Mask:
+    """Without holes in any slice."""
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
 
 
 ENHANCES = 0.1
@@ -83,11 +90,11 @@ def enhancing(image: FloatArray, inside: Mask, around: Mask) -> Mask:
     return inside & (image > normal + ENHANCES * (bright - normal))
 
 
-def _worth(mask: Mask, probability: FloatArray, smallest: float, peak: float) -> Mask:
-    """Without the crumbs that the cut at a share of the peak leaves behind: too small, or with no peak of their own."""
+def _worth(mask: Mask, certainty: FloatArray, smallest: float, least: float) -> Mask:
+    """Without the crumbs that the cut at a share of the peak leaves behind: too small, or with no sure voxel."""
     labels, count = ndimage.label(mask, _TOUCHING)
     keep = np.bincount(labels.ravel(), minlength=count + 1) >= smallest
-    keep[1:] &= np.asarray(ndimage.maximum(probability, labels, np.arange(1, count + 1))) >= peak
+    keep[1:] &= np.asarray(ndimage.maximum(certainty, labels, np.arange(1, count + 1))) >= least
     keep[0] = False
     return np.asarray(keep[labels])
 
@@ -105,26 +112,36 @@ def _candidate(
     inside = labels.array[box] == region.number
     probability = reading.probability[box][inside]
     level = params.outline_share * float(probability.max())
-    overlaps = [
-        _dice(inside, _connected(single[box] >= level, inside)) for single in (*reading.by_volume, *reading.by_slices)
-    ]
+    by_slices, by_volume = ([_within(s, reading.box, box) for s in r] for r in (reading.by_slices, reading.by_volume))
+    overlaps = [_dice(inside, _filled(_connected(single >= level, inside))) for single in (*by_volume, *by_slices)]
     around = brain[box] & (labels.array[box] == 0)
     bright = enhancing(image[box], inside, around)
     return Candidate(
         region=region,
-        peak=float(probability.max()),
+        peak=float(reading.certainty[box][inside].max()),
         mean=float(probability.mean()),
-        slices_peak=_peak(reading.by_slices, box, inside),
-        volume_peak=_peak(reading.by_volume, box, inside),
+        slices_peak=_peak(by_slices, inside),
+        volume_peak=_peak(by_volume, inside),
         agreement=float(np.mean(overlaps)) if overlaps else None,
         enhancing_volume_mm3=float(bright.sum() * np.prod(labels.spacing)),
     )
 
 
-def _peak(readings: tuple[npt.NDArray[np.float16], ...], box: Box, inside: Mask) -> float:
+def _within(single: npt.NDArray[np.float16], read: Box, box: Box) -> npt.NDArray[np.float16]:
+    """The part of a single reading, which covers `read`, that lies in `box`; 0 where nothing was read."""
+    out = np.zeros([s.stop - s.start for s in box], np.float16)
+    both = [(max(r.start, b.start), min(r.stop, b.stop)) for r, b in zip(read, box, strict=True)]
+    if all(low < high for low, high in both):
+        there = tuple(slice(low - b.start, high - b.start) for (low, high), b in zip(both, box, strict=True))
+        here = tuple(slice(low - r.start, high - r.start) for (low, high), r in zip(both, read, strict=True))
+        out[there] = single[here]
+    return out
+
+
+def _peak(readings: list[npt.NDArray[np.float16]], inside: Mask) -> float:
     if not readings:
         return float("nan")
-    return float(np.mean([single[box][inside] for single in readings], axis=0, dtype=np.float32).max())
+    return float(np.mean([single[inside] for single in readings], axis=0, dtype=np.float32).max())
 
 
 def _connected(found: Mask, inside: Mask) -> Mask:

@@ -105,7 +105,8 @@ def _params(bundle: str) -> Params:
 
 def _read(t1c: hd.Volume, anatomy: Anatomy, runtime: Runtime, bundle: str, networks: Networks | None) -> Reading:
     if bundle:
-        found = load_bundle(Path(bundle), runtime.device).probability(t1c, runtime.device, runtime.tile_scale)
-        return Reading(np.asarray(found, np.float32))
+        given = load_bundle(Path(bundle), runtime.device).probability(t1c, runtime.device, runtime.tile_scale)
+        found = np.asarray(given, np.float32)
+        return Reading(found, found, np.s_[0:0, 0:0, 0:0])
     ready = networks or load_networks(runtime.device)
     return read_lesions(t1c, anatomy.brain, ready, PARAMS, runtime.device, runtime.tile_scale)

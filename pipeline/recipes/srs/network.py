@@ -17,10 +17,8 @@ PIXEL_MM = 1.0
 """In-plane pixel size that the network was trained at."""
 
 NEIGHBOURS_MM = (-4.0, -2.0, 0.0, 2.0, 4.0)
-"""The network sees a slice (the middle channel) and what lies this far before and behind it."""
-
-FLAT_ABOVE_MM = 3.5
-"""Slices further apart than this say little about each other: all channels then show the same slice, as in training."""
+"""The network sees a slice (the middle channel) and what lies this far before and behind it; of thick slices, which say
+little about each other, all channels show the slice itself."""
 
 FILTERS = (16, 32, 64, 128, 192)
 

@@ -13,8 +13,9 @@ class Params:
     several values had been seen on the lesion-free scan and one inserted draw that tier T1 uses as well.
 
     likely:           voxels of this probability form components.
-    candidate:        a component is a candidate when it holds a voxel of this probability: the operating point of
+    candidate:        a component is a candidate when it holds a voxel of this certainty: the operating point of
                       model 1. Every candidate is judged by model 2 and is in the results, as lesion or as rejected.
+    slices_start:     added to the logits of the slice network for its certainty; thick_start: where it is alone.
     outline_share:    the outline is drawn at this share of the candidate's highest probability.
     volume_share:     share of the volume network in the mean of thin series; the rest is that of the slice network.
     min_voxels:       smaller components are noise (BraTS-METS drops them as well).
@@ -28,7 +29,9 @@ class Params:
     """
 
     likely: float = 0.25
-    candidate: float = 0.65
+    candidate: float = 0.98
+    slices_start: float = 2.0
+    thick_start: float = 3.3
     outline_share: float = 0.5
     volume_share: float = 0.65
     min_voxels: int = 3

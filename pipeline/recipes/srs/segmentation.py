@@ -9,7 +9,7 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.recipes.srs.network import FLAT_ABOVE_MM, HALO_VOXELS, NEIGHBOURS_MM, PIXEL_MM, normalise
+from pipeline.recipes.srs.network import HALO_VOXELS, NEIGHBOURS_MM, PIXEL_MM, normalise
 from pipeline.recipes.srs.params import Params
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Box = tuple[slice, slice, slice]
 
 BATCH = 8
 """Slices given to the network at once, before `tile_scale`."""
@@ -43,14 +44,17 @@ class Networks:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What model 1 says, on the grid of the series: (slices, rows, columns).
+    """What model 1 says.
 
-    probability: float32 0…1.
-    by_slices:   single readings slice by slice (planes, mirrored), by_volume: as a volume, of all of which
-                 `probability` is the mean; float16, the same grid.
+    probability: float32 0…1, (slices, rows, columns) of the series: the mean of all readings; outlines are drawn in it.
+    certainty:   float32 0…1, what the surer of the two networks says, by which candidates are found: the same grid.
+    box:         the part of the grid that was read.
+    by_slices:   single readings slice by slice (planes, mirrored), by_volume: as a volume; float16, the grid of `box`.
     """
 
     probability: FloatArray
+    certainty: FloatArray
+    box: Box
     by_slices: tuple[npt.NDArray[np.float16], ...] = ()
     by_volume: tuple[npt.NDArray[np.float16], ...] = ()
 
@@ -63,8 +67,7 @@ def read_lesions(
     t1c:   (slices, rows, columns) float32, any orientation and spacing, LPS mm; brain: the same grid.
 
     Thick slices are read in their own plane, as they are and mirrored. Thin ones are turned (never interpolated) to
-    near-axial, brought to 1 mm, and read five times: as a volume, as it is and mirrored, and as axial, coronal and
-    sagittal slices, for a vessel looks like a metastasis in one plane, seldom in three.
+    near-axial, brought to 1 mm, and read as a volume, as it is and mirrored, and as axial, coronal and sagittal slices.
     """
     import torch  # noqa: PLC0415
 
@@ -74,43 +77,59 @@ def read_lesions(
     head = t1c.with_array(normalise(np.asarray(t1c.array, np.float32)))[box]
     own = head.get_closest_patient_orientation()
     turned = head.to_patient_orientation(VIEWS[own[0].value] if thick else "HPL")
-    repeats: dict[str, list[npt.NDArray[np.float16]]] = {"slices": [], "volume": []}
-    mean = np.zeros(t1c.spatial_shape, np.float32)
+    singles: dict[str, list[npt.NDArray[np.float16]]] = {"slices": [], "volume": []}
     with torch.inference_mode():
         grid = _resampled(torch.from_numpy(np.ascontiguousarray(turned.array)), _sizes(turned, every_axis=not thick))
-        for by, share, found in _readings(
-            grid, networks, params, device, tile_scale, turned.spacing[0] if thick else None
-        ):
+        for by, found in _readings(grid, networks, device, tile_scale, thick=thick):
             back = turned.with_array(_resampled(found, turned.spatial_shape).numpy()).to_patient_orientation(own)
-            single = np.zeros(t1c.spatial_shape, np.float16)
-            single[box] = back.array
-            mean[box] += share * back.array
-            repeats[by].append(single)
-    return Reading(mean, tuple(repeats["slices"]), tuple(repeats["volume"]))
+            singles[by].append(np.asarray(back.array, np.float16))
+    probability, certainty = (np.zeros(t1c.spatial_shape, np.float32) for _ in range(2))
+    probability[box], certainty[box] = _together(singles["slices"], singles["volume"], params)
+    return Reading(probability, certainty, box, tuple(singles["slices"]), tuple(singles["volume"]))
+
+
+def _together(
+    by_slices: list[npt.NDArray[np.float16]], by_volume: list[npt.NDArray[np.float16]], params: Params
+) -> tuple[FloatArray, FloatArray]:
+    """Mean of the readings, and the certainty of the surer network.
+
+    The slice network is less sure of the same thing than the volume network: it is given a start, in logits.
+    """
+    slices = np.asarray(np.mean(by_slices, axis=0, dtype=np.float32))
+    if not by_volume:
+        return slices, _shifted(slices, params.thick_start)
+    volume = np.asarray(np.mean(by_volume, axis=0, dtype=np.float32))
+    mean = params.volume_share * volume + (1 - params.volume_share) * slices
+    return np.asarray(mean, np.float32), np.maximum(volume, _shifted(slices, params.slices_start))
+
+
+def _shifted(probability: FloatArray, by: float) -> FloatArray:
+    """Probabilities whose logits are larger by `by`."""
+    odds = np.exp(np.float32(by)) * probability / np.maximum(1 - probability, np.float32(1e-4))
+    return np.asarray(odds / (1 + odds), np.float32)
 
 
 def _readings(
-    grid: torch.Tensor, networks: Networks, params: Params, device: str, tile_scale: float, slice_mm: float | None
-) -> Iterator[tuple[str, float, torch.Tensor]]:
-    """By what, share in the mean, and probability, of each reading; slice_mm is None for a grid of 1 mm."""
+    grid: torch.Tensor, networks: Networks, device: str, tile_scale: float, *, thick: bool
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """By what, and probability, of each reading; a grid that is not thick has voxels of 1 mm."""
     batch = max(1, int(BATCH * tile_scale))
-    if slice_mm is not None:
-        yield "slices", 0.5, _slices(grid, networks.slices, slice_mm, device, batch)
-        yield "slices", 0.5, _slices(grid.flip(2), networks.slices, slice_mm, device, batch).flip(2)
+    if thick:
+        yield "slices", _slices(grid, networks.slices, device, batch, flat=True)
+        yield "slices", _slices(grid.flip(2), networks.slices, device, batch, flat=True).flip(2)
         return
     tile = max(32, int(TILE_VOXELS * tile_scale) // 16 * 16)
-    whole, plane = params.volume_share / 2, (1 - params.volume_share) / 3
-    yield "volume", whole, read_cubes(grid, networks.volume, device, tile)
-    yield "volume", whole, read_cubes(grid.flip(2), networks.volume, device, tile).flip(2)
-    yield "slices", plane, _slices(grid, networks.slices, PIXEL_MM, device, batch)
+    yield "volume", read_cubes(grid, networks.volume, device, tile)
+    yield "volume", read_cubes(grid.flip(2), networks.volume, device, tile).flip(2)
+    yield "slices", _slices(grid, networks.slices, device, batch)
     # Rows of coronal and sagittal slices run from the head down, as in training.
-    coronal = _slices(grid.permute(1, 0, 2).flip(1), networks.slices, PIXEL_MM, device, batch)
-    yield "slices", plane, coronal.flip(1).permute(1, 0, 2)
-    sagittal = _slices(grid.permute(2, 0, 1).flip(1), networks.slices, PIXEL_MM, device, batch)
-    yield "slices", plane, sagittal.flip(1).permute(1, 2, 0)
+    coronal = _slices(grid.permute(1, 0, 2).flip(1), networks.slices, device, batch)
+    yield "slices", coronal.flip(1).permute(1, 0, 2)
+    sagittal = _slices(grid.permute(2, 0, 1).flip(1), networks.slices, device, batch)
+    yield "slices", sagittal.flip(1).permute(1, 2, 0)
 
 
-def _brain_box(brain: Mask, spacing_mm: tuple[float, ...]) -> tuple[slice, slice, slice]:
+def _brain_box(brain: Mask, spacing_mm: tuple[float, ...]) -> Box:
     spans = []
     for axis, mm in enumerate(spacing_mm):
         hit = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != axis)))
@@ -161,28 +180,24 @@ def read_cubes(grid: torch.Tensor, network: torch.nn.Module, device: str, tile: 
     return out
 
 
-def _slices(grid: torch.Tensor, network: torch.nn.Module, step_mm: float, device: str, batch: int) -> torch.Tensor:
-    """The network that reads slices, on every slice of axis 0, a batch at a time."""
+def _slices(
+    grid: torch.Tensor, network: torch.nn.Module, device: str, batch: int, *, flat: bool = False
+) -> torch.Tensor:
+    """The network that reads slices, on every slice of axis 0, a batch at a time.
+
+    flat: every channel shows the slice itself, as in training with thick slices, whose neighbours say little; else
+    the slices are 1 mm apart, and the channels show neighbours.
+    """
     import torch  # noqa: PLC0415
     from torch.nn.functional import pad  # noqa: PLC0415
 
     n, rows, columns = grid.shape
     padded = pad(grid, (0, -columns % 16, 0, -rows % 16), value=-1.0)
+    offsets = [0 if flat else round(mm / PIXEL_MM) for mm in NEIGHBOURS_MM]
     out = torch.empty_like(grid)
     for first in range(0, n, batch):
         index = torch.arange(first, min(n, first + batch))
-        channels = torch.stack([_neighbour(padded, index, mm / step_mm, step_mm) for mm in NEIGHBOURS_MM], 1)
+        channels = torch.stack([padded[(index + offset).clamp(0, n - 1)] for offset in offsets], 1)
         logit: Any = network(channels.to(device, memory_format=torch.channels_last))
         out[index] = torch.sigmoid(logit[:, 0, :rows, :columns].float()).cpu()
     return out
-
-
-def _neighbour(grid: torch.Tensor, index: torch.Tensor, offset: float, step_mm: float) -> torch.Tensor:
-    """The slices `offset` slices away, interpolated; the same slices when the stack is too thick for neighbours."""
-    if step_mm > FLAT_ABOVE_MM or offset == 0:
-        return grid[index]
-    low = int(np.floor(offset))
-    part = offset - low
-    last = grid.shape[0] - 1
-    below = grid[(index + low).clamp(0, last)]
-    return below if part < 1e-6 else (1 - part) * below + part * grid[(index + low + 1).clamp(0, last)]
