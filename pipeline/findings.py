@@ -91,8 +91,8 @@ class Lesion:
     probability:            0…1, that it is a lesion: calibrated where `verdict` is given, else the network's mean.
     site:                   where it lies, None when the head could not be placed in the atlas.
     distances_mm:           from its surface to organs at risk, by name ("brainstem", "optic pathway", "left cochlea").
-    agreement:              0…1, mean overlap (Dice) of its outline in repeated readings with that in the first; None if
-                            it was read once.
+    agreement:              0…1, mean overlap (Dice) of its outline with that in each single reading; None if it was
+                            read once.
     enhancing_volume_mm3:   the part of its volume that enhances, None when not measured.
     verdict:                of the false-positive step, None when there was none.
     """
@@ -115,7 +115,7 @@ class Lesion:
     @property
     def short_label(self) -> str:
         """`label` in at most 16 characters."""
-        return f"{self.label.split('_')[0]}_{self.site.short_name}" if self.site else self.label[:16]
+        return f"{self.label.split('_')[0]}_{self.site.short_name}"[:16] if self.site else self.label[:16]
 
 
 @dataclass(frozen=True, slots=True)

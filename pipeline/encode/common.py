@@ -102,7 +102,7 @@ class Stamp:
 
 def statements(algorithm: Algorithm) -> tuple[str, ...]:
     """What every object says: research only, the model, its weights, how far it was tried, what it learned from."""
-    tier = EVIDENCE_TIERS.get(algorithm.evidence_tier, "")
+    tier = EVIDENCE_TIERS.get(algorithm.evidence_tier, "")  # a tier that says more explains itself
     return tuple(
         plain(sentence)
         for sentence in (
@@ -116,7 +116,9 @@ def statements(algorithm: Algorithm) -> tuple[str, ...]:
 
 def brief(algorithm: Algorithm) -> str:
     """The same in 64 characters or less; the warning comes first, so that no list of a viewer cuts it off."""
-    return short(f"RESEARCH USE ONLY: {algorithm.name} {algorithm.version}, {algorithm.evidence_tier}", 64)
+    tier = algorithm.evidence_tier.split(",")[0].split(":")[0]
+    version = algorithm.version.partition("+")[0]  # the weights' digest is in the other statements
+    return short(f"RESEARCH USE ONLY: {algorithm.name} {version}, {tier}", 64)
 
 
 def parameters(algorithm: Algorithm) -> dict[str, str]:

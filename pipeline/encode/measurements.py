@@ -66,12 +66,13 @@ def definitions(findings: Findings) -> tuple[str, ...]:
         *_on_certainty(described),
         *_when(
             any(lesion.agreement is not None for lesion in described),
-            "Agreement is the mean overlap (Dice) of a lesion's outline in repeated readings of varied images with "
-            "its outline in the first reading; below 70 % the outline is unsure.",
+            "Agreement is the mean overlap (Dice) of a lesion's outline with that in each single reading of the images "
+            "(by each network, mirrored, in other planes); below 70 % the outline is unsure.",
         ),
         *_when(
             any(lesion.distances_mm for lesion in described),
-            "Distances are the shortest from a lesion's surface to that of the structure named, as an atlas places it.",
+            "Distances are the shortest from a lesion's surface to that of the structure named. The brainstem is that "
+            "seen in the images, if it could be; an atlas places optic pathway and cochleae, good to about 5 mm.",
         ),
         *_when(
             any(lesion.enhancing_volume_mm3 is not None for lesion in described),

@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what the masks of NIfTI pairs outline (%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="where the networks run (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="where the networks run: cpu, auto, gpu, gpu:N (%(default)s)")
     parser.add_argument("--json", action="store_true", help="the report on standard output too")
     return parser
 

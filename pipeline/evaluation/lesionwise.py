@@ -1,10 +1,12 @@
 """The lesion-wise metrics of BraTS-METS, on one scan.
 
-The rule is that of the organisers' `metrics_MET.py` (BraTS-2024-Metrics), written anew: 26-connected components; those
-of the truth, and those of the prediction, that one dilation links are one lesion; predictions of 2 voxels or less are
-dropped; a prediction matches a lesion when it overlaps the lesion dilated once; all that match, together, against the
-undilated lesion give Dice, HD95 and NSD; lesions of 2 mm3 or less are left out, and what matches them is no false
-positive. The score of a scan is the sum over its lesions over (lesions + false positives).
+After the organisers' `metrics_MET.py` (BraTS-2024-Metrics), written anew: 26-connected components; those of the truth
+that one dilation links are one lesion; a prediction matches a lesion when it overlaps the lesion dilated once; all that
+match, together, against the undilated lesion give Dice, HD95 and NSD; lesions of 2 mm3 or less are left out, and what
+matches them is no false positive. The score of a scan is the sum over its lesions over (lesions + false positives).
+
+Three things differ. Predictions are merged as the truth is, and those of 2 voxels or less are dropped: the organisers
+do neither, so that they count more false positives. And a miss costs the image's diagonal as HD95 (theirs: 374 mm).
 
 The dilation (`generate_binary_structure(3, 2)`) counts voxels, not millimetres, as the organisers' does. On 1 mm images
 it reaches 1 mm. On 6 mm slices it reaches 6 mm across the slices and under 1 mm in them: lesions on neighbouring

@@ -28,7 +28,8 @@ def draw_overlays(case: Case, read: Read, row: CaseRow, folder: Path) -> list[Pa
     kept = phase_mask(read, row.candidates, "after")
     rejected = (read.candidates > 0) & ~kept
     # Window from the image as a whole: a crop of its own would hide that a lesion is faint.
-    window = tuple(float(v) for v in np.percentile(case.image.array[case.image.array > 0], (1, 99.7)))
+    bright = case.image.array[case.image.array > 0]
+    window = tuple(float(v) for v in np.percentile(bright, (1, 99.7))) if bright.size else (0.0, 1.0)
     written = []
     for name, caption, centre in _wrong(row):
         path = folder / f"{_safe(row.name)}-{name}.png"

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pipeline.contract import Declined, Runtime
 from pipeline.core.errors import NotFound
 from pipeline.evaluation.reading import Read, Subject
+from pipeline.execute.device import choose, free_gpu_memory
 from pipeline.recipes.srs import PIPELINE
 from pipeline.recipes.srs.candidates import enhancing
 from pipeline.recipes.srs.examine import Examined, Gathered, examine
@@ -23,11 +24,14 @@ AROUND_MM = 6.0
 
 
 def shipped(pipeline: str, device: str = "cpu") -> Subject:
-    """The shipped weights of a pipeline. Raises NotFound for a name that has no reader."""
+    """The shipped weights of a pipeline. device: "auto", "cpu", "gpu", "gpu:N".
+
+    Raises NotFound for a name that has no reader, ConfigInvalid for a device that is not there.
+    """
     if pipeline != "srs":
         raise NotFound(f"no pipeline {pipeline!r} to evaluate", "srs is the one that can be evaluated")
     about = PIPELINE.algorithm
-    runtime = Runtime(device=device)
+    runtime = Runtime(device=choose(device, () if device == "cpu" else free_gpu_memory()))
     return Subject(about.name, about.version, lambda image, _: as_read(image, examine(image, runtime)), seen=SEEN)
 
 

@@ -37,12 +37,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where heads and checkpoints are kept")
     parser.add_argument("--out", type=Path, default=FOLDER, help="where the models are written")
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this one; may be given again")
-    parser.add_argument("--steps", type=int, help="instead of the configuration's, in every stage")
+    parser.add_argument("--steps", type=int, help="instead of the configuration's, in every stage; nothing is shipped")
     parser.add_argument("--no-ship", action="store_true", help="train, but write nothing beside the recipe")
     given = parser.parse_args(arguments)
     plan = read_plan(given.config)
     if given.steps is not None:
-        plan = _shortened(plan, given.steps)
+        plan, given.no_ship = _shortened(plan, given.steps), True
     _run(plan, given, Console())
 
 

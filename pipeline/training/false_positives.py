@@ -54,7 +54,7 @@ def fit(samples: Samples) -> Fitted:
     relevance = Relevance()
     splits = by_group(samples.is_lesion, samples.group, OUTER)
     probability = _out_of_fold(samples, splits, relevance)
-    threshold = choose_threshold(probability, samples.is_lesion)
+    threshold = choose_threshold(probability, samples.is_lesion, samples.group)
     tuned = tune(samples.rows, samples.is_lesion, samples.group, relevance)
     scores = {SVM: probability, **baseline_scores(samples, splits)}
     table = {name: _figures_at_own_threshold(samples, p) for name, p in scores.items()}
@@ -127,7 +127,7 @@ def _out_of_fold(samples: Samples, splits: Splits, relevance: Relevance) -> Floa
 
 
 def _figures_at_own_threshold(samples: Samples, probability: Floats) -> dict[str, Any]:
-    return figures(samples, probability, choose_threshold(probability, samples.is_lesion).value)
+    return figures(samples, probability, choose_threshold(probability, samples.is_lesion, samples.group).value)
 
 
 def _counts(samples: Samples, splits: Splits) -> dict[str, int]:

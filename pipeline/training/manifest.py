@@ -38,10 +38,16 @@ def ship(
         "evidence_tier": about.get("evidence_tier", "") if evidence_tier is None else evidence_tier,
         "training": about.get("training", "") if training is None else training,
     }
-    (folder / entry.file).write_bytes(content)
-    (folder / MANIFEST).write_text(_text(head, list(entries.values()), list(all_sets.values())), "utf-8")
+    _write(folder / entry.file, content)
+    _write(folder / MANIFEST, _text(head, list(entries.values()), list(all_sets.values())).encode())
     forget()
     return digest
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 def _text(head: dict[str, str], entries: list[ModelEntry], sets: list[DataEntry]) -> str:

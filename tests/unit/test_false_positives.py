@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from pipeline.core.errors import ConfigInvalid
 from pipeline.radiomics.classifier import Classifier
@@ -130,29 +129,34 @@ def test_one_patient_is_not_enough():
 def test_wilson_is_the_interval_of_the_textbook():
     low, high = wilson(81, 263)
     assert (low, high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
-    z = norm.ppf(0.95)
-    assert wilson(200, 200, one_sided=True)[0] == pytest.approx(1 / (1 + z**2 / 200))
     assert wilson(0, 0) == (0.0, 1.0)
 
 
+def lost_at(group: np.ndarray, lesions: int = 400) -> tuple[int, Threshold]:
+    """How many lesions the threshold loses when the first ones are the least likely."""
+    truth = np.arange(1000) < lesions
+    probability = np.where(truth, np.arange(1000) / 1000, 0.1)
+    threshold = choose_threshold(probability, truth, group)
+    return int((probability[truth] < threshold.value).sum()), threshold
+
+
 def test_the_threshold_is_the_largest_whose_bound_holds():
-    random = np.random.default_rng(0)
-    truth = np.arange(1000) < 400
-    probability = random.random(1000)
-    threshold = choose_threshold(probability, truth)
-    lesions = np.sort(probability[truth])
-    kept = int((lesions >= threshold.value).sum())
-    assert wilson(kept, 400, one_sided=True)[0] >= 0.97
-    assert wilson(kept - 1, 400, one_sided=True)[0] < 0.97
-    assert "Wilson" in threshold.rule
+    alone, threshold = lost_at(np.arange(1000).astype(str))
+    # 6 of 400 lost: 98.5 %, less 1.645 standard errors 97.5 %; 9 of 400: 97.75 % less 1.2 is below 97 %.
+    assert 5 <= alone <= 8
+    assert "bootstrap over patients" in threshold.rule
+
+
+def test_lesions_of_one_patient_that_are_lost_together_count_as_one_piece_of_evidence():
+    spread, _ = lost_at((np.arange(1000) % 40).astype(str))
+    together, _ = lost_at((np.arange(1000) // 10).astype(str))
+    assert together < spread
 
 
 @pytest.mark.parametrize(("lesions", "lost"), [(40, 0), (60, 1), (80, 1)])
 def test_with_few_lesions_at_most_two_percent_are_lost_and_the_rule_says_so(lesions, lost):
-    truth = np.arange(200) < lesions
-    probability = np.random.default_rng(1).random(200)
-    threshold = choose_threshold(probability, truth)
-    assert (probability[truth] < threshold.value).sum() == lost
+    found, threshold = lost_at(np.arange(1000).astype(str), lesions)
+    assert found == lost
     assert f"({lost} of {lesions} lesions lost)" in threshold.rule
 
 

@@ -54,11 +54,22 @@ def a_chest() -> hd.Volume:
     return a_volume(image)
 
 
+def a_quality_phantom() -> hd.Volume:
+    """A cylinder with dark bars and blocks in it, as those for checking a scanner."""
+    grid = (np.indices(SHAPE) - np.array(SHAPE).reshape(3, 1, 1, 1) / 2) * SPACING_MM
+    body = (np.hypot(grid[1], grid[2]) < 95) & (np.abs(grid[0]) < 74)
+    image = np.where(body, 800.0, 0.0)
+    for across, along, width, height in ((0, 0, 60, -55), (20, -30, 25, -30), (-40, 20, 30, 0), (30, 40, 20, 30)):
+        block = (np.abs(grid[2] - across) < width) & (np.abs(grid[1] - along) < width / 2)
+        image[block & (np.abs(grid[0] - height) < 8) & body] = 150
+    return a_volume(image)
+
+
 def noise() -> hd.Volume:
     return a_volume(np.zeros(SHAPE))
 
 
-@pytest.mark.parametrize("make", [a_bottle, a_ball, a_chest, noise])
+@pytest.mark.parametrize("make", [a_bottle, a_ball, a_quality_phantom, a_chest, noise])
 def test_what_is_no_head_is_declined(make: object) -> None:
     assert callable(make)
     volume = make()
@@ -71,6 +82,15 @@ def test_hounsfield_units_are_named_as_the_reason() -> None:
     head = t1c_phantom(3, shape=(60, 80, 80), spacing_mm=(3.0, 3.0, 3.0)).image
     ct = head.with_array(head.array.astype(np.float32) - 1000)
     assert "Hounsfield" in why_not(ct, PARAMS)
+
+
+def test_pixels_too_wide_and_values_that_are_no_numbers_are_named_as_the_reason() -> None:
+    head = t1c_phantom(3, shape=(60, 60, 60), spacing_mm=(3.0, 4.0, 4.0)).image
+    assert why_not(head, PARAMS) == "the pixels are 4.0 mm wide; the model was made for up to 3 mm"
+    head = t1c_phantom(3, shape=(60, 80, 80), spacing_mm=(3.0, 3.0, 3.0)).image
+    broken = head.array.astype(np.float32)
+    broken[5, 6, 7] = np.nan
+    assert "no numbers" in why_not(head.with_array(broken), PARAMS)
 
 
 @pytest.mark.parametrize("seed", [11, 12])

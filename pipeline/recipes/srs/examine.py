@@ -20,7 +20,7 @@ from pipeline.recipes.srs.anatomy import Anatomy, anatomy_of
 from pipeline.recipes.srs.candidates import Candidate, find_candidates
 from pipeline.recipes.srs.params import PARAMS, RADIOMICS, Params
 from pipeline.recipes.srs.segmentation import Networks, Reading, read_lesions
-from pipeline.recipes.srs.suitability import why_not, why_not_brain
+from pipeline.recipes.srs.suitability import NO_BRAIN, why_not, why_not_brain
 from pipeline.recipes.srs.weights import load_classifier, load_networks
 
 
@@ -73,9 +73,8 @@ def gather(
     if reason := why_not(t1c, PARAMS):
         return Declined(reason)
     anatomy = anatomy_of(t1c, runtime.device, runtime.threads)
-    if reason := why_not_brain(anatomy, t1c, PARAMS):
-        return Declined(reason)
-    assert anatomy is not None
+    if anatomy is None or (reason := why_not_brain(anatomy, t1c, PARAMS)):
+        return Declined(reason if anatomy else NO_BRAIN)
     clock.lap("anatomy")
     reading = _read(t1c, anatomy, runtime, bundle, networks)
     clock.lap("segment")

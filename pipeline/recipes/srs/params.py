@@ -22,7 +22,7 @@ class Params:
     min_volume_mm3:   the smallest candidate.
     beyond_brain_mm:  a candidate touches the brain mask grown by this.
     min_slices:       fewest slices of a series that can be read.
-    max_slice_mm:     largest distance between slices.
+    max_slice_mm:     largest distance between slices; max_pixel_mm: largest pixel.
     min_cover_mm:     shortest stack of slices that still holds a brain to speak of.
     head_mm:          smallest and largest extent of what is bright, in the plane of the slices.
     thick_mm:         slices further apart are read in their own plane; thinner ones as a volume and in three planes.
@@ -39,6 +39,7 @@ class Params:
     beyond_brain_mm: float = 2.0
     min_slices: int = 8
     max_slice_mm: float = 8.0
+    max_pixel_mm: float = 3.0
     min_cover_mm: float = 60.0
     head_mm: tuple[float, float] = (90.0, 330.0)
     thick_mm: float = 2.6

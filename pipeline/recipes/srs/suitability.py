@@ -29,19 +29,37 @@ FLAT_RELIEF = 0.035
 POOR_FIT = 0.45
 """Below this, what was found has not the shape of a brain."""
 
+POOR_WHOLE_FIT = 0.70
+"""The same for whole heads: real ones, with glioblastoma too, had 0.77-0.88, a quality phantom with inserts 0.68."""
+
+
+NO_BRAIN = "no brain was found in the images"
+
 
 def why_not(t1c: hd.Volume, params: Params) -> str:
     """A sentence that a radiologist understands, or "" when the volume can be read."""
-    n, distance = t1c.spatial_shape[0], t1c.spacing_between_slices
+    return _unlike_in_size(t1c, params) or _unlike_in_values(t1c, params)
+
+
+def _unlike_in_size(t1c: hd.Volume, params: Params) -> str:
+    n, distance, coarsest = t1c.spatial_shape[0], t1c.spacing_between_slices, max(t1c.pixel_spacing)
     if n < params.min_slices:
         return f"the series has {n} slices; the model needs at least {params.min_slices}"
     if distance > params.max_slice_mm:
         return f"the slices are {distance:.1f} mm apart; the model was made for up to {params.max_slice_mm:.0f} mm"
+    if coarsest > params.max_pixel_mm:
+        return f"the pixels are {coarsest:.1f} mm wide; the model was made for up to {params.max_pixel_mm:.0f} mm"
     if n * distance < params.min_cover_mm:
         return (
             f"the series covers {n * distance:.0f} mm of the head; the model needs {params.min_cover_mm:.0f} mm or more"
         )
-    low, high = (float(v) for v in np.percentile(t1c.array[:: max(1, n // 40), ::2, ::2], (1, 99.5)))
+    return ""
+
+
+def _unlike_in_values(t1c: hd.Volume, params: Params) -> str:
+    if not np.isfinite(t1c.array).all():
+        return "some pixel values are no numbers (NaN or infinite)"
+    low, high = (float(v) for v in np.percentile(t1c.array[:: max(1, len(t1c.array) // 40), ::2, ::2], (1, 99.5)))
     if not high > low:
         return "the images are empty: every pixel has the same value"
     if low < AIR_HU:
@@ -55,7 +73,7 @@ def why_not_brain(anatomy: Anatomy | None, t1c: hd.Volume, params: Params) -> st
     anatomy: what `anatomy_of` found in it. Slabs that show a part of a brain are let through.
     """
     if anatomy is None:
-        return "no brain was found in the images"
+        return NO_BRAIN
     if anatomy.relief < FLAT_RELIEF:
         return "what is imaged is uniform inside, like a test phantom; no brain was found in it"
     extents = [n * s for n, s in zip(t1c.spatial_shape, t1c.spacing, strict=True)]
@@ -67,7 +85,7 @@ def why_not_brain(anatomy: Anatomy | None, t1c: hd.Volume, params: Params) -> st
         )
     if anatomy.brain_ml > LARGEST_BRAIN_ML:
         return f"what looks like a brain has {anatomy.brain_ml:.0f} ml, more than a brain can have"
-    if anatomy.fit < POOR_FIT or not 0.05 < anatomy.sides < 0.95:
+    if anatomy.fit < (POOR_WHOLE_FIT if whole else POOR_FIT) or not 0.05 < anatomy.sides < 0.95:
         return "what is imaged has not the shape of a brain"
     return ""
 

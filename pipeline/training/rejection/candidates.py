@@ -82,8 +82,9 @@ def save_candidates(
     if len(is_lesion) != count or len(diameter_mm) != count:
         raise ValueError("one truth and one diameter for each row of the table")
     path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
     np.savez_compressed(
-        path,
+        part,
         names=np.array(table.names, np.str_),
         rows=table.rows,
         is_lesion=np.asarray(is_lesion, bool),
@@ -92,11 +93,12 @@ def save_candidates(
         volume=np.array(volume_name, np.str_),
         settings=np.array(table.settings_sha256, np.str_),
     )
+    part.replace(path)
 
 
 def load_candidates(folder: Path) -> Samples:
     """All .npz of a folder, in the order of their names. Raises ConfigInvalid: none there, or not of one make."""
-    paths = sorted(folder.glob("*.npz"))
+    paths = sorted(p for p in folder.glob("*.npz") if not p.name.endswith(".part.npz"))
     if not paths:
         raise ConfigInvalid(f"no candidates in {folder}", "save_candidates writes them, one file a volume")
     return join_candidates(_read(path) for path in paths)

@@ -30,29 +30,39 @@ class Threshold:
     rule: str
 
 
-def wilson(hits: int, count: int, confidence: float = 0.95, one_sided: bool = False) -> tuple[float, float]:
-    """Wilson's score interval of hits / count; one_sided: each bound alone holds with `confidence`. (0, 1) of none."""
+def wilson(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of hits / count; (0, 1) of none."""
     if count == 0:
         return 0.0, 1.0
-    z = float(norm.ppf(confidence if one_sided else 0.5 + confidence / 2))
+    z = float(norm.ppf(0.5 + confidence / 2))
     share, more = hits / count, z**2 / count
     middle = (share + more / 2) / (1 + more)
     half = z * np.sqrt(share * (1 - share) / count + more / (4 * count)) / (1 + more)
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def choose_threshold(probability: Floats, is_lesion: Mask) -> Threshold:
-    """The largest threshold whose one-sided lower 95 % Wilson bound of the lesions kept is at least 0.97.
+def choose_threshold(probability: Floats, is_lesion: Mask, group: NDArray[np.str_]) -> Threshold:
+    """The largest threshold whose one-sided lower 95 % bound of the lesions kept is at least 0.97.
 
-    Below some 90 lesions no threshold has such a bound; then it is the largest that loses at most 2 % of the lesions,
-    which below 50 lesions means none. Both are out of fold, and a candidate at the threshold is kept.
+    The bound is that of a bootstrap over groups, for lesions of one patient are not independent. Where no threshold has
+    such a bound, it is the largest that loses at most 2 % of the lesions, which below 50 lesions means none. Both are
+    out of fold, and a candidate at the threshold is kept.
     """
-    lesions = np.sort(probability[is_lesion])
-    count = len(lesions)
-    lost = [k for k in range(count) if wilson(count - k, count, one_sided=True)[0] >= WANTED]
-    if lost:
-        rule = f"lower one-sided 95 % Wilson bound of lesion sensitivity out of fold >= {WANTED}"
-        return Threshold(_at(lesions, max(lost)), f"{rule} ({max(lost)} of {count} lesions lost)")
+    order = np.argsort(probability[is_lesion], kind="stable")
+    lesions, groups = probability[is_lesion][order], group[is_lesion][order]
+    count, names = len(lesions), np.unique(groups)
+    total = np.array([(groups == g).sum() for g in names], float)
+    picks = np.random.default_rng(SEED).integers(0, len(names), (_RESAMPLES, len(names)))
+    most = 0
+    for lost in range(1, count // 10 + 1):
+        kept = total - np.array([(groups[:lost] == g).sum() for g in names])
+        share = kept[picks].sum(1) / total[picks].sum(1)
+        if np.quantile(share, 0.05) < WANTED:
+            break
+        most = lost
+    if most:
+        rule = f"lower one-sided 95 % bound of lesion sensitivity out of fold >= {WANTED} (bootstrap over patients)"
+        return Threshold(_at(lesions, most), f"{rule} ({most} of {count} lesions lost)")
     allowed = int(AT_MOST_LOST * count)
     rule = f"at most {AT_MOST_LOST:.0%} of lesions lost out of fold: {count} are too few for a 95 % bound at {WANTED}"
     return Threshold(_at(lesions, allowed), f"{rule} ({allowed} of {count} lesions lost)")
