@@ -7,30 +7,47 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline.core.errors import ConfigInvalid, LanternError
 from pipeline.radiomics.classifier import Classifier
 from pipeline.recipes.srs.weights import FOLDER, SLICES, VOLUME
 from pipeline.training.config import Plan, read_plan
 from pipeline.training.export import Evidence, export_classifier, export_network, models_table, write_card
 from pipeline.training.false_positives import fit, write
+from pipeline.training.manifest import say_tier
 from pipeline.training.rejection.candidates import load_candidates
 from pipeline.training.rejection.card import markdown
-from pipeline.training.report import cross_validated, report, tables
+from pipeline.training.report import cross_validated, evidence_tier, failures, report, tables
 from pipeline.training.stages import ALL, Workshop
 from pipeline.training.team import team
-from pipeline.weights import manifest
 
 STAGES = ("slices", "volume", "hard", "again", "scan", "thick", "judge", "report")
 
 
-def main(arguments: list[str] | None = None) -> None:
+DONE, WRONG = 0, 2
+
+EPILOG = """examples:
+  python -m pipeline.training srs --data ../shared/data                 all stages; goes on where it was stopped
+  python -m pipeline.training srs --stage judge --stage report --no-ship
+  torchrun --nproc_per_node 2 -m pipeline.training srs --stage hard
+
+exit codes: 0 done; 2 something was asked for that is not there (said in one line)"""
+
+
+def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and do what it says; stopping it at any time loses at most `checkpoint_every` steps."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.training", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.training",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("pipeline", choices=["srs"])
     parser.add_argument("--config", type=Path, default=Path(__file__).parent / "srs.toml")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the training images")
@@ -40,10 +57,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="instead of the configuration's, in every stage; nothing is shipped")
     parser.add_argument("--no-ship", action="store_true", help="train, but write nothing beside the recipe")
     given = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        _run(_plan(given), given, console)
+    except LanternError as error:
+        console.print(f"{error.message}\n{error.hint}", markup=False, highlight=False)
+        return WRONG
+    return DONE
+
+
+def _plan(given: argparse.Namespace) -> Plan:
+    """What the command line asks for. Raises ConfigInvalid."""
+    if not given.config.is_file():
+        raise ConfigInvalid(f"{given.config} is no file", "give the configuration with --config")
+    if not (given.data / "brain").is_dir():
+        raise ConfigInvalid(f"{given.data} holds no folder brain/", "give the training images with --data")
     plan = read_plan(given.config)
     if given.steps is not None:
         plan, given.no_ship = _shortened(plan, given.steps), True
-    _run(plan, given, Console())
+    return plan
 
 
 def _shortened(plan: Plan, steps: int) -> Plan:
@@ -107,13 +139,16 @@ def _report(workshop: Workshop, out: Path | None) -> None:
     judged, networks = workshop.folder / "judge", workshop.networks()
     classifier = Classifier.from_json((judged / "false_positives.json").read_bytes())
     subject = cross_validated(networks, networks[ALL], load_candidates(judged / "candidates"), classifier)
-    made = report(subject, workshop.data, workshop.folder / "report", workshop.say)
+    at = workshop.folder / "report"
+    made = report(subject, workshop.data, at, workshop.say)
     if out is not None:
         figures = json.loads((judged / "false_positives_figures.json").read_text())
         model_2 = markdown(figures).replace("## ", "### ", 1).strip()
-        evidence = Evidence(manifest(out)["evidence_tier"], f"{tables(made)}\n\n{model_2}")
-        write_card(out / "README.md", models_table(out), evidence)
+        tier = evidence_tier(made)
+        say_tier(out, tier)
+        parts = (tables(made), model_2, failures(made, at, out))
+        write_card(out / "README.md", models_table(out), Evidence(tier, "\n\n".join(p for p in parts if p)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

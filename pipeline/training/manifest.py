@@ -44,13 +44,20 @@ def ship(
     return digest
 
 
+def say_tier(folder: Path, evidence_tier: str) -> None:
+    """Another evidence tier in weights.toml; all else stays."""
+    head = {**{k: v for k, v in manifest(folder).items() if isinstance(v, str)}, "evidence_tier": evidence_tier}
+    _write(folder / MANIFEST, _text(head, models(folder), data(folder)).encode())
+    forget()
+
+
 def _write(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
 
 
-def _text(head: dict[str, str], entries: list[ModelEntry], sets: list[DataEntry]) -> str:
+def _text(head: dict[str, str], entries: Sequence[ModelEntry], sets: Sequence[DataEntry]) -> str:
     lines = ["# Written by pipeline.training.", *(_pair(k, v) for k, v in head.items())]
     for model in entries:
         lines += ["", "[[model]]", *(_pair(k, v) for k, v in asdict(model).items())]

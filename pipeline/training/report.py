@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from pipeline.training.rejection.figures import Threshold
 from pipeline.training.rejection.svm import Relevance, tune
 
 TIERS: tuple[Tier, ...] = ("T0", "T1", "T2")
+
+MOST_PICTURES = 6
 
 SEEN = frozenset({"icbm"})
 """Groups that no network was kept from."""
@@ -65,3 +68,35 @@ def report(subject: Subject, data: Path, out: Path, say: Callable[[str], None]) 
 def tables(made: Mapping[str, Any]) -> str:
     """The tiers' sections for the model card."""
     return "\n".join(markdown(made, tier) for tier in made["tiers"]).strip()
+
+
+def evidence_tier(made: Mapping[str, Any]) -> str:
+    """What every result says of how far the models were tried, from the figures after model 2."""
+    thick, thin = made["tiers"]["T2"], made["tiers"]["T1"]
+    sizes = {name: thin["after"]["by_size"][name]["sensitivity"] for name in (">= 5 mm", "3-5 mm")}
+    found = ", ".join(f"{name} {v['found']} of {v['of']}" for name, v in sizes.items())
+    every = thick["after"]["sensitivity"]
+    return (
+        f"T2, limited: cross-validated on {thick['cases']} real thick-slice scans of glioblastoma, not metastases "
+        f"({every['found']} of {every['of']} found, {_rate(thick)} false positives a scan); thin slices T1: synthetic "
+        f"lesions in real scans of {thin['groups']} heads (found {found}; {_rate(thin)} false positives a scan)"
+    )
+
+
+def _rate(tier: Mapping[str, Any]) -> str:
+    return f"{tier['after']['false_positives_per_scan']['value']:.1f}"
+
+
+def failures(made: Mapping[str, Any], folder: Path, card: Path) -> str:
+    """Markdown with pictures of misses and false positives, copied beside the card; phantoms' alone, which may ship."""
+    pictures = card / "pictures"
+    for old in pictures.glob("failure-*.png"):
+        old.unlink()
+    lines = ["### Known failures on phantoms", "", "Truth green, prediction red, rejected candidate orange.", ""]
+    own = [folder / name for name in made["overlays"] if Path(name).name.startswith("phantom-")]
+    for number, picture in enumerate(
+        sorted(own, key=lambda p: ("missed" not in p.name, p.name))[:MOST_PICTURES], start=1
+    ):
+        shutil.copyfile(picture, pictures / f"failure-{number}.png")
+        lines.append(f"![{picture.stem}](pictures/failure-{number}.png)")
+    return "\n".join(lines) if own else ""

@@ -9,11 +9,12 @@ import highdicom as hd
 import numpy as np
 import pytest
 
+from pipeline.imaging.header import scan
+from pipeline.imaging.read import read_volume
 from pipeline.recipes.srs.anatomy import anatomy_of
 from pipeline.recipes.srs.params import PARAMS
 from pipeline.recipes.srs.suitability import why_not_brain
 from pipeline.training.anatomies import load_canonical
-from pipeline.training.dicom_folder import read_folder
 
 DATA = Path(os.environ.get("LANTERN_SHARED_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data") / "brain"
 
@@ -37,7 +38,8 @@ def test_the_mni_average_lies_where_its_header_says() -> None:
 
 def test_a_stripped_contrast_enhanced_head_and_an_unstripped_volunteer_are_heads() -> None:
     stripped = a_volume(*load_canonical(DATA / "t1c_no_lesion" / "MR_Gd.nii.gz"))
-    volunteer = a_volume(*read_folder(DATA / "t1_dicom_siemens_trio"))
+    (study,) = scan(DATA / "t1_dicom_siemens_trio")
+    volunteer = read_volume(study.series[0], fill_missing=1).volume
     for volume in (stripped, volunteer):
         assert why_not_brain(anatomy_of(volume, threads=1), volume, PARAMS) == ""
 

@@ -15,7 +15,7 @@ from pipeline.training.false_positives import SVM, as_classifier, main, save_can
 from pipeline.training.rejection.baselines import NAMES as BASELINES
 from pipeline.training.rejection.baselines import baseline_scores
 from pipeline.training.rejection.candidates import Samples, load_candidates
-from pipeline.training.rejection.figures import Threshold, choose_threshold, figures, wilson
+from pipeline.training.rejection.figures import Threshold, choose_threshold, figures
 from pipeline.training.rejection.svm import Prune, Relevance, by_group, ranking, tune
 from tests.support.candidates import measured_head
 
@@ -124,12 +124,6 @@ def test_no_patient_is_on_both_sides_of_a_split():
 def test_one_patient_is_not_enough():
     with pytest.raises(ConfigInvalid, match="two groups"):
         by_group(np.arange(20) % 2 == 0, np.array(["p"] * 20), 5)
-
-
-def test_wilson_is_the_interval_of_the_textbook():
-    low, high = wilson(81, 263)
-    assert (low, high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def lost_at(group: np.ndarray, lesions: int = 400) -> tuple[int, Threshold]:

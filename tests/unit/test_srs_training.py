@@ -14,6 +14,8 @@ from pipeline.core.errors import ConfigInvalid
 from pipeline.phantom import t1c_phantom
 from pipeline.recipes.srs.network import normalise, without_aliases
 from pipeline.recipes.srs.weights import SLICES
+from pipeline.training import bare_heads, volumes
+from pipeline.training.__main__ import WRONG, main
 from pipeline.training.config import Config, read_plan
 from pipeline.training.export import Evidence, export_network, write_card
 from pipeline.training.samples import SPECK_PX, Source, _weights
@@ -133,3 +135,31 @@ def test_a_card_is_written_anew_between_its_marks_and_left_alone_around_them(tmp
     assert text.endswith("more of mine\n")
     assert "second table" in text
     assert "first table" not in text
+
+
+@pytest.mark.parametrize("stage", ["slices", "volume"])
+def test_the_scans_that_tier_t1_reads_are_in_no_head_of_the_training(stage: str, monkeypatch: pytest.MonkeyPatch):
+    opened: list[str] = []
+
+    class Opened(Exception):
+        pass
+
+    def note(path: Path) -> None:
+        opened.append(path.parent.name)
+        raise Opened
+
+    rooms = {"slices": (volumes, volumes._make), "volume": (bare_heads, bare_heads._make)}
+    room, make = rooms[stage]
+    monkeypatch.setattr(room, "load_canonical", note)
+    for number in range(12):
+        with pytest.raises(Opened):
+            make(getattr(read_plan(SHIPPED), stage), Path("data"), "real", number)
+    assert set(opened) == {"icbm152_2009a"}
+
+
+@pytest.mark.parametrize("wrong", [["--config", "nowhere.toml"], ["--data", "nowhere"]])
+def test_what_is_not_there_is_said_in_words(wrong: list[str], capsys: pytest.CaptureFixture[str]):
+    assert main(["srs", *wrong]) == WRONG
+    said = capsys.readouterr().err
+    assert "nowhere" in said
+    assert "Traceback" not in said

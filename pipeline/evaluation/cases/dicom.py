@@ -32,10 +32,10 @@ def dicom_entries(data: Path) -> list[Entry]:
     for study in scan(data):
         patient = str(study.instances[0].get("PatientID") or study.study_instance_uid)
         group = patients.setdefault(patient, f"patient-{len(patients) + 1}")
-        for truth in _truths(study):
+        for number, truth in enumerate(_truths(study), start=1):
             series = _referenced(truth, study)
             if series is not None:
-                name = f"{group}/{series.series_instance_uid[-12:]}-{truth.stem}"
+                name = f"{group}/{series.series_instance_uid[-12:]}-truth{number}"
                 found.append(Entry(name, "T2", partial(_load, name, group, series, truth)))
     return found
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
+from pipeline.evaluation.intervals import wilson
 from pipeline.radiomics.patch import Floats, Mask
 from pipeline.training.rejection.candidates import Samples
 from pipeline.training.rejection.svm import SEED
@@ -30,15 +31,8 @@ class Threshold:
     rule: str
 
 
-def wilson(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of hits / count; (0, 1) of none."""
-    if count == 0:
-        return 0.0, 1.0
-    z = float(norm.ppf(0.5 + confidence / 2))
-    share, more = hits / count, z**2 / count
-    middle = (share + more / 2) / (1 + more)
-    half = z * np.sqrt(share * (1 - share) / count + more / (4 * count)) / (1 + more)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+def _wilson(hits: int, count: int) -> tuple[float, float]:
+    return wilson(hits, count) or (0.0, 1.0)
 
 
 def choose_threshold(probability: Floats, is_lesion: Mask, group: NDArray[np.str_]) -> Threshold:
@@ -97,10 +91,10 @@ def _rates(samples: Samples, kept: Mask, where: Mask) -> dict[str, Any]:
         "lesions": count,
         "lesions_kept": hits,
         "sensitivity_kept": hits / count if count else None,
-        "sensitivity_kept_ci95": wilson(hits, count),
+        "sensitivity_kept_ci95": _wilson(hits, count),
         "false_positives": before,
         "false_positives_removed": 1 - after / before if before else None,
-        "false_positives_removed_ci95": wilson(before - after, before),
+        "false_positives_removed_ci95": _wilson(before - after, before),
         "false_positives_per_volume": [before / volumes, after / volumes],
     }
 
