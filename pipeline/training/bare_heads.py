@@ -17,6 +17,7 @@ from pipeline.phantom.phantom import axial_head, paint_head
 from pipeline.phantom.tissue import Tissue, TissueMap
 from pipeline.recipes.srs.network import normalise
 from pipeline.training.anatomies import label_map_anatomy, load_canonical
+from pipeline.training.stamp import stamp
 from pipeline.training.volumes import GREY_PER_UNIT, ONE_MM
 
 REAL_SCAN = "t1c"
@@ -56,7 +57,7 @@ class HeadPlan(Protocol):
 
 def prepare_bare(plan: HeadPlan, data: Path, folder: Path, done: Callable[[str], None]) -> None:
     """Make the heads that the folder does not hold yet, some of each kind early on."""
-    folder.mkdir(parents=True, exist_ok=True)
+    stamp(folder, plan.seed, plan.training_anatomies, plan.validation_anatomies, plan.random_contrast)
     counts = {
         "labelmap": plan.labelmap_heads,
         "procedural": plan.procedural_heads,

@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -114,6 +114,8 @@ class State:
         state = cls(build, config, together)
         if path.exists():
             kept = torch.load(path, weights_only=True, map_location="cpu")
+            if kept.get("config", _identity(config)) != _identity(config):
+                raise ConfigInvalid(f"{path} was made with another configuration", "move its folder away to begin anew")
             state.network.load_state_dict(kept["network"])
             state.averaged.load_state_dict(kept["averaged"])
             state.optimiser.load_state_dict(kept["optimiser"])
@@ -130,6 +132,7 @@ class State:
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
+            "config": _identity(self.config),
         }
         if self._scaler.is_enabled():
             kept["scaler"] = self._scaler.state_dict()
@@ -178,6 +181,14 @@ class State:
                 mean.mul_(keep).add_(new, alpha=1 - keep)
             else:
                 mean.copy_(new)
+
+
+FREE = frozenset({"steps", "threads", "device", "validate_every", "checkpoint_every"})
+"""What may change while a run is stopped."""
+
+
+def _identity(config: Schedule) -> str:
+    return json.dumps({k: v for k, v in asdict(config).items() if k not in FREE}, sort_keys=True)
 
 
 def _write(path: Path, kept: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from pipeline.contract import Runtime
 from pipeline.core.errors import ConfigInvalid
 from pipeline.evaluation.cases.nifti import btp_entries
 from pipeline.recipes.srs.network import build, build_volume
+from pipeline.recipes.srs.params import PARAMS, RADIOMICS
 from pipeline.recipes.srs.segmentation import Networks
 from pipeline.training import loop
 from pipeline.training.bare_heads import REAL_SCAN, BareHead, load_bare, prepare_bare, scan_without_lesions
@@ -31,6 +32,7 @@ from pipeline.training.mining import mine
 from pipeline.training.patches import PatchSource
 from pipeline.training.samples import Source
 from pipeline.training.slices import RealSlice, load_slices, load_thick_slices
+from pipeline.training.stamp import stamp
 from pipeline.training.team import Team
 from pipeline.training.train import Segmenting
 from pipeline.training.volumes import Head, load, prepare
@@ -88,6 +90,8 @@ class Workshop:
         folder = self._first_only(name, lambda at: _begin(at / "checkpoint.pt", base, build_volume, config))
         here, every = self.together, [*heads, *scans]
         network = _network(build_volume, base).to(here.device)
+        if here.is_first:
+            stamp(folder / "spots", base)
         mine(every[here.rank :: here.world], network, here.device, folder / "spots", self.say)
         here.wait()
         spots = mine(every, network, here.device, folder / "spots", self.say)
@@ -121,6 +125,8 @@ class Workshop:
         folder = self.folder / "judge"
         prepare_bare(self.plan.judge, self.data, folder / "heads", self.say)
         networks = self.networks()
+        stages = ["scan", "again", f"thick/{ALL}", *(f"thick/fold{n}" for n in range(len(self.plan.folds)))]
+        stamp(folder / "candidates", *(self.folder / s / BEST for s in stages), PARAMS, RADIOMICS, self.plan.judge)
 
         def of(scan: Scan) -> Networks:
             return networks.get(scan.group, networks[ALL])

@@ -18,6 +18,7 @@ from pipeline.phantom.phantom import axial_head, paint_head
 from pipeline.recipes.srs.network import normalise
 from pipeline.training.anatomies import label_map_anatomy, load_canonical
 from pipeline.training.config import Config
+from pipeline.training.stamp import stamp
 
 GREY_PER_UNIT = 51.0
 """Stored byte = (normalised signal + 1) * this: the range -1…4 fills 0…255."""
@@ -51,7 +52,7 @@ def plan(config: Config) -> dict[str, list[tuple[str, int]]]:
 
 def prepare(config: Config, data: Path, folder: Path, done: Callable[[str], None]) -> None:
     """Make the heads of the plan that the folder does not hold yet. `done` is called with the name of each."""
-    folder.mkdir(parents=True, exist_ok=True)
+    stamp(folder, config.seed, config.training_anatomies, config.validation_anatomies, config.random_contrast)
     for group, heads in plan(config).items():
         for kind, number in heads:
             name = f"{group}-{kind}-{number:04d}"

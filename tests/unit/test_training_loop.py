@@ -11,6 +11,7 @@ import torch
 
 from pipeline.core.errors import ConfigInvalid
 from pipeline.training.loop import rate, train
+from pipeline.training.stamp import stamp
 from pipeline.training.team import Team, team
 from tests.support.tiny_training import SCHEDULE, Drawn, Tiny, kept, same, silent
 
@@ -36,7 +37,7 @@ def test_a_run_that_was_stopped_ends_bit_by_bit_like_one_that_was_not(tmp_path: 
 
 def test_a_checkpoint_has_the_parts_that_others_read(tmp_path: Path):
     train(Tiny(), SCHEDULE, tmp_path, silent)
-    assert kept(tmp_path).keys() == {"network", "averaged", "optimiser", "step"}
+    assert kept(tmp_path).keys() == {"network", "averaged", "optimiser", "step", "config"}
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -88,3 +89,36 @@ def test_the_learning_rate_rises_and_falls_to_a_hundredth():
 def test_one_process_alone_is_a_team(tmp_path: Path):
     with team("cpu", {}) as together:
         assert together == Team(0, 1, "cpu")
+
+
+def test_a_run_does_not_go_on_with_another_configuration(tmp_path: Path):
+    train(Tiny(), replace(SCHEDULE, steps=2), tmp_path, silent)
+    train(Tiny(), replace(SCHEDULE, steps=3, checkpoint_every=1), tmp_path, silent)
+    with pytest.raises(ConfigInvalid, match="another configuration"):
+        train(Tiny(), replace(SCHEDULE, steps=4, learning_rate=0.1), tmp_path, silent)
+
+
+def test_the_weights_that_validated_best_are_kept(tmp_path: Path):
+    figures: list[float] = []
+
+    class Fading(Tiny):
+        """Each validation is worse than the one before."""
+
+        def validate(self, network: torch.nn.Module) -> dict[str, float]:
+            figures.append(1.0 / (1 + len(figures)))
+            return {"goodness": figures[-1]}
+
+    best = train(Fading(), replace(SCHEDULE, steps=6, validate_every=2), tmp_path, silent)
+    kept = torch.load(best, weights_only=True)
+    assert (kept["step"], kept["figures"]) == (2, {"goodness": 1.0})
+    assert len(figures) == 3
+
+
+def test_parts_of_another_make_are_refused(tmp_path: Path):
+    network = tmp_path / "network.pt"
+    network.write_bytes(b"one")
+    stamp(tmp_path / "parts", network, (1, 2))
+    stamp(tmp_path / "parts", network, (1, 2))
+    network.write_bytes(b"two")
+    with pytest.raises(ConfigInvalid, match="other networks"):
+        stamp(tmp_path / "parts", network, (1, 2))
