@@ -27,7 +27,10 @@ from pipeline.training.team import Team, team
 B = TypeVar("B")
 
 BEST = "best.pt"
-"""{"averaged": state dict, "step": int, "figures": those of the validation} of the best step so far."""
+"""{"averaged": state dict, "step": int, "figures": those of its validation, "highest": first figure so far}."""
+
+NOISE = 0.01
+"""Of figures that differ less the later is taken, whose learning rate was lower: on a few cubes Dice is not surer."""
 
 Tell = Callable[[int, float, dict[str, float] | None], None]
 """Is told the step that was done, its loss, and the validation figures when there are new ones."""
@@ -139,11 +142,13 @@ class State:
         _write(path, kept)
 
     def keep_if_best(self, path: Path, figures: Mapping[str, float]) -> None:
-        """Write the averaged weights when no earlier step had a higher first figure."""
+        """Write the averaged weights, unless an earlier step had a first figure that is clearly higher."""
         score = next(iter(figures.values()))
-        if path.exists() and score <= next(iter(torch.load(path, weights_only=True)["figures"].values())):
+        highest = torch.load(path, weights_only=True)["highest"] if path.exists() else score
+        if score < highest - NOISE:
             return
-        _write(path, {"averaged": self.averaged.state_dict(), "step": self.step, "figures": dict(figures)})
+        kept = {"averaged": self.averaged.state_dict(), "step": self.step, "figures": dict(figures)}
+        _write(path, {**kept, "highest": max(score, highest)})
 
     def learn(self, task: Task[B], batch: B, learning_rate: float) -> float:
         """One step; returns its loss in this process."""

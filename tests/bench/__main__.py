@@ -3,13 +3,16 @@
 Receiving: 192 MR images of 131 kB over one association from dcmsend, into DCMTK's storescp (not durable), Orthanc
 (durable, indexed) and Lantern (durable, in the ledger), in turn, so that a noisy machine is noisy for all.
 Walking: a 180-slice synthetic head from dcmsend until its results are delivered, by stage.
+Analyzing: the same from files, with its peak memory. Judging: model 2 against pyradiomics on whole images.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +25,7 @@ import numpy as np
 from pipeline.core.job import State
 from pipeline.datasets.mr_writer import Acquisition, write_volume
 from pipeline.phantom import t1c_phantom
+from tests.bench.judging import judging
 from tests.support import node as n
 from tests.support.bright import NAME
 from tests.support.peers import DCMSEND, NO_NAGLE, OrthancPeer, StoreScp
@@ -31,8 +35,10 @@ IMAGES = 192
 
 
 def main() -> None:
-    """Run both and print them."""
+    """Run all and print them."""
     with tempfile.TemporaryDirectory(prefix="lantern-bench-") as temporary:
+        judging()
+        analyzing(Path(temporary))
         receiving(Path(temporary))
         walking(Path(temporary))
 
@@ -100,6 +106,15 @@ def walking(folder: Path) -> None:
                     f"{moves['claim'] - received:.1f} s, computed {moves['produce'] - moves['claim']:.1f} s, "
                     f"delivered {moves['finish'] - moves['produce']:.1f} s; in all {moves['finish'] - began:.1f} s"
                 )
+
+
+def analyzing(folder: Path) -> None:
+    """Seconds and peak memory of `lantern analyze` on 180 slices, its start included; before any other child."""
+    write_volume(t1c_phantom(seed=42).image, folder / "study", Acquisition(seed="analyze"))
+    command = [sys.executable, "-m", "node", "analyze", str(folder / "study"), "--pipeline", "srs"]
+    seconds = timed(lambda: subprocess.run([*command, "--out", str(folder / "out")], check=True, capture_output=True))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(f"180 slices from files to results: {seconds:.1f} s, peak memory {peak / 1e6:.1f} GB, {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":
