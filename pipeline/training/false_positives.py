@@ -54,7 +54,7 @@ def fit(samples: Samples) -> Fitted:
     relevance = Relevance()
     splits = by_group(samples.is_lesion, samples.group, OUTER)
     probability = _out_of_fold(samples, splits, relevance)
-    threshold = choose_threshold(probability, samples.is_lesion, samples.group)
+    threshold = choose_threshold(samples, probability)
     tuned = tune(samples.rows, samples.is_lesion, samples.group, relevance)
     scores = {SVM: probability, **baseline_scores(samples, splits)}
     table = {name: _figures_at_own_threshold(samples, p) for name, p in scores.items()}
@@ -127,13 +127,13 @@ def _out_of_fold(samples: Samples, splits: Splits, relevance: Relevance) -> Floa
 
 
 def _figures_at_own_threshold(samples: Samples, probability: Floats) -> dict[str, Any]:
-    return figures(samples, probability, choose_threshold(probability, samples.is_lesion, samples.group).value)
+    return figures(samples, probability, choose_threshold(samples, probability).value)
 
 
 def _counts(samples: Samples, splits: Splits) -> dict[str, int]:
     return {
         "candidates": len(samples.rows),
-        "lesions": int(samples.is_lesion.sum()),
+        "lesions": len(set(samples.lesion[samples.is_lesion])),
         "groups": len(np.unique(samples.group)),
         "volumes": len(samples.volumes),
         "folds": len(splits),

@@ -61,28 +61,27 @@ def harvest(
         if isinstance(found, Declined):
             say(f"{scan.name}: declined, {found.reason}")
             continue
-        right, diameter_mm = match(found, scan)
-        save_candidates(path, found.features, right, diameter_mm, scan.group, scan.name)
-        say(
-            f"{scan.name}: {int(right.sum())} of {len(right)} candidates are lesions, {int(scan.truth.max())} are there"
-        )
+        lesion, diameter_mm = match(found, scan)
+        save_candidates(path, found.features, lesion, diameter_mm, scan.group, scan.name)
+        hit = len(set(lesion[lesion > 0].tolist()))
+        say(f"{scan.name}: {len(lesion)} candidates, {int((lesion == 0).sum())} on none of {hit} lesions")
 
 
-def match(found: Gathered, scan: Scan) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """For each candidate: whether it is a lesion, and the diameter in mm of the sphere of the true one's volume."""
+def match(found: Gathered, scan: Scan) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """For each candidate: the number of its lesion, 0 for none, and the diameter in mm of the true one's sphere."""
     voxel_mm3 = float(np.prod(scan.image.spacing))
     sizes = np.bincount(scan.truth.ravel())
-    right, diameters = [], []
+    lesions, diameters = [], []
     for candidate in found.candidates:
         inside = found.labels.array[candidate.region.box] == candidate.region.number
         hits = np.bincount(scan.truth[candidate.region.box][inside], minlength=len(sizes))
         hits[0] = 0
         most = int(hits.argmax())
         real = hits[most] > 0 and hits[most] >= SHARED * min(sizes[most], inside.sum())
-        right.append(bool(real))
+        lesions.append(most if real else 0)
         volume = float(sizes[most] * voxel_mm3) if real else candidate.region.volume_mm3
         diameters.append((6 * volume / np.pi) ** (1 / 3))
-    return np.array(right, bool), np.array(diameters, float)
+    return np.array(lesions, np.intp), np.array(diameters, float)
 
 
 def drawn_scans(heads: Iterable[BareHead], seed: int, slices_mm: tuple[float, ...]) -> Iterator[Scan]:
@@ -91,7 +90,7 @@ def drawn_scans(heads: Iterable[BareHead], seed: int, slices_mm: tuple[float, ..
         rng = np.random.default_rng((seed, index))
         image = head.image.astype(np.float32) / GREY_PER_UNIT
         within = ndimage.binary_closing(is_any(head.tissues, INTRACRANIAL), iterations=2)
-        draw_vessels(rng, image, head.tissues, trees=int(rng.integers(0, 60)))
+        draw_vessels(rng, image, head.tissues, trees=int(rng.integers(0, 30)))
         sizes = [float(d) for d in np.exp(rng.uniform(np.log(2.5), np.log(20.0), rng.poisson(LESIONS)))]
         recipe = Recipe(contrast=(0.25, 1.4), rough=float(rng.uniform(0.05, 0.35)))
         labels, _ = draw_lesions(rng, image, is_any(head.tissues, PARENCHYMA), within, ONE_MM, sizes, recipe)

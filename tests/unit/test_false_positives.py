@@ -33,7 +33,8 @@ def write_folder(folder: Path, volumes=12, each=16, settings="a" * 64, names=COL
         rows[:, 1] += np.where(truth, 2.0, 0)
         rows[random.random(count) < 0.2, 6] = np.nan
         table = Table(names, rows, tuple(range(1, count + 1)), settings)
-        save_candidates(folder / f"{k:02}.npz", table, truth, random.uniform(2, 12, count), f"p{k // 2}", f"v{k}")
+        lesion = np.where(truth, np.arange(1, count + 1), 0)
+        save_candidates(folder / f"{k:02}.npz", table, lesion, random.uniform(2, 12, count), f"p{k // 2}", f"v{k}")
     return folder
 
 
@@ -130,7 +131,8 @@ def lost_at(group: np.ndarray, lesions: int = 400) -> tuple[int, Threshold]:
     """How many lesions the threshold loses when the first ones are the least likely."""
     truth = np.arange(1000) < lesions
     probability = np.where(truth, np.arange(1000) / 1000, 0.1)
-    threshold = choose_threshold(probability, truth, group)
+    samples = Samples(("x",), np.zeros((1000, 1)), truth, np.ones(1000), group, group, ("v",), "s")
+    threshold = choose_threshold(samples, probability)
     return int((probability[truth] < threshold.value).sum()), threshold
 
 
@@ -145,6 +147,15 @@ def test_lesions_of_one_patient_that_are_lost_together_count_as_one_piece_of_evi
     spread, _ = lost_at((np.arange(1000) % 40).astype(str))
     together, _ = lost_at((np.arange(1000) // 10).astype(str))
     assert together < spread
+
+
+def test_a_lesion_is_kept_when_any_of_its_parts_is():
+    truth = np.array([1, 1, 1, 0], bool)
+    lesion = np.array(["v/1", "v/1", "v/2", ""])
+    group = np.array(["a", "a", "b", "b"])
+    case = Samples(("x",), np.zeros((4, 1)), truth, np.full(4, 12.0), group, group, ("v",), "s", lesion)
+    found = figures(case, np.array([0.1, 0.9, 0.2, 0.6]), 0.5)
+    assert (found["lesions"], found["lesions_kept"], found["false_positives"]) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(("lesions", "lost"), [(40, 0), (60, 1), (80, 1)])

@@ -9,8 +9,8 @@ from pipeline.radiomics.params import RadiomicsParams
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Chosen on four held-out synthetic heads and on t1c_no_lesion, by a network that had not seen it: as it is, and with
-    three of the six draws of lesions that tier T1 puts into it. The other scan of that tier had no part in it.
+    """Chosen on four held-out synthetic heads and on t1c_no_lesion, by a network that had not seen it: as it is, and
+    with three of the six draws of lesions that tier T1 puts into it. The other scan of that tier had no part in it.
 
     likely:           voxels of this probability form components.
     candidate:        a component is a candidate when it holds a voxel of this certainty: the operating point of
@@ -25,15 +25,15 @@ class Params:
     max_slice_mm:     largest distance between slices; max_pixel_mm: largest pixel.
     min_cover_mm:     shortest stack of slices that still holds a brain to speak of.
     head_mm:          smallest and largest extent of what is bright, in the plane of the slices.
-    thick_mm:         slices further apart are read in their own plane; thinner ones as a volume and in three planes. The
-                      volume network learned from slices of up to 3 mm, and on them finds more than the other (31 and
-                      20 of 46 lesions in three held-out heads).
+    thick_mm:         slices further apart are read in their own plane; thinner ones as a volume and in three planes.
+                      The volume network learned from slices of up to 3 mm, and on them finds more than the other
+                      (31 and 20 of 46 lesions in three held-out heads).
     """
 
     likely: float = 0.25
-    candidate: float = 0.92
+    candidate: float = 0.94
     slices_start: float = 1.0
-    thick_start: float = 1.8
+    thick_start: float = 2.1
     outline_share: float = 0.5
     volume_share: float = 0.65
     min_voxels: int = 3

@@ -30,6 +30,9 @@ TILE_VOXELS = 96
 MARGIN_MM = 10.0
 """How far beyond the brain the networks look."""
 
+MIRRORED: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
+"""Axes along which a volume is mirrored for each of its readings: what is wrong in one is seldom wrong in all."""
+
 VIEWS = {"H": "HPL", "F": "HPL", "P": "PFL", "A": "PFL", "L": "LFP", "R": "LFP"}
 """How a stack is turned before it is read, by where its slice index leads: as it would hang on a light box."""
 
@@ -119,8 +122,8 @@ def _readings(
         yield "slices", _slices(grid.flip(2), networks.slices, device, batch, flat=True).flip(2)
         return
     tile = max(32, int(TILE_VOXELS * tile_scale) // 16 * 16)
-    yield "volume", read_cubes(grid, networks.volume, device, tile)
-    yield "volume", read_cubes(grid.flip(2), networks.volume, device, tile).flip(2)
+    for axes in MIRRORED:
+        yield "volume", read_cubes(grid.flip(axes), networks.volume, device, tile).flip(axes)
     yield "slices", _slices(grid, networks.slices, device, batch)
     # Rows of coronal and sagittal slices run from the head down, as in training.
     coronal = _slices(grid.permute(1, 0, 2).flip(1), networks.slices, device, batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ class Samples:
     volume:          (n,) str.
     volumes:         names of all volumes, also of those without a candidate.
     settings_sha256: of what they were measured with.
+    lesion:          (n,) str, which lesion of which volume; "" for a false positive. Several candidates may be parts of
+                     one lesion, which is kept when any of them is. Left out, every candidate is a lesion of its own.
     """
 
     names: tuple[str, ...]
@@ -39,6 +41,12 @@ class Samples:
     volume: NDArray[np.str_]
     volumes: tuple[str, ...]
     settings_sha256: str
+    lesion: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
+
+    def __post_init__(self) -> None:
+        if not len(self.lesion):
+            own = np.where(self.is_lesion, np.char.add("lesion ", np.arange(len(self.rows)).astype(np.str_)), "")
+            object.__setattr__(self, "lesion", own)
 
     @property
     def fingerprint(self) -> str:
@@ -46,7 +54,7 @@ class Samples:
         digest = hashlib.sha256("\n".join([*self.names, *self.volumes, self.settings_sha256]).encode())
         for part in (self.rows, self.is_lesion, self.diameter_mm):
             digest.update(np.ascontiguousarray(part).tobytes())
-        digest.update("\n".join([*self.group.tolist(), *self.volume.tolist()]).encode())
+        digest.update("\n".join([*self.group.tolist(), *self.volume.tolist(), *self.lesion.tolist()]).encode())
         return digest.hexdigest()
 
     def where(self, chosen: Mask) -> Samples:
@@ -58,6 +66,7 @@ class Samples:
             diameter_mm=self.diameter_mm[chosen],
             group=self.group[chosen],
             volume=self.volume[chosen],
+            lesion=self.lesion[chosen],
         )
 
     def column(self, name: str) -> Floats:
@@ -68,18 +77,19 @@ class Samples:
 def save_candidates(
     path: Path,
     table: Table,
-    is_lesion: Sequence[bool] | Mask,
+    lesion: Sequence[int] | NDArray[np.integer],
     diameter_mm: Sequence[float] | Floats,
     group: str,
     volume_name: str,
 ) -> None:
     """Keep the candidates of one volume as .npz without pickle; a volume without any is kept too, for the rates.
 
-    is_lesion, diameter_mm: one per row of the table; the diameter is the true lesion's, else the candidate's.
-    group:                  the patient or anatomy, as the splits must know it; volume_name: unique in the folder.
+    lesion:      one per row of the table: the number of the true lesion that it is (a part of), 0 for a false positive.
+    diameter_mm: one per row: the true lesion's, else the candidate's.
+    group:       the patient or anatomy, as the splits must know it; volume_name: unique in the folder.
     """
     count = len(table.rows)
-    if len(is_lesion) != count or len(diameter_mm) != count:
+    if len(lesion) != count or len(diameter_mm) != count:
         raise ValueError("one truth and one diameter for each row of the table")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
@@ -87,7 +97,7 @@ def save_candidates(
         part,
         names=np.array(table.names, np.str_),
         rows=table.rows,
-        is_lesion=np.asarray(is_lesion, bool),
+        lesion=np.asarray(lesion, np.int64),
         diameter_mm=np.asarray(diameter_mm, np.float64),
         group=np.array(group, np.str_),
         volume=np.array(volume_name, np.str_),
@@ -122,6 +132,7 @@ def join_candidates(parts: Iterable[Samples]) -> Samples:
         np.concatenate([p.volume for p in every]),
         tuple(volumes),
         first.settings_sha256,
+        np.concatenate([p.lesion for p in every]),
     )
 
 
@@ -131,10 +142,11 @@ def _read(path: Path) -> Samples:
         return Samples(
             tuple(kept["names"].tolist()),
             kept["rows"],
-            kept["is_lesion"],
+            kept["lesion"] > 0,
             kept["diameter_mm"],
             np.full(count, str(kept["group"])),
             np.full(count, volume),
             (volume,),
             str(kept["settings"]),
+            np.array([f"{volume}/{n}" if n else "" for n in kept["lesion"]], np.str_),
         )

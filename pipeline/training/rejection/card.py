@@ -12,9 +12,9 @@ def markdown(figures: Mapping[str, Any]) -> str:
     lines = [
         "## False-positive step",
         "",
-        f"{counts['candidates']} candidates ({counts['lesions']} lesions) in {counts['volumes']} volumes of "
-        f"{counts['groups']} patients or anatomies. All figures are out of fold ({counts['folds']} outer folds by "
-        "patient; features, hyper-parameters and calibration chosen inside each). Sensitivity is of candidates that "
+        f"{counts['candidates']} candidates ({counts['lesions']} lesions, some in parts) in {counts['volumes']} "
+        f"volumes of {counts['groups']} patients or anatomies. All figures are out of fold ({counts['folds']} outer "
+        "folds by patient; features, hyper-parameters and calibration chosen inside each). Sensitivity is of candidates that "
         "are lesions: lesions the segmentation missed are not in it.",
         "",
         f"Threshold: {figures['threshold_rule']}. Each method below stands at its own threshold by the same rule. "

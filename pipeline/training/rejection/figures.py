@@ -35,15 +35,16 @@ def _wilson(hits: int, count: int) -> tuple[float, float]:
     return wilson(hits, count) or (0.0, 1.0)
 
 
-def choose_threshold(probability: Floats, is_lesion: Mask, group: NDArray[np.str_]) -> Threshold:
+def choose_threshold(samples: Samples, probability: Floats) -> Threshold:
     """The largest threshold whose one-sided lower 95 % bound of the lesions kept is at least 0.97.
 
-    The bound is that of a bootstrap over groups, for lesions of one patient are not independent. Where no threshold has
-    such a bound, it is the largest that loses at most 2 % of the lesions, which below 50 lesions means none. Both are
-    out of fold, and a candidate at the threshold is kept.
+    A lesion is kept when any of its candidates is. The bound is that of a bootstrap over groups, for lesions of one
+    patient are not independent. Where no threshold has such a bound, it is the largest that loses at most 2 % of the
+    lesions, which below 50 lesions means none. Both are out of fold, and a candidate at the threshold is kept.
     """
-    order = np.argsort(probability[is_lesion], kind="stable")
-    lesions, groups = probability[is_lesion][order], group[is_lesion][order]
+    likeliest, group = _by_lesion(samples, probability)
+    order = np.argsort(likeliest, kind="stable")
+    lesions, groups = likeliest[order], group[order]
     count, names = len(lesions), np.unique(groups)
     total = np.array([(groups == g).sum() for g in names], float)
     picks = np.random.default_rng(SEED).integers(0, len(names), (_RESAMPLES, len(names)))
@@ -60,6 +61,14 @@ def choose_threshold(probability: Floats, is_lesion: Mask, group: NDArray[np.str
     allowed = int(AT_MOST_LOST * count)
     rule = f"at most {AT_MOST_LOST:.0%} of lesions lost out of fold: {count} are too few for a 95 % bound at {WANTED}"
     return Threshold(_at(lesions, allowed), f"{rule} ({allowed} of {count} lesions lost)")
+
+
+def _by_lesion(samples: Samples, probability: Floats) -> tuple[Floats, NDArray[np.str_]]:
+    """The probability of the likeliest candidate of each lesion, and the lesion's group."""
+    names, first, of = np.unique(samples.lesion[samples.is_lesion], return_index=True, return_inverse=True)
+    likeliest = np.full(len(names), -np.inf)
+    np.maximum.at(likeliest, of, probability[samples.is_lesion])
+    return likeliest, samples.group[samples.is_lesion][first]
 
 
 def _at(lesions: Floats, lost: int) -> float:
@@ -86,7 +95,7 @@ def figures(samples: Samples, probability: Floats, threshold: float) -> dict[str
 def _rates(samples: Samples, kept: Mask, where: Mask) -> dict[str, Any]:
     lesions, false = samples.is_lesion & where, ~samples.is_lesion & where
     before, after, volumes = int(false.sum()), int((false & kept).sum()), len(samples.volumes)
-    count, hits = int(lesions.sum()), int((lesions & kept).sum())
+    count, hits = len(set(samples.lesion[lesions])), len(set(samples.lesion[lesions & kept]))
     return {
         "lesions": count,
         "lesions_kept": hits,
