@@ -79,6 +79,9 @@ def gather(
     reading = _read(t1c, anatomy, runtime, bundle, networks)
     clock.lap("segment")
     labels, candidates = find_candidates(t1c, anatomy.brain, reading, _params(bundle))
+    largest = max((c.region.volume_mm3 for c in candidates), default=0.0) / 1000
+    if largest > PARAMS.largest_share * anatomy.brain_ml:
+        return Declined(f"the model marks {largest:.0f} ml as one lesion in a brain of {anatomy.brain_ml:.0f} ml")
     clock.lap("outline")
     features = measure(t1c, labels, RADIOMICS, reading.probability, anatomy.brain, anatomy.atlas_mm)
     clock.lap("features")

@@ -20,6 +20,7 @@ class Params:
     volume_share:     share of the volume network in the mean of thin series; the rest is that of the slice network.
     min_voxels:       smaller components are noise (BraTS-METS drops them as well).
     min_volume_mm3:   the smallest candidate.
+    largest_share:    of the brain's volume that one candidate may have; more is a model that does not work here.
     beyond_brain_mm:  a candidate touches the brain mask grown by this.
     min_slices:       fewest slices of a series that can be read.
     max_slice_mm:     largest distance between slices; max_pixel_mm: largest pixel.
@@ -38,6 +39,7 @@ class Params:
     volume_share: float = 0.65
     min_voxels: int = 3
     min_volume_mm3: float = 8.0
+    largest_share: float = 0.3
     beyond_brain_mm: float = 2.0
     min_slices: int = 8
     max_slice_mm: float = 8.0

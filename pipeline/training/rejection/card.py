@@ -14,8 +14,8 @@ def markdown(figures: Mapping[str, Any]) -> str:
         "",
         f"{counts['candidates']} candidates ({counts['lesions']} lesions, some in parts) in {counts['volumes']} "
         f"volumes of {counts['groups']} patients or anatomies. All figures are out of fold ({counts['folds']} outer "
-        "folds by patient; features, hyper-parameters and calibration chosen inside each). Sensitivity is of candidates that "
-        "are lesions: lesions the segmentation missed are not in it.",
+        "folds by patient; features, hyper-parameters and calibration chosen inside each). Sensitivity is of "
+        "candidates that are lesions: lesions the segmentation missed are not in it.",
         "",
         f"Threshold: {figures['threshold_rule']}. Each method below stands at its own threshold by the same rule. "
         f"Chosen on all data: {', '.join(f'{k} = {v:g}' for k, v in chosen.items())}.",
