@@ -25,7 +25,7 @@ def phantom_study(folder: Path, seed: int, **options: object) -> tuple[Phantom, 
 
 def ball_study(folder: Path) -> Study:
     """A bright ball of 6 cm in air: MR with contrast by its header, and no head."""
-    made = t1c_phantom(0, lesions=0, shape=(26, 64, 64), spacing_mm=(6.0, 4.0, 4.0))
+    made = t1c_phantom(0, lesions=0, shape=(26, 96, 96), spacing_mm=(6.0, 2.5, 2.5))
     grid = np.indices(made.image.spatial_shape).reshape(3, -1)
     centre = (np.array(made.image.spatial_shape) - 1) / 2
     far = np.linalg.norm((grid.T - centre) * made.image.spacing, axis=1).reshape(made.image.spatial_shape)
