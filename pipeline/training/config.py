@@ -32,11 +32,9 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Config(Schedule):
-    """Training of the network that reads slices."""
+class Heads(Schedule):
+    """A network that is trained on heads made before: how many of each kind, from which label maps."""
 
-    batch: int
-    crop: int
     labelmap_heads: int
     procedural_heads: int
     real_heads: int
@@ -44,6 +42,14 @@ class Config(Schedule):
     training_anatomies: tuple[int, ...]
     validation_anatomies: tuple[int, ...]
     random_contrast: float
+
+
+@dataclass(frozen=True, slots=True)
+class Config(Heads):
+    """Training of the network that reads slices."""
+
+    batch: int
+    crop: int
     share_slices: float
     share_real: float
     share_procedural: float
@@ -51,20 +57,13 @@ class Config(Schedule):
 
 
 @dataclass(frozen=True, slots=True)
-class VolumeConfig(Schedule):
+class VolumeConfig(Heads):
     """Training of the network that reads volumes."""
 
     cubes: int
     side: int
     share_spots: float
     share_scans: float
-    labelmap_heads: int
-    procedural_heads: int
-    real_heads: int
-    validation_heads: int
-    training_anatomies: tuple[int, ...]
-    validation_anatomies: tuple[int, ...]
-    random_contrast: float
 
 
 @dataclass(frozen=True, slots=True)

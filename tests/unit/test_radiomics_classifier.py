@@ -85,7 +85,7 @@ def test_reasons_name_what_spoke_against_a_candidate(trained):
     assert not verdict.kept
     assert verdict.threshold == 0.3
     said = {r.feature: r for r in verdict.against}
-    assert said["elongation"].words == "elongated like a vessel"
+    assert said["elongation"].words == "more elongated than most lesions, as vessels are"
     assert said["probability_mean"].words == "network unsure throughout"
     assert said["elongation"].value == 5.0
     assert len(verdict.against) <= 3
