@@ -86,7 +86,7 @@ def test_reasons_name_what_spoke_against_a_candidate(trained):
     assert verdict.threshold == 0.3
     said = {r.feature: r for r in verdict.against}
     assert said["elongation"].words == "more elongated than most lesions, as vessels are"
-    assert said["probability_mean"].words == "network unsure throughout"
+    assert said["probability_mean"].words == "network less sure throughout"
     assert said["elongation"].value == 5.0
     assert len(verdict.against) <= 3
     weights = [r.weight for r in verdict.against]
