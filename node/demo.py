@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -34,6 +36,9 @@ from pipeline.core.study import Study
 from pipeline.findings import RESEARCH_USE_ONLY
 from pipeline.imaging.header import scan
 from storage import Ledger, open_database
+
+if TYPE_CHECKING:
+    from pipeline.phantom import PhantomLesion
 
 AE, PACS_AE, SENDER_AE = "LANTERN", "DEMO_PACS", "DEMO_MR"
 STARTS_WITHIN_S = 60.0
@@ -87,27 +92,30 @@ def run_demo(study_folder: Path | None, out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="lantern-demo-") as temporary, _stages(console) as stage:
         work = Path(temporary)
         stage("a study", 0.05)
-        study = _study(study_folder, work / "study")
+        study, put_in = _study(study_folder, work / "study")
         stage("starting a stand-in PACS and a node", 0.15)
         with stand_in_pacs(PACS_AE, received) as pacs_port, _node(work, pacs_port, out / "node.log") as node:
             stage(f"sending {len(study.instances)} images by C-STORE", 0.3)
             _send(study, node.port)
             job = _wait(node.ledger, stage)
-        _report(job, study, received, out)
+        _report(job, study, put_in, received, out)
 
 
-def _study(folder: Path | None, work: Path) -> Study:
+def _study(folder: Path | None, work: Path) -> tuple[Study, tuple[PhantomLesion, ...] | None]:
+    """The study, and of a made-up one the lesions that were put in."""
+    put_in = None
     if folder is None:
         # The workshop is needed here alone: a node that serves a hospital never makes images up.
         from pipeline.datasets.mr_writer import write_volume  # noqa: PLC0415
         from pipeline.phantom import t1c_phantom  # noqa: PLC0415
 
-        write_volume(t1c_phantom(seed=7, lesions=4).image, work)
-        folder = work
+        made = t1c_phantom(seed=7, lesions=4)
+        write_volume(made.image, work)
+        folder, put_in = work, made.lesions
     studies = scan(folder)
     if not studies:
         raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")
-    return studies[0]
+    return studies[0], put_in
 
 
 @contextmanager
@@ -173,7 +181,7 @@ def _wait(ledger: Ledger, stage: Any) -> Job:
     raise PipelineFailed(f"nothing came back within {DONE_WITHIN_S:.0f} s")
 
 
-def _report(job: Job, study: Study, received: Path, out: Path) -> None:
+def _report(job: Job, study: Study, put_in: tuple[PhantomLesion, ...] | None, received: Path, out: Path) -> None:
     if job.state is State.DECLINED:
         print(f"\ndeclined: {job.reason}")
         raise SystemExit(3)
@@ -191,11 +199,46 @@ def _report(job: Job, study: Study, received: Path, out: Path) -> None:
     if rejected:
         show("Rejected candidates, not lesions", rejected, as_json=False)
     rtstruct = next((p for p, ds in objects if ds.Modality == "RTSTRUCT"), None)
+    if put_in is not None:
+        _compare(put_in, dcmread(rtstruct) if rtstruct else None)
     used = set(job.work.series_instance_uids)
     images = [i.path for i in study.instances if i.series_instance_uid in used and i.path.exists()]
     if images:
         draw(rtstruct, images, out / "results.png", RESEARCH_USE_ONLY, report=report)
         print(f"\nThe picture is {out / 'results.png'}; the objects are in {received}.")
+
+
+def _compare(put_in: tuple[PhantomLesion, ...], rtstruct: Dataset | None) -> None:
+    """Say of each lesion of the made-up head whether it was outlined, and which outlines have none in them."""
+    outlines = _outlines(rtstruct) if rtstruct else {}
+    right: set[str] = set()
+    rows = []
+    for lesion in put_in:
+        centre, reach_mm = np.array(lesion.centre_mm), max(lesion.diameter_mm / 2, 2.0)
+        found = [name for name, points in outlines.items() if _distance_mm(points, centre) <= reach_mm]
+        right.update(found)
+        size = f"{lesion.diameter_mm:.0f}"
+        rows.append({"put in": lesion.number, "diameter mm": size, "found as": ", ".join(found) or "not found"})
+    show("What was put into this made-up head", rows, as_json=False)
+    wrong = sorted(outlines.keys() - right)
+    if wrong:
+        print(f"Nothing was put in at {', '.join(wrong)}: found wrongly.")
+
+
+def _outlines(rtstruct: Dataset) -> dict[str, NDArray[np.float64]]:
+    """All contour points in LPS mm, (n, 3), by ROI name."""
+    names = {roi.ROINumber: str(roi.ROIName) for roi in rtstruct.StructureSetROISequence}
+    return {
+        names[item.ReferencedROINumber]: np.concatenate(
+            [np.array(c.ContourData, float).reshape(-1, 3) for c in item.ContourSequence]
+        )
+        for item in rtstruct.ROIContourSequence
+    }
+
+
+def _distance_mm(points: NDArray[np.float64], centre: NDArray[np.float64]) -> float:
+    """From the middle of an outline's box."""
+    return float(np.linalg.norm((points.min(axis=0) + points.max(axis=0)) / 2 - centre))
 
 
 def _lesions(sr: Dataset) -> tuple[list[dict[str, str]], list[dict[str, str]]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,12 @@ def draw(
     caption: str,
     *,
     report: Path | None = None,
-    most: int = 6,
+    most: int = 24,
     most_rejected: int = 3,
 ) -> None:
-    """Write a PNG with one panel for each lesion, at most `most`, and for each rejected candidate of the report.
+    """Write a PNG with one panel for each lesion and for the first rejected candidates of the report.
+
+    Lesions beyond `most`, the smallest, and candidates beyond `most_rejected` are named below the panels.
 
     rtstruct: without one (no lesion found) the middle image is shown, without a contour.
     report:   the SR; without it outlines bear their ROI names alone.
@@ -50,8 +53,10 @@ def draw(
         axis.axis("off")
     for axis, panel in zip(axes.flat, shown, strict=False):
         _paint(axis, panel)
-    figure.text(0.5, 0.005, _caption(caption, of, shown), color="white", ha="center", fontsize=8)
-    figure.tight_layout(h_pad=2.0, rect=(0, 0.2 / rows / 5.4 + 0.02, 1, 1))
+    below = _caption(caption, of, shown)
+    figure.text(0.5, 0.05 / figure.get_figheight(), below, color="white", ha="center", va="bottom", fontsize=8)
+    foot_inches = 0.2 + 0.15 * len(below.splitlines())
+    figure.tight_layout(h_pad=2.0, rect=(0, foot_inches / figure.get_figheight(), 1, 1))
     figure.savefig(png, dpi=110, facecolor="black")
     pyplot.close(figure)
 
@@ -60,9 +65,22 @@ def _caption(caption: str, of: Sequence[Told], shown: Sequence[Panel]) -> str:
     special = any(o.unsure or o.rejected for panel in shown for o in panel.outlines)
     lesions, rejected = sum(not t.rejected for t in of), sum(t.rejected for t in of)
     counts = f"{lesions} lesion(s), {rejected} rejected candidate(s)" if of else ""
-    return "\n".join(
-        line for line in (_LEGEND if special else "", " - ".join(t for t in (counts, caption) if t)) if line
-    )
+    lines = (_LEGEND if special else "", *left_out(of, shown), " - ".join(t for t in (counts, caption) if t))
+    return "\n".join(line for line in lines if line)
+
+
+def left_out(of: Sequence[Told], shown: Sequence[Panel]) -> list[str]:
+    """What has no panel of its own, by name: nobody may take what is shown for all there is."""
+    titles = {panel.title.partition(":")[0] for panel in shown}
+    without = [t for t in of if t.label not in titles]
+    return [
+        fill(f"{what} without a panel: {', '.join(t.label.split('_')[0] for t in named)}", 110)
+        for what, named in (
+            ("lesion(s)", [t for t in without if not t.rejected]),
+            ("rejected candidate(s)", [t for t in without if t.rejected]),
+        )
+        if named
+    ]
 
 
 def _paint(axis: Any, panel: Panel) -> None:

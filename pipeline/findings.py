@@ -31,6 +31,21 @@ class Algorithm:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """What a pipeline looks for, in codes: the pipeline says it, for nothing else may guess a diagnosis.
+
+    finding:  the type of each finding, e.g. (14799000, SCT, Neoplasm, Secondary); category what kind of thing that is.
+    site:     where in the body the pipeline looks; None leaves a finding without a Site of its own unplaced.
+    roi_type: RT ROI Interpreted Type (PS3.3 C.8.8.8.1) of each, "GTV" for what is to be irradiated; "" for none.
+    """
+
+    finding: Code
+    site: Code | None
+    roi_type: str = ""
+    category: Code = field(default_factory=lambda: Code("49755003", "SCT", "Morphologically Abnormal Structure"))
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """Where in the body something lies, in the words of an atlas.
 
@@ -123,6 +138,7 @@ class Findings:
     """All that one run of a pipeline has to say.
 
     drawn_on:  the role of the series that `labels` is drawn on.
+    sought:    what kind of finding its lesions are.
     labels:    (slices, rows, columns) uint16 in the geometry of that series, 0 is background; None without lesions.
     frames:    frames[i] is the image that slice i of `labels` lies on.
     remarks:   sentences for the reader of the results (what was left out, which fallback was used).
@@ -133,6 +149,7 @@ class Findings:
 
     drawn_on: str
     algorithm: Algorithm
+    sought: Sought
     labels: hd.Volume | None
     frames: tuple[FrameRef, ...]
     lesions: tuple[Lesion, ...]

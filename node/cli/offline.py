@@ -114,6 +114,8 @@ def _say(outcome: str, reason: str, place: Path, *, as_json: bool) -> None:
         show("Findings", [_finding(f) for f in summary["findings"]], as_json=False, empty="none")
         if summary["rejected"]:
             show("Rejected candidates, not findings", [_rejected(f) for f in summary["rejected"]], as_json=False)
+        for remark in summary["remarks"]:
+            typer.echo(f"Note: {remark}")
         typer.echo(f"{', '.join(o['file'] for o in summary['objects'])} and summary.json are in {place}")
 
 

@@ -8,12 +8,9 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from pipeline.encode.text import short
-from pipeline.findings import Lesion
+from pipeline.findings import Lesion, Sought
 
 FINDING_CATEGORY = Code("276214006", "SCT", "Finding category")
-LESION_CATEGORY = Code("49755003", "SCT", "Morphologically Abnormal Structure")
-LESION_TYPE = Code("14799000", "SCT", "Neoplasm, Secondary")
-LESION_SITE = Code("12738006", "SCT", "Brain")
 
 REJECTED_CATEGORY = Code("309825002", "SCT", "Spatial and Relational Concept")
 REJECTED_TYPE = Code("111102", "DCM", "Non-lesion")
@@ -45,10 +42,10 @@ _ORGANS["optic pathway"] = tuple(_ORGANS[part][0] for part in ("optic nerve", "o
 _SIDES = {"left": LEFT, "right": RIGHT}
 
 
-def site_of(lesion: Lesion) -> tuple[Code, Code | None]:
-    """Finding site and laterality; the brain where the atlas had nothing to say."""
+def site_of(lesion: Lesion, sought: Sought) -> tuple[Code, Code | None] | None:
+    """Finding site and laterality; that of the pipeline where no atlas said more; None where nobody knows."""
     if not lesion.site:
-        return LESION_SITE, None
+        return (sought.site, None) if sought.site else None
     code = lesion.site.code
     return Code(code.value, code.scheme_designator, short(code.meaning, 64)), lesion.site.laterality
 

@@ -22,7 +22,7 @@ from pipeline.encode.codes import code_item
 from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
 from pipeline.encode.source import Source
 from pipeline.encode.text import plain, short
-from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings
+from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings, Lesion
 
 EVIDENCE_TIERS = {
     "T0": "tried on synthetic images of the kind it was trained on",
@@ -114,6 +114,24 @@ def statements(algorithm: Algorithm) -> tuple[str, ...]:
     )
 
 
+def said_of_all(findings: Findings) -> str:
+    """The statements; right behind the warning stands what holds of this study alone, safe from being cut off."""
+    warning, *others = statements(findings.algorithm)
+    return " ".join((warning, *(plain(remark) for remark in findings.remarks), *others))
+
+
+def described(lesion: Lesion) -> tuple[str, ...]:
+    """What is known of a lesion or rejected candidate, for objects that have a text and no numbers."""
+    return (
+        f"Tracking UID {lesion.tracking_uid}",
+        lesion.label,
+        *([lesion.site.words] if lesion.site else []),
+        f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.verdict else ''}",
+        *([] if lesion.agreement is None else [f"agreement {lesion.agreement:.2f}"]),
+        f"long axis {lesion.long_axis_mm:.1f} mm, short axis {lesion.short_axis_mm:.1f} mm",
+    )
+
+
 def brief(algorithm: Algorithm) -> str:
     """The same in 64 characters or less; the warning comes first, so that no list of a viewer cuts it off."""
     tier = algorithm.evidence_tier.split(",")[0].split(":")[0]
@@ -176,7 +194,7 @@ def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: 
         if keyword not in ds:
             setattr(ds, keyword, "")
     _series(ds, part, source, findings.algorithm, stamp)
-    _equipment(ds, source, findings.algorithm, stamp)
+    _equipment(ds, source, findings, stamp)
     _sop_common(ds, part, source, stamp)
     ds.file_meta = _file_meta(ds)
     return ds
@@ -194,7 +212,8 @@ def _title(part: Part) -> str:
     return "SEG rejected candidates," if part is Part.REJECTED_SEG else part.kind.value
 
 
-def _equipment(ds: Dataset, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
+def _equipment(ds: Dataset, source: Source, findings: Findings, stamp: Stamp) -> None:
+    algorithm = findings.algorithm
     ds.Manufacturer = short(algorithm.manufacturer, 64)
     ds.ManufacturerModelName = short(algorithm.name, 64)
     ds.SoftwareVersions = software_versions(algorithm, stamp)
@@ -204,7 +223,7 @@ def _equipment(ds: Dataset, source: Source, algorithm: Algorithm, stamp: Stamp) 
     for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber"):
         setattr(processing, keyword, ds[keyword].value)
     processing.ContributionDateTime = local_time(source, stamp).strftime("%Y%m%d%H%M%S.%f%z")
-    processing.ContributionDescription = short(" ".join(statements(algorithm)), 1024)
+    processing.ContributionDescription = short(said_of_all(findings), 1024)
     ds.ContributingEquipmentSequence = [*_acquisition(source), processing]
 
 

@@ -11,7 +11,7 @@ from pydicom.sr.coding import Code
 
 from pipeline.encode.codes import AGREEMENT, CALIBRATED, ENHANCING_VOLUME, SURFACE_DISTANCE, THRESHOLD, organ, site_of
 from pipeline.encode.text import plain
-from pipeline.findings import Findings, Lesion, Verdict
+from pipeline.findings import Findings, Lesion, Sought, Verdict
 
 _MM, _MM3, _PERCENT = codes.UCUM.Millimeter, codes.UCUM.CubicMillimeter, codes.UCUM.Percent
 _LONG = Code("103339001", "SCT", "Long Axis")
@@ -19,10 +19,10 @@ _SHORT = Code("103340004", "SCT", "Short Axis")
 _LARGEST_3D = Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh")
 
 
-def finding_site(lesion: Lesion) -> Any:
-    """Finding Site with its laterality (TID 1419 rows 10, 11)."""
-    where, side = site_of(lesion)
-    return hd.sr.FindingSite(where, laterality=side)
+def finding_sites(lesion: Lesion, sought: Sought) -> list[Any]:
+    """Finding Site with its laterality (TID 1419 rows 10, 11); none where it is not known."""
+    where = site_of(lesion, sought)
+    return [hd.sr.FindingSite(where[0], laterality=where[1])] if where else []
 
 
 def measurements(lesion: Lesion) -> list[Any]:

@@ -21,10 +21,10 @@ from pipeline.encode.codes import (
     REJECTED_CANDIDATES,
     REJECTED_TYPE,
 )
-from pipeline.encode.measurements import certainty, finding_site, sizes, threshold
+from pipeline.encode.measurements import certainty, finding_sites, sizes, threshold
 from pipeline.encode.source import Source
 from pipeline.encode.text import plain
-from pipeline.findings import Findings, Lesion, Reason
+from pipeline.findings import Findings, Lesion, Reason, Sought
 
 _CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
 
@@ -32,16 +32,16 @@ _CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
 def rejected_candidates(findings: Findings, source: Source, seg: Dataset | None) -> Any:
     """A container with one container for each rejected candidate; `seg` is their segmentation, when one is made."""
     box = hd.sr.ContainerContentItem(name=REJECTED_CANDIDATES, relationship_type=_CONTAINS)
-    box.ContentSequence = hd.sr.ContentSequence(_candidate(c, source, seg) for c in findings.rejected)
+    box.ContentSequence = hd.sr.ContentSequence(_candidate(c, findings.sought, source, seg) for c in findings.rejected)
     return box
 
 
-def _candidate(candidate: Lesion, source: Source, seg: Dataset | None) -> Any:
+def _candidate(candidate: Lesion, sought: Sought, source: Source, seg: Dataset | None) -> Any:
     item = hd.sr.ContainerContentItem(name=REJECTED_CANDIDATE, relationship_type=_CONTAINS)
     content = hd.sr.ContentSequence(
         hd.sr.TrackingIdentifier(uid=candidate.tracking_uid, identifier=plain(candidate.label))
     )
-    content.append(finding_site(candidate))
+    content.extend(finding_sites(candidate, sought))
     content.append(_code(FINDING_CATEGORY, REJECTED_TYPE))
     # As CAD reports tell what need not be shown from what must be (PS3.16 CID 6034).
     content.append(_code(codes.DCM.RenderingIntent, codes.cid6034.PresentationOptionalRenderingDeviceMayPresent))

@@ -13,23 +13,24 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from scipy import ndimage
 
 from pipeline.core.errors import OurFault
-from pipeline.encode.codes import LESION_TYPE, code_item
+from pipeline.encode.codes import code_item
 from pipeline.encode.common import (
     Part,
     Stamp,
     brief,
     colour,
     date_and_time,
+    described,
     dress,
     local_time,
     parameters,
     reference,
-    statements,
+    said_of_all,
 )
 from pipeline.encode.contours import IntArray, area_3d, outlines
 from pipeline.encode.source import Frame, Source
 from pipeline.encode.text import short
-from pipeline.findings import Algorithm, Findings, Lesion
+from pipeline.findings import Algorithm, Findings, Lesion, Sought
 
 VOLUME_TOLERANCE = 0.001
 """The polygons of a lesion may differ from its voxels by this share; what is left is the rounding of numbers."""
@@ -58,7 +59,7 @@ def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: 
     ds.OperatorsName = ""
     ds.StructureSetLabel = "LANTERN RESEARCH"
     ds.StructureSetName = brief(findings.algorithm)
-    ds.StructureSetDescription = short(" ".join(statements(findings.algorithm)), 1024)
+    ds.StructureSetDescription = short(said_of_all(findings), 1024)
     ds.StructureSetDate, ds.StructureSetTime = date_and_time(local_time(source, stamp))
     ds.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
     windows = ndimage.find_objects(labels.array)
@@ -66,7 +67,7 @@ def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: 
     ds.ROIContourSequence = [
         _roi_contour(lesion, windows[lesion.number - 1], labels, source) for lesion in findings.lesions
     ]
-    ds.RTROIObservationsSequence = [_observation(lesion) for lesion in findings.lesions]
+    ds.RTROIObservationsSequence = [_observation(lesion, findings.sought) for lesion in findings.lesions]
     ds.ApprovalStatus = "UNAPPROVED"
     made = dress(ds, Part.RTSTRUCT, source, findings, stamp)
     if _longest_contour(made) > LONGEST_EXPLICIT:
@@ -100,7 +101,7 @@ def _roi(lesion: Lesion, algorithm: Algorithm, source: Source) -> Dataset:
     item.ROINumber = lesion.number
     item.ReferencedFrameOfReferenceUID = source.frame_of_reference_uid
     item.ROIName = short(lesion.short_label, 16)
-    item.ROIDescription = short(f"RESEARCH USE ONLY. {lesion.label}. Tracking UID {lesion.tracking_uid}", 1024)
+    item.ROIDescription = short("; ".join(("RESEARCH USE ONLY", *described(lesion))), 1024)
     item.ROIVolume = _decimal(lesion.volume_mm3 / 1000)  # cm3 (PS3.3 C.8.8.5)
     item.ROIGenerationAlgorithm = "AUTOMATIC"
     item.ROIGenerationDescription = brief(algorithm)
@@ -118,27 +119,16 @@ def _algorithm(algorithm: Algorithm) -> Dataset:
     return item
 
 
-def _observation(lesion: Lesion) -> Dataset:
+def _observation(lesion: Lesion, sought: Sought) -> Dataset:
     item = Dataset()
     item.ObservationNumber = lesion.number
     item.ReferencedROINumber = lesion.number
     item.ROIObservationLabel = short(lesion.short_label, 16)
-    item.ROIObservationDescription = short("; ".join(_described(lesion)), 1024)
-    item.RTROIIdentificationCodeSequence = [code_item(LESION_TYPE)]
-    item.RTROIInterpretedType = "GTV"
+    item.ROIObservationDescription = short("; ".join(described(lesion)), 1024)
+    item.RTROIIdentificationCodeSequence = [code_item(sought.finding)]
+    item.RTROIInterpretedType = sought.roi_type
     item.ROIInterpreter = ""
     return item
-
-
-def _described(lesion: Lesion) -> list[str]:
-    return [
-        f"Tracking UID {lesion.tracking_uid}",
-        lesion.label,
-        *([lesion.site.words] if lesion.site else []),
-        f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.verdict else ''}",
-        *([] if lesion.agreement is None else [f"agreement {lesion.agreement:.2f}"]),
-        f"long axis {lesion.long_axis_mm:.1f} mm, short axis {lesion.short_axis_mm:.1f} mm",
-    ]
 
 
 def _roi_contour(lesion: Lesion, window: tuple[slice, slice, slice], labels: hd.Volume, source: Source) -> Dataset:

@@ -7,22 +7,17 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 from pydicom import Dataset
+from pydicom.sr.coding import Code
 from pydicom.uid import MRImageStorage
 
-from pipeline.encode.codes import (
-    LESION_CATEGORY,
-    LESION_TYPE,
-    REJECTED_CATEGORY,
-    REJECTED_TYPE,
-    code_item,
-    site_of,
-)
+from pipeline.encode.codes import REJECTED_CATEGORY, REJECTED_TYPE, code_item, site_of
 from pipeline.encode.common import (
     Part,
     Stamp,
     brief,
     colour,
     date_and_time,
+    described,
     dress,
     local_time,
     parameters,
@@ -31,7 +26,7 @@ from pipeline.encode.common import (
 )
 from pipeline.encode.source import LOSSY, Frame, Source
 from pipeline.encode.text import plain, short
-from pipeline.findings import Algorithm, Findings, Lesion
+from pipeline.findings import Findings, Lesion
 
 _GREY = (160, 160, 160)
 
@@ -58,7 +53,7 @@ def _segmentation(part: Part, findings: Findings, labels: hd.Volume, source: Sou
         source_images=[_stand_in(f, source, labels, stamp.uid(part, f"stand-in {i}")) for i, f in enumerate(frames)],
         pixel_array=labels.array[drawn_on],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_description(part, lesion, findings.algorithm) for lesion in drawn],
+        segment_descriptions=[_description(part, lesion, findings) for lesion in drawn],
         series_instance_uid=stamp.uid(part, "series"),
         series_number=1,  # `dress` has the last word on series, equipment and patient
         sop_instance_uid=stamp.uid(part, "instance"),
@@ -113,13 +108,13 @@ def _cosines(frame: Frame, labels: hd.Volume) -> list[float]:
     return [float(c) for c in chosen]
 
 
-def _description(part: Part, lesion: Lesion, algorithm: Algorithm) -> Any:
-    rejected = part is Part.REJECTED_SEG
+def _description(part: Part, lesion: Lesion, findings: Findings) -> Any:
+    rejected, algorithm, sought = part is Part.REJECTED_SEG, findings.algorithm, findings.sought
     made = hd.seg.SegmentDescription(
         segment_number=lesion.number,
         segment_label=short(lesion.label, 64),
-        segmented_property_category=REJECTED_CATEGORY if rejected else LESION_CATEGORY,
-        segmented_property_type=REJECTED_TYPE if rejected else LESION_TYPE,
+        segmented_property_category=REJECTED_CATEGORY if rejected else sought.category,
+        segmented_property_type=REJECTED_TYPE if rejected else sought.finding,
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=hd.AlgorithmIdentificationSequence(
             name=short(algorithm.name, 64),
@@ -132,13 +127,15 @@ def _description(part: Part, lesion: Lesion, algorithm: Algorithm) -> Any:
         tracking_id=plain(lesion.label),
         display_color=hd.color.CIELabColor.from_rgb(*(_GREY if rejected else colour(lesion.number))),
     )
-    made.AnatomicRegionSequence = [_region(lesion)]
+    made.SegmentDescription = short("; ".join(("RESEARCH USE ONLY", *described(lesion))), 1024)
+    where = site_of(lesion, sought)
+    if where:
+        made.AnatomicRegionSequence = [_region(*where)]
     return made
 
 
-def _region(lesion: Lesion) -> Dataset:
+def _region(where: Code, side: Code | None) -> Dataset:
     """Anatomic Region with its side as a modifier (PS3.3 10.5, C.8.20.4)."""
-    where, side = site_of(lesion)
     item = code_item(where)
     if side:
         item.AnatomicRegionModifierSequence = [code_item(side)]

@@ -11,7 +11,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import SegmentationStorage
 
 from pipeline.core.uid import derive_uid
-from pipeline.encode.codes import LESION_CATEGORY, LESION_SITE, LESION_TYPE, scheme_item
+from pipeline.encode.codes import scheme_item
 from pipeline.encode.common import (
     Encoded,
     Part,
@@ -24,7 +24,7 @@ from pipeline.encode.common import (
     statements,
 )
 from pipeline.encode.library import image_library
-from pipeline.encode.measurements import definitions, finding_site, measurements
+from pipeline.encode.measurements import definitions, finding_sites, measurements
 from pipeline.encode.rejected import rejected_candidates
 from pipeline.encode.source import Source
 from pipeline.encode.text import plain
@@ -66,16 +66,14 @@ def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encod
 
 def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encoded, ...]) -> Any:
     made = {e.part: e.dataset for e in others}
-    groups = [
-        _lesion_group(lesion, findings.algorithm, source, made[Part.SEG].SOPInstanceUID) for lesion in findings.lesions
-    ]
+    groups = [_lesion_group(lesion, findings, source, made[Part.SEG].SOPInstanceUID) for lesion in findings.lesions]
     content = hd.sr.MeasurementReport(
         observation_context=_observer(findings.algorithm),
         procedure_reported=codes.cid100.MRIUnspecifiedBodyRegion
         if source.modality == "MR"
         else codes.cid100.ImagingProcedure,
         title=codes.DCM.ImagingMeasurementReport,
-        imaging_measurements=groups or [_empty_group(findings.algorithm, stamp)],
+        imaging_measurements=groups or [_empty_group(findings, stamp)],
     )
     items = content[0].ContentSequence
     items.insert(len(items) - 1, image_library(source))
@@ -111,7 +109,7 @@ def _algorithm(algorithm: Algorithm) -> Any:
     )
 
 
-def _lesion_group(lesion: Lesion, algorithm: Algorithm, source: Source, seg_uid: str) -> Any:
+def _lesion_group(lesion: Lesion, findings: Findings, source: Source, seg_uid: str) -> Any:
     """TID 1411 with the segment as its region."""
     return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=lesion.tracking_uid, identifier=plain(lesion.label)),
@@ -121,23 +119,24 @@ def _lesion_group(lesion: Lesion, algorithm: Algorithm, source: Source, seg_uid:
             segment_number=lesion.number,
             source_series=hd.sr.SourceSeriesForSegmentation(source.series_instance_uid),
         ),
-        finding_category=LESION_CATEGORY,
-        finding_type=LESION_TYPE,
-        finding_sites=[finding_site(lesion)],
-        algorithm_id=_algorithm(algorithm),
+        finding_category=findings.sought.category,
+        finding_type=findings.sought.finding,
+        finding_sites=finding_sites(lesion, findings.sought) or None,
+        algorithm_id=_algorithm(findings.algorithm),
         measurements=measurements(lesion),
     )
 
 
-def _empty_group(algorithm: Algorithm, stamp: Stamp) -> Any:
+def _empty_group(findings: Findings, stamp: Stamp) -> Any:
     """TID 1501: no Finding, which readers would list as one, but the question and its answer."""
+    sought = findings.sought
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
             uid=stamp.uid(Part.SR, "no lesion"), identifier="No lesion detected"
         ),
-        finding_sites=[hd.sr.FindingSite(LESION_SITE)],
-        algorithm_id=_algorithm(algorithm),
-        qualitative_evaluations=[hd.sr.QualitativeEvaluation(LESION_TYPE, NOT_DETECTED)],
+        finding_sites=[hd.sr.FindingSite(sought.site)] if sought.site else None,
+        algorithm_id=_algorithm(findings.algorithm),
+        qualitative_evaluations=[hd.sr.QualitativeEvaluation(sought.finding, NOT_DETECTED)],
     )
 
 

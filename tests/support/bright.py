@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydicom.sr.coding import Code
 
 from pipeline.contract import Declined, Inputs, Runtime
 from pipeline.core import errors
 from pipeline.core.study import Study
 from pipeline.core.uid import derive_uid
-from pipeline.findings import Algorithm, Findings, Lesion
+from pipeline.findings import Algorithm, Findings, Lesion, Sought
 from pipeline.imaging.read import read_volume
 from pipeline.imaging.regions import separate
 
+SOUGHT = Sought(finding=Code("4147007", "SCT", "Mass"), site=None)
 NAME = "tests.support.bright:PIPELINE"
 
 
@@ -54,7 +56,7 @@ class Bright:
             )
             for r in regions
         )  # fmt: skip
-        return Findings("mr", self.algorithm, labels if lesions else None, mr.frames, lesions, runtime.remarks)
+        return Findings("mr", self.algorithm, SOUGHT, labels if lesions else None, mr.frames, lesions, runtime.remarks)
 
 
 PIPELINE = Bright()

@@ -17,6 +17,7 @@ from pipeline.core.uid import derive_uid
 from pipeline.findings import Algorithm, Findings, Lesion
 from pipeline.imaging.read import read_volume
 from pipeline.imaging.regions import separate
+from tests.support.bright import SOUGHT
 
 NAME = "tests.support.bundled:PIPELINE"
 
@@ -55,7 +56,7 @@ class Bundled:
             )
             for r in regions
         )  # fmt: skip
-        return Findings("mr", algorithm, labels if lesions else None, mr.frames, lesions, runtime.remarks)
+        return Findings("mr", algorithm, SOUGHT, labels if lesions else None, mr.frames, lesions, runtime.remarks)
 
 
 PIPELINE = Bundled()

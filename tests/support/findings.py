@@ -21,6 +21,7 @@ from pipeline.encode import Stamp
 from pipeline.findings import Algorithm, Findings, Lesion, Reason, Site, Verdict
 from pipeline.imaging.read import FrameRef
 from pipeline.imaging.regions import measure
+from pipeline.recipes.srs.recipe import BRAIN_METASTASIS
 
 ALGORITHM = Algorithm(
     name="srs",
@@ -160,7 +161,12 @@ def findings_on(frames: tuple[FrameRef, ...], grid: Grid, labels: NDArray[np.uin
         )
         for m in measure(volume)
     )
-    said = {"remarks": ("One duplicate image was left out.",), "algorithm": ALGORITHM, "drawn_on": "t1c"} | more
+    said = {
+        "remarks": ("One duplicate image was left out.",),
+        "algorithm": ALGORITHM,
+        "sought": BRAIN_METASTASIS,
+        "drawn_on": "t1c",
+    } | more
     return Findings(labels=volume if lesions else None, frames=frames, lesions=lesions, **said)
 
 

@@ -23,6 +23,7 @@ from pipeline.contract import Declined, Inputs, Runtime
 from pipeline.core import errors
 from pipeline.core.study import Study
 from pipeline.findings import Algorithm, Findings, Lesion
+from tests.support.bright import SOUGHT
 
 ALGORITHM = Algorithm(
     name="test", version="1", weights_sha256="0" * 64, evidence_tier="T0", training="Not trained; it is a test."
@@ -77,7 +78,7 @@ def one_lesion(runtime: Runtime) -> Findings:
     lesion = Lesion(1, "BM01", "2.25.1", (3.0, 2.25, 3.0), 15.0, 3.0, 2.5, 4.0, 0.9)
     drawn = {"random": random.random(), "numpy": float(np.random.rand()), "torch": float(torch.rand(()))}
     said = (f"pid {os.getpid()}", f"{runtime.device} {runtime.threads} threads, torch {torch.get_num_threads()}")
-    return Findings("t1c", ALGORITHM, volume, (), (lesion,), said, drawn)
+    return Findings("t1c", ALGORITHM, SOUGHT, volume, (), (lesion,), said, drawn)
 
 
 def _sleep(inputs: Inputs, runtime: Runtime) -> Findings:

@@ -8,7 +8,9 @@ import pytest
 from matplotlib import image
 from pydicom import dcmread
 
-from node.picture import draw
+from node.picture import draw, left_out
+from node.picture_panels import panels
+from node.told import told
 from pipeline.core.result import Kind
 from pipeline.encode import Part, encode, to_bytes
 from pipeline.findings import Findings
@@ -102,3 +104,18 @@ def test_a_rejected_candidate_has_a_panel_of_its_own_and_no_coloured_outline(tmp
     sure = sited(findings_on(none.frames, GRID, LABELS))
     both = judged_picture(with_rejected(sure, GRID, LABELS), tmp_path)
     assert both.shape[1] > 1.8 * one.shape[1]
+
+
+def test_lesions_without_a_panel_are_named(tmp_path: Path) -> None:
+    grid = Grid((24, 44, 40))
+    labels = spheres(grid, ((10, 20, 20), 8.0), ((16, 30, 12), 5.0), ((5, 10, 30), 5.0))
+    found = findings_on(write_classic(tmp_path, grid), grid, labels)
+    paths = {}
+    for e in encode(found, STAMP):
+        paths[e.part] = tmp_path / f"{e.part}.dcm"
+        paths[e.part].write_bytes(to_bytes(e.dataset))
+    images = [f.path for f in found.frames]
+    of = told(dcmread(paths[Part.SR]))
+    shown = panels(paths[Part.RTSTRUCT], images, of, 2, 0)
+    assert left_out(of, shown) == ["lesion(s) without a panel: BM03"]
+    assert left_out(of, panels(paths[Part.RTSTRUCT], images, of, 3, 0)) == []

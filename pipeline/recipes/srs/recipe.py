@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydicom.sr.coding import Code
+
 from pipeline.contract import Declined, Inputs, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.core.errors import ConfigInvalid, GeometryUnusable
 from pipeline.core.study import Study
-from pipeline.findings import Algorithm, Findings
+from pipeline.findings import Algorithm, Findings, Sought
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
 from pipeline.imaging.read import read_volume
 from pipeline.recipes.srs.weights import FOLDER
@@ -19,6 +21,9 @@ from pipeline.weights import fingerprint, manifest
 
 T1C = "t1c"
 VERSION = "0.2.0"
+BRAIN_METASTASIS = Sought(
+    finding=Code("14799000", "SCT", "Neoplasm, Secondary"), site=Code("12738006", "SCT", "Brain"), roi_type="GTV"
+)
 
 OPTIONS: Mapping[str, bool | int | str] = {
     "require_contrast": True,
@@ -108,6 +113,7 @@ class Srs:
         return Findings(
             drawn_on=T1C,
             algorithm=self.algorithm_with(options),
+            sought=BRAIN_METASTASIS,
             labels=found.labels,
             frames=t1c.frames,
             lesions=found.lesions,
