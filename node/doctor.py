@@ -152,8 +152,8 @@ def _pipeline(name: str) -> Iterator[Finding]:
 
 def _bundle(model: Model) -> Iterator[Finding]:
     looked = verify(model)
-    state, advice = (Health.GOOD, "") if looked.right else (Health.BAD, model.hint)
-    yield Finding(f"model {model.name}", state, f"your own, for {model.used_by}: {looked.said}", advice)
+    state = Health.GOOD if looked.right else Health.BAD
+    yield Finding(f"model {model.name}", state, f"your own, for {model.used_by}: {looked.said}", looked.do)
 
 
 def _database(house: House) -> Iterator[Finding]:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from config.settings import Settings
 from pipeline import registry, weights
-from pipeline.bundle import MANIFEST, describe
+from pipeline.bundle import MANIFEST, describe, load_bundle
 from pipeline.core.errors import ConfigInvalid, LanternError, NotFound
 
 CARD = "README.md"
 
+_MISSING = "put the file there, readable by the node's user, or correct its name in the manifest"
 _REINSTALL = "reinstall Lantern, or restore the file that weights.toml names"
 
 
@@ -48,11 +49,12 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Whether a model is the one that its manifest names; `said` is why not."""
+    """Whether a model is the one that its manifest names, and a user's own runs; `said` is why not, `do` what helps."""
 
     model: Model
     right: bool
     said: str
+    do: str = ""
 
 
 def catalogue(settings: Settings | None) -> list[Model]:
@@ -73,17 +75,26 @@ def find(settings: Settings | None, name: str) -> list[Model]:
 
 
 def verify(model: Model) -> Verified:
-    """Compare a model's file with its manifest."""
+    """Compare a model's file with its manifest; a user's own model is also given one empty patch to read."""
     if model.fault:
-        return Verified(model, False, model.fault)
+        return Verified(model, False, model.fault, model.hint)
     try:
         with model.file.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        return Verified(model, False, f"{model.file} cannot be read: {error.strerror}")
-    if found == model.sha256:
-        return Verified(model, True, "as its manifest names it")
-    return Verified(model, False, f"has SHA-256 {found[:12]}…, its manifest names {model.sha256[:12]}…")
+        return Verified(model, False, f"{model.file} cannot be read: {error.strerror}", _MISSING)
+    if found != model.sha256:
+        said = f"has SHA-256 {found[:12]}…, its manifest names {model.sha256[:12]}…"
+        return Verified(model, False, said, model.hint)
+    return Verified(model, True, "as its manifest names it") if model.shipped else _tried(model)
+
+
+def _tried(model: Model) -> Verified:
+    try:
+        load_bundle(model.card.parent).try_out()
+    except LanternError as error:
+        return Verified(model, False, error.message, error.hint)
+    return Verified(model, True, "as its manifest names it, and reads a patch")
 
 
 def _shipped(pipeline: str) -> Iterator[Model]:

@@ -42,6 +42,14 @@ class Bundle:
         whole = over_tiles(self._checked(), image[None], given.patch, given.overlap, device, tile_scale)
         return np.clip(back_on(t1c, self._lesion(whole, said), given.orientation), 0, 1)
 
+    def try_out(self) -> None:
+        """Give the network one empty patch on the CPU. Raises PipelineFailed as `probability` does."""
+        import torch  # noqa: PLC0415
+
+        with torch.inference_mode():
+            answer = self._checked()(torch.zeros(1, 1, *self.card.input.patch))
+        self._lesion(answer[0].numpy(), self.card.output)
+
     def _lesion(self, probability: FloatArray, said: Output) -> FloatArray:
         """Channels of the answer -> one probability."""
         chosen = probability[list(said.lesion)]

@@ -29,6 +29,9 @@ Affine = NDArray[np.float64]
 MAX_SHEAR = 0.01
 """How far from perpendicular the axes of an affine may be (a cosine); registration tools leave small shears."""
 
+CLEARLY_THICKER = 1.5
+"""So many times the spacing along k another axis has, where it holds the slices of a 2D series."""
+
 
 class Plane(StrEnum):
     """How the head is sliced. The letters say where slices, rows and columns grow (hd.Volume)."""
@@ -47,8 +50,8 @@ def to_lps_volume(
 
     image:      a file, a nibabel image, or (array, affine): array (i, j, k), affine to RAS mm as NIfTI has it.
     spacing_mm: of the axes (i, j, k), where the header's are wrong; direction and origin stay.
-    plane:      turn and flip (exactly, no resampling) to this plane; None makes k the slices, j the rows and i
-                the columns, as they are stored.
+    plane:      turn and flip (exactly, no resampling) to this plane; None makes the clearly thickest axis the slices,
+                as they were scanned, else k; of the others the later is the rows.
     returns:    (slices, rows, columns), the file's numbers; affine to LPS mm, made exactly orthogonal. Equal
                 arguments give a scan and its mask the same geometry.
 
@@ -61,7 +64,15 @@ def to_lps_volume(
     affine[:3, 3] = ras[:3, 3]
     affine[:2] *= -1  # RAS -> LPS
     volume = hd.Volume(np.ascontiguousarray(array.transpose(2, 1, 0)), affine, "PATIENT")
-    return volume.to_patient_orientation(plane.value) if plane else volume
+    return volume.to_patient_orientation(plane.value) if plane else _sliced_as_scanned(volume)
+
+
+def _sliced_as_scanned(volume: hd.Volume) -> hd.Volume:
+    """Thick slices first: tools that reorient to RAS store sagittal and coronal series with them on another axis."""
+    thickest = int(np.argmax(volume.spacing))
+    if volume.spacing[thickest] < CLEARLY_THICKER * volume.spacing[0]:
+        return volume
+    return volume.permute_spatial_axes([thickest, *(axis for axis in range(3) if axis != thickest)])
 
 
 def write_series(

@@ -15,7 +15,7 @@ from node.doctor import Health, examine
 from node.wiring import settings_from
 from pipeline import registry
 from tests.support.bundled import NAME
-from tests.support.bundles import monai_bundle
+from tests.support.bundles import Level, monai_bundle, torchscript
 
 
 @pytest.fixture
@@ -97,3 +97,23 @@ def test_doctor_finds_a_users_model_that_was_changed(config: Path):
     found = {f.what: f for f in examine(settings)}["model Level of ours"]
     assert found.state is Health.BAD
     assert "sha256sum" in found.advice
+
+
+def test_a_users_model_that_loads_and_does_not_run_is_found_before_the_first_study(config: Path):
+    torchscript(config.parent / "net", Level(0.5, channels=2))  # its manifest says one channel
+    said = ask("verify", "--json", "--config", str(config))
+    assert said.exit_code == 1
+    rows = {r["model"]: r for r in json.loads(said.stdout) if not r["right"]}
+    (row,) = rows.values()
+    assert "answers with the shape" in row["found"]
+    assert "channels under [output]" in row["do"]
+    states = [f for f in examine(settings_from(config)) if f.what == f"model {row['model']}"]
+    assert [f.state for f in states] == [Health.BAD]
+
+
+def test_a_users_model_that_asks_for_code_is_found_before_the_first_study(config: Path):
+    monai_bundle(config.parent / "net", definition={"_target_": "os.system", "command": "true"})
+    said = ask("verify", "--json", "--config", str(config))
+    assert said.exit_code == 1
+    (row,) = (r for r in json.loads(said.stdout) if not r["right"])
+    assert "os.system" in row["found"]

@@ -55,6 +55,15 @@ def test_axes_are_slices_rows_columns() -> None:
     assert volume.spacing == pytest.approx((6.0, 0.9375, 0.9375))
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_thick_slices_are_slices_wherever_a_tool_has_put_them(axis: int) -> None:
+    spacing = [0.9, 0.9, 0.9]
+    spacing[axis] = 5.0
+    volume = to_lps_volume((values(), ras(tuple(spacing))))
+    assert volume.spacing == pytest.approx((5.0, 0.9, 0.9))
+    assert volume.array.shape[0] == values().shape[axis]
+
+
 @pytest.mark.parametrize("plane", list(Plane))
 def test_a_plane_is_made_by_turning(plane: Plane, tmp_path: Path) -> None:
     write_series((values(), ras((1, 1, 1), (8, -5, 3))), tmp_path, plane=plane)
