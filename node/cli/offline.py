@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from node.cli.app import Json, example
-from node.cli.show import show, show_json
-from pipeline.core.errors import ConfigInvalid, HeaderUnusable, PixelsUnreadable
+from node.cli.show import complain, show, show_json
+from pipeline.core.errors import ConfigInvalid, HeaderUnusable, NotFound, PixelsUnreadable
 from pipeline.datasets.mr_habits import Habit
 
 convert_app = typer.Typer(no_args_is_help=True, help="Turn images that were never DICOM into DICOM.")
@@ -21,6 +22,7 @@ class Exit(IntEnum):
 
     COMPLETED = 0
     FAILED = 1
+    USAGE = 2
     DECLINED = 3
 
 
@@ -39,7 +41,7 @@ def analyze(
     out: Annotated[Path, typer.Option(help="Folder for the objects and summary.json.")],
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", "-o", help="A pipeline option, KEY=VALUE with a TOML value; may be given again."),
+        typer.Option("--option", "-o", help="A pipeline option, KEY=VALUE (true, 3, text); may be given again."),
     ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", or a GPU such as "gpu:0".')] = "auto",
     picture: Annotated[bool, typer.Option("--picture", help="Draw picture.png too: each lesion outlined.")] = False,
@@ -48,11 +50,13 @@ def analyze(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline on files, with no server. Exit code 0 completed, 3 declined, 1 failed.
+    """Run a pipeline on files, with no server. Exit code 0 completed, 3 declined, 1 failed, 2 wrong usage.
 
     Writes the DICOM objects and summary.json (schema lantern.summary/1) to --out; with several studies in the folder,
-    each to a folder of its own.
+    each to a folder of its own, and --json prints an array of summaries.
     """
+    import json
+
     from node.analyze import analyze as run
     from node.analyze import picture as paint
     from node.cli.progress import spinner
@@ -61,12 +65,13 @@ def analyze(
     from pipeline.imaging.header import scan
 
     set_up_logging("analyze", "debug" if verbose else "warning", as_json=False)
+    options = _options(option or [])
+    _expect_usable(pipeline, options)
     studies = scan(folder)
     if not studies:
         raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")
-    options = _options(option or [])
     executor = make_executor("inline", ExecutorOptions(device=device, threads=_cores()))
-    codes = []
+    codes, summaries = [], []
     for number, study in enumerate(studies, 1):
         place = out if len(studies) == 1 else out / f"study-{number}"
         with spinner(f"{pipeline}: study {number} of {len(studies)}"):
@@ -74,8 +79,12 @@ def analyze(
             if picture and done.findings:
                 paint(done, place)
         codes.append(Exit[done.outcome.upper()])
-        _say(done.outcome, done.reason, place, as_json=as_json)
+        summaries.append(json.loads((place / "summary.json").read_text()))
+        if not as_json:
+            _say(summaries[-1], place, f"study {number}: " if len(studies) > 1 else "")
     executor.close()
+    if as_json:
+        show_json(summaries if len(studies) > 1 else summaries[0])
     raise typer.Exit(Exit.FAILED if Exit.FAILED in codes else max(codes))
 
 
@@ -91,26 +100,31 @@ def _options(given: list[str]) -> dict[str, object]:
     options: dict[str, object] = {}
     for text in given:
         key, separator, value = text.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"{text}: not KEY=VALUE", param_hint="--option")
         try:
             options[key.strip()] = tomllib.loads(f"v = {value}")["v"]
         except tomllib.TOMLDecodeError:
-            separator = ""
-        if not separator:
-            raise ConfigInvalid(
-                f"--option {text}: not KEY=VALUE with a TOML value", 'TOML has true, false, 3, 0.5, "text"'
-            )
+            options[key.strip()] = value  # a shell has taken the quotation marks
     return options
 
 
-def _say(outcome: str, reason: str, place: Path, *, as_json: bool) -> None:
-    import json
+def _expect_usable(pipeline: str, options: Mapping[str, Any]) -> None:
+    """Ask the pipeline about its options before anything is read, and end as wrong usage when it says no."""
+    from pipeline import registry
+    from pipeline.contract import algorithm_of
 
-    summary = json.loads((place / "summary.json").read_text())
-    if as_json:
-        show_json(summary)
-        return
-    typer.echo(f"{outcome}{': ' + reason if reason else ''}")
-    if outcome == "completed":
+    try:
+        algorithm_of(registry.get(pipeline), options)
+    except (ConfigInvalid, NotFound) as error:
+        complain(error)
+        raise typer.Exit(Exit.USAGE) from None
+
+
+def _say(summary: dict[str, Any], place: Path, which: str) -> None:
+    reason = summary["reason"]
+    typer.echo(f"{which}{summary['outcome']}{': ' + reason if reason else ''}")
+    if summary["outcome"] == "completed":
         show("Findings", [_finding(f) for f in summary["findings"]], as_json=False, empty="none")
         if summary["rejected"]:
             show("Rejected candidates, not findings", [_rejected(f) for f in summary["rejected"]], as_json=False)

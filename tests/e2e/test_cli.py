@@ -82,6 +82,44 @@ def test_analyze_fails_with_1_and_a_reason(series: Path, tmp_path: Path) -> None
     assert json.loads((tmp_path / "summary.json").read_text())["outcome"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--pipeline", "srss"), "srs"),
+        (("--pipeline", "srs", "-o", "rejected_sgs=true"), "rejected_seg"),
+        (("--pipeline", "srs", "-o", "rejected_seg=yes"), "true or false"),
+        (("--pipeline", "srs", "-o", "rejected_seg"), "KEY=VALUE"),
+        (("--pipeline", "srs", "-o", "bundle=/no/such/folder"), "/no/such/folder"),
+    ],
+)
+def test_wrong_usage_of_analyze_ends_with_2_before_anything_is_read(
+    series: Path, tmp_path: Path, asked: tuple[str, ...], said: str
+) -> None:
+    done = n.lantern("analyze", str(series), *asked, "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_studies_are_said_apart_and_are_one_json_document(series: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    for number, folder in enumerate((series, series)):
+        copy = both / str(number)
+        copy.mkdir(parents=True)
+        for file in folder.iterdir():
+            ds = dcmread(file)
+            ds.StudyInstanceUID = f"2.25.{number + 1}"
+            ds.SeriesInstanceUID = f"2.25.1{number}"
+            ds.SOPInstanceUID += f".{number + 1}"
+            ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+            ds.save_as(copy / file.name)
+    asked = ("analyze", str(both), "--pipeline", NAME, "--out", str(tmp_path / "out"), "-o", "reject=a knee")
+    told = n.lantern(*asked)
+    assert "study 1: declined: a knee" in told.stdout
+    assert "study 2: declined: a knee" in told.stdout
+    assert [s["outcome"] for s in json.loads(n.lantern(*asked, "--json").stdout)] == ["declined", "declined"]
+
+
 def test_analyze_of_nothing_says_so(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not an image")
     done = n.lantern("analyze", str(tmp_path), "--pipeline", NAME, "--out", str(tmp_path / "out"))
