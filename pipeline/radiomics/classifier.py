@@ -129,8 +129,16 @@ class Classifier:
         changed = np.tile(row, (len(seen), 1))
         changed[np.arange(len(seen)), seen] = self.typical[seen]
         gains = self._decide(changed) - decision
-        strongest = [i for i in np.argsort(-gains, kind="stable")[:_MOST_REASONS] if gains[i] > 1e-9]
-        return tuple(self._reason(int(seen[i]), float(row[seen[i]]), float(gains[i])) for i in strongest)
+        strongest: dict[
+            str, np.intp
+        ] = {}  # of one texture at several scales the first alone: the rest says nothing new
+        for i in np.argsort(-gains, kind="stable"):
+            if gains[i] > 1e-9:
+                strongest.setdefault(_measure(self.names[seen[i]]), i)
+        return tuple(
+            self._reason(int(seen[i]), float(row[seen[i]]), float(gains[i]))
+            for i in list(strongest.values())[:_MOST_REASONS]
+        )
 
     def _reason(self, feature: int, value: float, gain: float) -> Reason:
         name = self.names[feature]
@@ -160,6 +168,12 @@ class Classifier:
         outside = [i for i in self.columns if not 0 <= i < wide] + [i for i in self.indicated if not 0 <= i < count]
         if wrong or outside:
             raise ValueError(f"parts that do not fit together: {', '.join(wrong) or 'columns'}")
+
+
+def _measure(feature: str) -> str:
+    """The name of a feature without the filter of the image that it was measured on."""
+    image, _, measured = feature.partition("_")
+    return measured if image == "original" or image.startswith("log-sigma") else feature
 
 
 def _typed(name: str, value: Any) -> Any:

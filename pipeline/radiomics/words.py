@@ -28,7 +28,7 @@ _OWN = {
     "vesselness": ("more like a tube than most lesions", "less like a tube than most lesions"),
     "vesselness_mean": ("more like a tube throughout than most lesions", "less like a tube throughout"),
     "curvature_along": ("more like a ball than most lesions", "straighter in one direction, as vessels are"),
-    "curvature_across": ("more equally curved across than most lesions", "more like a sheet, as dura is"),
+    "curvature_across": ("more equally curved across than most lesions", "more like a sheet, as membranes are"),
     "depth_mm": ("deeper inside than most lesions", "nearer the surface than most lesions"),
     "midline_mm": ("farther from the midline than most lesions", "nearer the midline than most lesions"),
     "above_base_mm": ("higher above the skull base than most lesions", "nearer the skull base than most lesions"),

@@ -63,9 +63,10 @@ def test_fewer_slices_at_once_give_the_same_answer():
     assert np.allclose(whole, tiles, atol=1e-5)
 
 
-def outlined(probability: np.ndarray, certainty: np.ndarray) -> np.ndarray:
+def outlined(probability: np.ndarray, certainty: np.ndarray, brain: np.ndarray | None = None) -> np.ndarray:
     reading = Reading(probability, certainty, np.s_[0:0, 0:0, 0:0])
-    return outline(reading, np.ones(probability.shape, bool), (1.0, 1.0, 1.0), PARAMS)
+    brain = np.ones(probability.shape, bool) if brain is None else brain
+    return outline(reading, brain, (1.0, 1.0, 1.0), PARAMS)
 
 
 def test_the_core_of_a_ring_belongs_to_the_lesion_and_specks_and_doubts_do_not():
@@ -91,6 +92,30 @@ def test_what_the_cut_leaves_beside_a_lesion_needs_a_peak_of_its_own():
         certainty[1:4, 10:16, column : column + 6] = sure
     mask = outlined(probability, certainty)
     assert [bool(mask[2, 12, column]) for column in (6, 16, 26)] == [True, False, True]
+
+
+def ball(shape: tuple[int, int, int], centre: tuple[float, float, float], radius_mm: float) -> np.ndarray:
+    z, y, x = np.indices(shape, np.float32)
+    return np.hypot(np.hypot(z - centre[0], y - centre[1]), x - centre[2]) <= radius_mm
+
+
+@pytest.mark.parametrize(
+    ("what", "centre_mm", "diameter_mm", "kept"),
+    [
+        ("inside", -20.0, 12.0, True),
+        ("half sunk into the brain", 0.0, 30.0, True),
+        ("a meningioma that dents the brain, and that the mask leaves out", 13.0, 30.0, True),
+        ("a small one at a hole of the mask", 4.0, 6.0, True),
+        ("an eyeball that touches the brain", 13.6, 26.0, False),
+        ("apart from it", 14.0, 16.0, False),
+    ],
+)
+def test_what_only_touches_the_brain_is_no_candidate(what: str, centre_mm: float, diameter_mm: float, kept: bool):
+    shape = (60, 60, 90)
+    brain = np.zeros(shape, bool)
+    brain[..., :45] = True
+    probability = np.where(ball(shape, (30, 30, 44.5 + centre_mm), diameter_mm / 2), np.float32(0.99), np.float32(0))
+    assert outlined(probability, probability, brain).any() == kept, what
 
 
 def test_readings_that_say_the_same_agree_wholly_also_on_a_ring_and_the_surer_network_finds_it():

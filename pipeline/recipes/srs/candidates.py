@@ -46,25 +46,28 @@ def find_candidates(
     t1c: hd.Volume, brain: Mask, reading: Reading, params: Params
 ) -> tuple[hd.Volume, tuple[Candidate, ...]]:
     """All that may be a lesion, largest first, and their labels 1…n (uint16, on the grid of `t1c`)."""
-    mask = outline(reading, _near(brain, t1c.spacing, params.beyond_brain_mm), t1c.spacing, params)
+    mask = outline(reading, brain, t1c.spacing, params)
     labels, regions = separate(t1c.with_array(mask.astype(np.uint8)), params.min_voxels)
     image = np.asarray(t1c.array, np.float32)
     return labels, tuple(_candidate(image, brain, labels, region, reading, params) for region in regions)
 
 
-def outline(reading: Reading, near: Mask, spacing_mm: tuple[float, ...], params: Params) -> Mask:
+def outline(reading: Reading, brain: Mask, spacing_mm: tuple[float, ...], params: Params) -> Mask:
     """Voxels of candidates: components of likely voxels, each cut at a share of its own peak, its holes filled.
 
-    A hole in a slice of a lesion is its necrotic core, and part of a gross tumour volume.
+    A hole in a slice of a lesion is its necrotic core, and part of a gross tumour volume. What only touches the brain
+    is left out: an eyeball and its muscles look like a lesion with a core.
     """
     probability = reading.probability
+    near = _grown(brain, spacing_mm, params.beyond_brain_mm)
+    around = _grown(brain, spacing_mm, params.centre_beyond_brain_mm)
     mask = probability >= params.likely
     labels, _ = ndimage.label(mask, _TOUCHING)
     kept = np.zeros(mask.shape, bool)
     smallest = max(params.min_voxels, params.min_volume_mm3 / float(np.prod(spacing_mm)))
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         inside = labels[box] == number
-        if inside.sum() < smallest or not (near[box] & inside).any():
+        if inside.sum() < smallest or not _at_brain(inside, near[box], around[box], params.near_share):
             continue
         if float(reading.certainty[box][inside].max()) < params.candidate:
             continue
@@ -99,7 +102,14 @@ def _worth(mask: Mask, certainty: FloatArray, smallest: float, least: float) -> 
     return np.asarray(keep[labels])
 
 
-def _near(brain: Mask, spacing_mm: tuple[float, ...], reach_mm: float) -> Mask:
+def _at_brain(inside: Mask, near: Mask, around: Mask, least_share: float) -> bool:
+    """Whether a component has a part at the brain, and either enough of it or its centre there."""
+    share = float((inside & near).sum() / inside.sum())
+    centre = tuple(round(float(v)) for v in ndimage.center_of_mass(inside))
+    return share > 0 and (share >= least_share or bool(around[centre]))
+
+
+def _grown(brain: Mask, spacing_mm: tuple[float, ...], reach_mm: float) -> Mask:
     """The brain and what lies within `reach_mm` of it, for lesions at its surface and holes in the brain mask."""
     steps = [2 * int(reach_mm / mm) + 1 for mm in spacing_mm]
     return np.asarray(ndimage.maximum_filter(brain.astype(np.uint8), steps) > 0)
