@@ -44,7 +44,7 @@ Reader = Callable[[hd.Volume, str], Read]
 class Subject:
     """A reader under evaluation.
 
-    operating_point: candidates of at least this probability count "before model 2".
+    operating_point: candidates of at least this certainty count "before model 2"; 0 for all that the reader names.
     seen:            groups of cases that it was trained on: their figures are listed apart.
     """
 

@@ -37,7 +37,7 @@ def full_markdown(report: Report, times: Times | None = None) -> str:
     subject = report["subject"]
     parts = [
         f"# Evaluation of {subject['name']} {subject['version']}",
-        f"Operating point before model 2: probability {subject['operating_point']:g}. Seed {report['seed']}.",
+        f"Operating point before model 2: certainty of {subject['operating_point']:g}. Seed {report['seed']}.",
     ]
     for tier in report["tiers"]:
         parts.append(markdown(report, tier, times))

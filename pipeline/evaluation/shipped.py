@@ -13,6 +13,7 @@ from pipeline.execute.device import choose, free_gpu_memory
 from pipeline.recipes.srs import PIPELINE
 from pipeline.recipes.srs.candidates import enhancing
 from pipeline.recipes.srs.examine import Examined, Gathered, examine
+from pipeline.recipes.srs.params import PARAMS
 
 SEEN = frozenset({"t1c", "icbm", *(f"btp-{n:02d}" for n in (1, 2, 4, 6, 7, 8, 9, 11))})
 """Groups of cases that the shipped weights were trained on; the training run itself measures these by cross-validation,
@@ -32,7 +33,11 @@ def shipped(pipeline: str, device: str = "cpu") -> Subject:
         raise NotFound(f"no pipeline {pipeline!r} to evaluate", "srs is the one that can be evaluated")
     about = PIPELINE.algorithm
     runtime = Runtime(device=choose(device, () if device == "cpu" else free_gpu_memory()))
-    return Subject(about.name, about.version, lambda image, _: as_read(image, examine(image, runtime)), seen=SEEN)
+
+    def read(image: hd.Volume, _: str) -> Read:
+        return as_read(image, examine(image, runtime))
+
+    return Subject(about.name, about.version, read, PARAMS.candidate, SEEN)
 
 
 def as_read(image: hd.Volume, found: Examined | Declined) -> Read:

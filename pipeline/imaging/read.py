@@ -68,10 +68,13 @@ def read_volume(series: Series, *, fill_missing: int = 0) -> SeriesVolume:
 def _remarks(made: Stack, filled: list[int]) -> tuple[str, ...]:
     said = []
     if any(f.get("PhotometricInterpretation") == "MONOCHROME1" for f in made.frames):
-        said.append("MONOCHROME1 images were inverted, so that bright is high")
+        said.append("MONOCHROME1 images were inverted, so that bright is high.")
     if filled:
         where = ", ".join(str(i + 1) for i in filled)
-        said.append(f"missing slice(s) {where} were filled with the mean of their neighbours")
+        said.append(
+            f"Slice(s) {where} of the stack were missing and filled with the mean of their neighbours; nothing that "
+            "is found there was seen."
+        )
     return tuple(said)
 
 

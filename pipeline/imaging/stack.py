@@ -113,7 +113,9 @@ def _slice_numbers(along: Vector, allow_missing: int) -> Vector:
         )
     missing = int(counts.sum()) - len(steps)
     if missing > allow_missing or (missing and counts.max() > 2):
-        raise GeometryUnusable(f"{_plural(missing)} missing: {_gaps(along, counts)}", "send the missing images again")
+        allowed = f"; {allow_missing} may be filled, never two in a row" if allow_missing else ""
+        said = f"{_plural(missing)} missing: {_gaps(along, counts)}{allowed}"
+        raise GeometryUnusable(said, "send the missing images again")
     return np.concatenate([[0.0], np.cumsum(counts)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.evaluation.shipped import as_read
 from pipeline.radiomics.classifier import Classifier
 from pipeline.recipes.srs import PIPELINE
 from pipeline.recipes.srs.examine import examine
+from pipeline.recipes.srs.params import PARAMS
 from pipeline.recipes.srs.segmentation import Networks
 from pipeline.training.false_positives import as_classifier
 from pipeline.training.rejection.candidates import Samples
@@ -27,7 +29,8 @@ from pipeline.training.rejection.svm import Relevance, tune
 
 TIERS: tuple[Tier, ...] = ("T0", "T1", "T2")
 
-MOST_PICTURES = 6
+MOST_PICTURES = 3
+"""Of misses, and of false positives."""
 
 SEEN = frozenset({"icbm"})
 """Groups that no network was kept from."""
@@ -57,7 +60,7 @@ def cross_validated(
         return as_read(image, found)
 
     about = PIPELINE.algorithm
-    return Subject(about.name, about.version, read, seen=SEEN)
+    return Subject(about.name, about.version, read, PARAMS.candidate, SEEN)
 
 
 def report(subject: Subject, data: Path, out: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -94,9 +97,8 @@ def failures(made: Mapping[str, Any], folder: Path, card: Path) -> str:
         old.unlink()
     lines = ["### Known failures on phantoms", "", "Truth green, prediction red, rejected candidate orange.", ""]
     own = [folder / name for name in made["overlays"] if Path(name).name.startswith("phantom-")]
-    for number, picture in enumerate(
-        sorted(own, key=lambda p: ("missed" not in p.name, p.name))[:MOST_PICTURES], start=1
-    ):
+    shown = [sorted(p for p in own if kind in p.name)[:MOST_PICTURES] for kind in ("missed", "false")]
+    for number, picture in enumerate(chain(*shown), start=1):
         shutil.copyfile(picture, pictures / f"failure-{number}.png")
         lines.append(f"![{picture.stem}](pictures/failure-{number}.png)")
     return "\n".join(lines) if own else ""

@@ -152,7 +152,7 @@ def test_the_siemens_trio_series_lacks_one_slice_and_is_read_when_told_to_fill_i
         read_volume(series)
     read = read_volume(series, fill_missing=1)
     assert read.volume.array.shape == (176, 192, 192)
-    assert "slice(s) 115" in read.remarks[0]
+    assert "Slice(s) 115 of" in read.remarks[0]
     paths = [i.path for i in series.instances]
     expected = expected_affine(paths)
     expected[:3, 0] *= 174 / 175  # 175 files, 176 places

@@ -224,7 +224,7 @@ def test_one_missing_slice_can_be_filled_on_demand(tmp_path: Path) -> None:
     assert np.array_equal(read.volume.array[[0, 1, 2, 4, 5]], volume.array[[0, 1, 2, 4, 5]])
     assert np.allclose(read.volume.affine, volume.affine)
     assert read.frames[3] == read.frames[2]
-    assert "slice(s) 4" in read.remarks[0]
+    assert "Slice(s) 4 of" in read.remarks[0]
 
 
 def test_two_missing_slices_in_a_row_are_never_filled(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ class Srs:
         try:
             t1c = read_volume(inputs[T1C], fill_missing=options["fill_missing_slices"])
         except GeometryUnusable as error:  # a normal end: the images are readable, but no volume to measure in
-            return Declined(_geometry_reason(error))
+            return Declined(_geometry_reason(error, options["fill_missing_slices"]))
         clock.lap("read")
         if not t1c.volume.frame_of_reference_uid:
             return Declined("the images name no Frame of Reference UID, so that contours on them could not be placed")
@@ -130,8 +130,8 @@ class Srs:
         )
 
 
-def _geometry_reason(error: GeometryUnusable) -> str:
-    if "missing" not in error.message:
+def _geometry_reason(error: GeometryUnusable, filled: int) -> str:
+    if "missing" not in error.message or filled:
         return str(error)
     return f"{error}; or let the option fill_missing_slices make up single slices, which every result then says"
 
