@@ -79,16 +79,20 @@ class Verdict:
     score:     0…1, calibrated probability that it is a lesion.
     threshold: from which score on it is kept.
     against:   the features that spoke most against it, strongest first; at most three.
+    barred:    why it is no lesion whatever its score, in words; "" when nothing bars it.
+    calibrated: whether the score was calibrated on candidates of the model that found this one.
     """
 
     score: float
     threshold: float
     against: tuple[Reason, ...] = ()
+    barred: str = ""
+    calibrated: bool = True
 
     @property
     def kept(self) -> bool:
         """Whether the candidate stays among the lesions."""
-        return self.score >= self.threshold
+        return not self.barred and self.score >= self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Lesion:
     volume_mm3:             voxels times voxel volume.
     long_axis_mm:           largest in-plane diameter on any slice; short_axis_mm the largest perpendicular to it there.
     max_diameter_3d_mm:     largest distance between any two of its voxels' corners.
-    probability:            0…1, that it is a lesion: calibrated where `verdict` is given, else the network's mean.
+    probability:            0…1, that it is a lesion: of the verdict where there is one, else the network's mean.
     site:                   where it lies, None when the head could not be placed in the atlas.
     distances_mm:           from its surface to organs at risk, by name ("brainstem", "optic pathway", "left cochlea").
     agreement:              0…1, mean overlap (Dice) of its outline with that in each single reading; None if it was
@@ -126,6 +130,11 @@ class Lesion:
     agreement: float | None = None
     enhancing_volume_mm3: float | None = None
     verdict: Verdict | None = None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether of lesions with this probability about that share should be lesions."""
+        return self.verdict is not None and self.verdict.calibrated
 
     @property
     def short_label(self) -> str:

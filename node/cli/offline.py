@@ -11,7 +11,7 @@ import typer
 
 from node.cli.app import Json, example
 from node.cli.show import complain, show, show_json
-from pipeline.core.errors import ConfigInvalid, HeaderUnusable, NotFound, PixelsUnreadable
+from pipeline.core.errors import ConfigInvalid, HeaderUnusable, NotFound
 from pipeline.datasets.mr_habits import Habit
 
 convert_app = typer.Typer(no_args_is_help=True, help="Turn images that were never DICOM into DICOM.")
@@ -169,15 +169,10 @@ def convert_nifti(
     ] = "",
 ) -> None:
     """Write a NIfTI MR volume as a DICOM series, as a scanner would."""
-    from nibabel.filebasedimages import ImageFileError
-
     from pipeline.datasets.nifti import Acquisition, write_series
 
     acquisition = Acquisition(vendor, contrast_agent=contrast)
-    try:
-        files = write_series(file, out, acquisition, spacing_mm=_spacing(spacing_mm))
-    except ImageFileError as e:
-        raise PixelsUnreadable(f"{file} is no NIfTI file", "give a .nii or .nii.gz file with one volume") from e
+    files = write_series(file, out, acquisition, spacing_mm=_spacing(spacing_mm))
     typer.echo(f"{len(files)} DICOM files are in {out}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import highdicom as hd
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from pipeline.core.errors import GeometryUnusable
+from pipeline.core.errors import GeometryUnusable, PixelsUnreadable
 from pipeline.datasets.mr_writer import Acquisition, Habit, write_volume
 
 __all__ = [
@@ -55,9 +57,14 @@ def to_lps_volume(
     returns:    (slices, rows, columns), the file's numbers; affine to LPS mm, made exactly orthogonal. Equal
                 arguments give a scan and its mask the same geometry.
 
-    Raises GeometryUnusable when the axes are not perpendicular (more than MAX_SHEAR).
+    Raises GeometryUnusable when the axes are not perpendicular (more than MAX_SHEAR), PixelsUnreadable for a file that
+    is damaged or no NIfTI.
     """
-    array, ras = _array_and_affine(image)
+    try:
+        array, ras = _array_and_affine(image)
+    except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
+        of = image.name if isinstance(image, Path) else "the NIfTI image"
+        raise PixelsUnreadable(f"{of} cannot be read: {error}", "give a whole .nii or .nii.gz file") from error
     columns = _orthogonal(ras[:3, :3], spacing_mm)
     affine = np.eye(4)
     affine[:3, :3] = columns[:, ::-1]  # (i, j, k) -> (k, j, i): slices, rows, columns

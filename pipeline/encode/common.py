@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -126,7 +127,7 @@ def described(lesion: Lesion) -> tuple[str, ...]:
         f"Tracking UID {lesion.tracking_uid}",
         lesion.label,
         *([lesion.site.words] if lesion.site else []),
-        f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.verdict else ''}",
+        f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.is_calibrated else ''}",
         *([] if lesion.agreement is None else [f"agreement {lesion.agreement:.2f}"]),
         f"long axis {lesion.long_axis_mm:.1f} mm, short axis {lesion.short_axis_mm:.1f} mm",
     )
@@ -134,7 +135,7 @@ def described(lesion: Lesion) -> tuple[str, ...]:
 
 def brief(algorithm: Algorithm) -> str:
     """The same in 64 characters or less; the warning comes first, so that no list of a viewer cuts it off."""
-    tier = algorithm.evidence_tier.split(",")[0].split(":")[0]
+    tier = re.split(r"[,:;(]", algorithm.evidence_tier)[0].strip()
     version = algorithm.version.partition("+")[0]  # the weights' digest is in the other statements
     return short(f"RESEARCH USE ONLY: {algorithm.name} {version}, {tier}", 64)
 

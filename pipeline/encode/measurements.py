@@ -45,8 +45,8 @@ def sizes(lesion: Lesion) -> list[Any]:
 
 
 def certainty(lesion: Lesion) -> Any:
-    """Certainty of Finding in percent: calibrated after a verdict, else the mean of the network's own numbers."""
-    how = {"method": CALIBRATED} if lesion.verdict else {"derivation": codes.SCT.Mean}
+    """Certainty of Finding in percent: that of the verdict, else the mean of the network's own numbers."""
+    how = {"method": CALIBRATED} if lesion.is_calibrated else {} if lesion.verdict else {"derivation": codes.SCT.Mean}
     return _number(codes.DCM.CertaintyOfFinding, 100 * lesion.probability, _PERCENT, **how)
 
 
@@ -86,10 +86,12 @@ def _on_certainty(described: Sequence[Lesion]) -> tuple[str, ...]:
     if not verdicts:
         return ("Certainty of Finding is the network's mean probability within the outline; it is not calibrated.",)
     kept_from = ", ".join(sorted({f"{100 * v.threshold:.1f}" for v in verdicts}))
+    kept = f"Candidates are kept from {kept_from} % on, but for those that something else bars, which is then said."
+    if not all(v.calibrated for v in verdicts):
+        return (f"Certainty of Finding is a score of the false-positive step, not calibrated for this model. {kept}",)
     return (
         "Certainty of Finding is the calibrated probability that a candidate is a lesion: of candidates at 80 %, "
-        "about 80 in 100 should be lesions, in data like those it was calibrated on. "
-        f"Candidates are kept from {kept_from} % on.",
+        f"about 80 in 100 should be lesions, in data like those it was calibrated on. {kept}",
     )
 
 

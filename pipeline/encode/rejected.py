@@ -24,7 +24,7 @@ from pipeline.encode.codes import (
 from pipeline.encode.measurements import certainty, finding_sites, sizes, threshold
 from pipeline.encode.source import Source
 from pipeline.encode.text import plain
-from pipeline.findings import Findings, Lesion, Reason, Sought
+from pipeline.findings import Findings, Lesion, Sought, Verdict
 
 _CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
 
@@ -52,7 +52,7 @@ def _candidate(candidate: Lesion, sought: Sought, source: Source, seg: Dataset |
         *([threshold(candidate.verdict)] if candidate.verdict else []),
     ):
         content.extend(row)
-    content.extend(_reason(r) for r in (candidate.verdict.against if candidate.verdict else ()))
+    content.extend(_text(words) for words in _against(candidate.verdict))
     item.ContentSequence = content
     return item
 
@@ -83,6 +83,12 @@ def _where(candidate: Lesion, source: Source, seg: Dataset | None) -> list[Any]:
     return items
 
 
-def _reason(reason: Reason) -> Any:
-    said = plain(f"{reason.words} ({reason.feature} = {reason.value:.4g}, weight {reason.weight:.3g})")
-    return hd.sr.TextContentItem(name=REASON_AGAINST, value=said, relationship_type=_CONTAINS)
+def _against(verdict: Verdict | None) -> list[str]:
+    if verdict is None:
+        return []
+    features = [f"{r.words} ({r.feature} = {r.value:.4g}, weight {r.weight:.3g})" for r in verdict.against]
+    return [*([verdict.barred] if verdict.barred else []), *features]
+
+
+def _text(words: str) -> Any:
+    return hd.sr.TextContentItem(name=REASON_AGAINST, value=plain(words), relationship_type=_CONTAINS)

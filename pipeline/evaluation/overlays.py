@@ -52,14 +52,14 @@ def _missed(row: CaseRow, lesion: LesionRow) -> str:
     if lesion.score is None or lesion.probability is None:
         why = "no candidate" + (", declined" if row.declined else "")
     else:
-        why = f"rejected by model 2: probability {lesion.probability:.2f}, score {lesion.score:.2f}"
+        why = f"rejected by model 2: certainty {lesion.probability:.2f}, score {lesion.score:.2f}"
     return f"{row.name}: MISSED lesion {lesion.number}, {lesion.diameter_mm:.1f} mm, {_at(lesion.centroid_mm)}; {why}"
 
 
 def _false(row: CaseRow, candidate: CandidateRow) -> str:
     return (
         f"{row.name}: FALSE POSITIVE {candidate.number}, {candidate.diameter_mm:.1f} mm, "
-        f"{_at(candidate.centroid_mm)}; probability {candidate.probability:.2f}, score {candidate.score:.2f}"
+        f"{_at(candidate.centroid_mm)}; certainty {candidate.probability:.2f}, score {candidate.score:.2f}"
     )
 
 

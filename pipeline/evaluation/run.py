@@ -9,8 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nibabel.filebasedimages import ImageFileError
-
 from pipeline.core.errors import LanternError
 from pipeline.evaluation.cases.case import Entry
 from pipeline.evaluation.overlays import draw_overlays
@@ -21,9 +19,6 @@ from pipeline.evaluation.scoring import PHASES, CaseRow, score_case
 from pipeline.evaluation.summary import false_positives, found, plain, summarise
 
 SCHEMA = 1
-
-READING = (LanternError, ImageFileError, OSError, EOFError, ValueError)
-"""What a broken file or a case that cannot be read ends in; the other cases are still evaluated."""
 
 
 def evaluate(
@@ -44,11 +39,11 @@ def evaluate(
     for old in (out / "overlays").glob("*.png"):  # of an earlier run, that this report does not speak of
         old.unlink()
     for entry in entries:
-        started = time.perf_counter()
         try:
             case = entry.load()
+            started = time.perf_counter()
             read = subject.reader(case.image, case.group)
-        except READING as error:
+        except LanternError as error:
             unreadable.append({"name": entry.name, "why": str(error)})
             done(f"{entry.name}: not readable: {error}")
             continue

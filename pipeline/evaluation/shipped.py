@@ -45,11 +45,14 @@ def as_read(image: hd.Volume, found: Examined | Declined) -> Read:
     if isinstance(found, Declined):
         nothing = np.zeros(0)
         return Read(np.zeros(image.spatial_shape, np.uint16), nothing, nothing, nothing > 0, None, found.reason, {})
+    free = [k for k, verdict in enumerate(found.verdicts) if not verdict.barred]  # what is barred nobody is shown
+    numbers = np.zeros(len(found.verdicts) + 1, np.uint16)
+    numbers[[k + 1 for k in free]] = np.arange(1, len(free) + 1)
     return Read(
-        candidates=np.asarray(found.gathered.labels.array, np.uint16),
-        probability=np.array([c.peak for c in found.gathered.candidates], float),
-        score=np.array([v.score for v in found.verdicts], float),
-        kept=np.array([v.kept for v in found.verdicts], bool),
+        candidates=numbers[found.gathered.labels.array],
+        probability=np.array([found.gathered.candidates[k].peak for k in free], float),
+        score=np.array([found.verdicts[k].score for k in free], float),
+        kept=np.array([found.verdicts[k].kept for k in free], bool),
         enhancing=_enhancing(image, found.gathered),
         declined="",
         seconds=found.laps,

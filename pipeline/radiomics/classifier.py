@@ -129,16 +129,13 @@ class Classifier:
         changed = np.tile(row, (len(seen), 1))
         changed[np.arange(len(seen)), seen] = self.typical[seen]
         gains = self._decide(changed) - decision
-        strongest: dict[
-            str, np.intp
-        ] = {}  # of one texture at several scales the first alone: the rest says nothing new
-        for i in np.argsort(-gains, kind="stable"):
+        # Of one texture at several scales the strongest alone: the others would tell the reader nothing new.
+        strongest: dict[str, int] = {}
+        for i in np.argsort(-gains, kind="stable").tolist():
             if gains[i] > 1e-9:
                 strongest.setdefault(_measure(self.names[seen[i]]), i)
-        return tuple(
-            self._reason(int(seen[i]), float(row[seen[i]]), float(gains[i]))
-            for i in list(strongest.values())[:_MOST_REASONS]
-        )
+        chosen = list(strongest.values())[:_MOST_REASONS]
+        return tuple(self._reason(int(seen[i]), float(row[seen[i]]), float(gains[i])) for i in chosen)
 
     def _reason(self, feature: int, value: float, gain: float) -> Reason:
         name = self.names[feature]

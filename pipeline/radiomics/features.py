@@ -47,6 +47,12 @@ class Table:
         digest = hashlib.sha256("\n".join((self.settings_sha256, *columns)).encode()).hexdigest()
         return Table(names, np.column_stack([self.rows, *columns.values()]), self.numbers, digest, self.diagnostics)
 
+    def where(self, chosen: Mask) -> Table:
+        """Some of the candidates. chosen: (candidates,) bool."""
+        at = np.flatnonzero(chosen)
+        said = tuple(self.diagnostics[i] for i in at) if self.diagnostics else ()
+        return Table(self.names, self.rows[at], tuple(self.numbers[i] for i in at), self.settings_sha256, said)
+
     def column(self, name: str) -> Floats:
         """(candidates,) one feature. Raises ValueError for a name the table does not have."""
         return self.rows[:, self.names.index(name)]

@@ -91,7 +91,8 @@ def _shortened(plan: Plan, steps: int) -> Plan:
 
 
 def _run(plan: Plan, given: argparse.Namespace, console: Console) -> None:
-    stages, folder = given.stage or STAGES, given.runs / plan.name
+    # Shortened trainings lie apart: a full one must not go on from theirs.
+    stages, folder = given.stage or STAGES, given.runs / (plan.name if given.steps is None else f"{plan.name}-short")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with team(plan.slices.device) as together, Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         console.quiet = not together.is_first

@@ -62,7 +62,9 @@ def harvest(
             say(f"{scan.name}: declined, {found.reason}")
             continue
         lesion, diameter_mm = match(found, scan)
-        save_candidates(path, found.features, lesion, diameter_mm, scan.group, scan.name)
+        judged = np.array([c.at_brain for c in found.candidates], bool)  # the others model 2 has no word on
+        lesion, diameter_mm, features = lesion[judged], diameter_mm[judged], found.features.where(judged)
+        save_candidates(path, features, lesion, diameter_mm, scan.group, scan.name)
         hit = len(set(lesion[lesion > 0].tolist()))
         say(f"{scan.name}: {len(lesion)} candidates, {int((lesion == 0).sum())} on none of {hit} lesions")
 

@@ -1,7 +1,8 @@
 """The training loop: batches in, weights out; it can be stopped at any time and goes on exactly where it was.
 
-A checkpoint holds "network", "averaged" (the exponential mean), "optimiser" and "step"; with half-precision on a GPU
-also "scaler". The averaged weights of the step that validated best are kept apart, and they are what ships.
+A checkpoint holds "network", "averaged" (the exponential mean), "optimiser", "step" and "config", what it was trained
+with; with half-precision on a GPU also "scaler". The averaged weights of the last step whose validation is within NOISE
+of the best are kept apart, and they are what ships.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class State:
         state = cls(build, config, together)
         if path.exists():
             kept = torch.load(path, weights_only=True, map_location="cpu")
-            if kept.get("config", _identity(config)) != _identity(config):
+            if kept["config"] != _identity(config):
                 raise ConfigInvalid(f"{path} was made with another configuration", "move its folder away to begin anew")
             state.network.load_state_dict(kept["network"])
             state.averaged.load_state_dict(kept["averaged"])

@@ -74,15 +74,19 @@ def tables(made: Mapping[str, Any]) -> str:
 
 
 def evidence_tier(made: Mapping[str, Any]) -> str:
-    """What every result says of how far the models were tried, from the figures after model 2."""
+    """What every result says of how far the models were tried, from the figures after model 2.
+
+    The lower tier comes first: where a text is cut, no more may be claimed than holds for every series.
+    """
     thick, thin = made["tiers"]["T2"], made["tiers"]["T1"]
     sizes = {name: thin["after"]["by_size"][name]["sensitivity"] for name in (">= 5 mm", "3-5 mm")}
     found = ", ".join(f"{name} {v['found']} of {v['of']}" for name, v in sizes.items())
     every = thick["after"]["sensitivity"]
     return (
-        f"T2, limited: cross-validated on {thick['cases']} real thick-slice scans of glioblastoma, not metastases "
-        f"({every['found']} of {every['of']} found, {_rate(thick)} false positives a scan); thin slices T1: synthetic "
-        f"lesions in real scans of {thin['groups']} heads (found {found}; {_rate(thin)} false positives a scan)"
+        f"T1, thick slices T2, limited: synthetic lesions in real scans of {thin['groups']} heads, both of which had a "
+        f"part in setting thresholds (found {found}; {_rate(thin)} false positives a scan); thick slices "
+        f"cross-validated on {thick['cases']} real scans of glioblastoma, not metastases ({every['found']} of "
+        f"{every['of']} found, {_rate(thick)} false positives a scan)"
     )
 
 

@@ -197,7 +197,11 @@ def balanced(flat: list[RealSlice], thick: list[RealSlice]) -> list[RealSlice]:
 
 
 def _begin(path: Path, base: Path, make: Callable[[], torch.nn.Module], config: Schedule) -> None:
-    """A checkpoint at step 0 with the averaged weights of another; one that is there is left as it is."""
+    """A checkpoint at step 0 with the averaged weights of another; one that is there is left as it is.
+
+    Raises ConfigInvalid when the one that is there went on from other weights.
+    """
+    stamp(path.parent, base)
     if path.exists():
         return
     weights = torch.load(base, weights_only=True)["averaged"]

@@ -125,12 +125,18 @@ def test_the_same_seed_and_data_give_the_same_report_to_the_byte(tmp_path: Path)
 def test_a_case_that_cannot_be_read_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     patient(tmp_path / "data", "p0")
     patient(tmp_path / "data", "p1")
+    patient(tmp_path / "data", "p2")
     nib.save(nib.Nifti1Image(np.ones((5, 5, 5), np.uint8), np.eye(4)), tmp_path / "data" / "p1_mask.nii.gz")
+    damaged = next((tmp_path / "data").glob("p2_mask.nii.gz"))
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 40] = b"\xff" * 40
+    damaged.write_bytes(content)
     report = run(tmp_path / "data", tmp_path / "out")
     assert [c["name"] for c in report["cases"]] == ["p0"]  # type: ignore[attr-defined, index]
-    (unreadable,) = report["unreadable"]  # type: ignore[misc]
-    assert unreadable["name"] == "p1"
-    assert "same grid" in (tmp_path / "out" / "report.md").read_text()
+    assert [u["name"] for u in report["unreadable"]] == ["p1", "p2"]  # type: ignore[attr-defined]
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "same grid" in text
+    assert "p2_mask.nii.gz cannot be read" in text
 
 
 def test_a_declined_case_is_reported_with_its_lesions_missed(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.sr.coding import Code
 
+from node.told import told
 from pipeline.core.errors import OurFault
 from pipeline.core.result import Kind
 from pipeline.encode import Part, encode, to_bytes
-from pipeline.findings import Findings, Lesion, Site
+from pipeline.findings import Findings, Lesion, Site, Verdict
 from tests.support.findings import (
     AGAINST,
     DISTANCES_MM,
@@ -251,3 +252,34 @@ def test_a_filled_slice_without_lesions_is_not_counted_as_an_image(tmp_path: Pat
     (sr,) = objects(findings).values()
     assert any(f"Images analysed: {GRID.shape[0] - 1} " in i.TextValue for i in named(sr, "121106"))
     assert len(named(sr, "260753009")) == GRID.shape[0] - 1
+
+
+def test_what_is_barred_is_rejected_at_any_score_and_the_report_says_why(found: Findings) -> None:
+    barred = Verdict(0.9, 0.35, AGAINST, barred="lies outside the brain, as an eye does")
+    assert not barred.kept
+    assert Verdict(0.9, 0.35).kept
+    rejected = with_rejected(found, GRID, REJECTED)
+    rejected = replace(rejected, rejected=tuple(replace(c, verdict=barred) for c in rejected.rejected))
+    report = objects(rejected)[Part.SR]
+    for candidate in told(report)[len(found.lesions) :]:
+        assert candidate.rejected
+        assert candidate.against == (barred.barred, *(r.words for r in AGAINST))
+    (sentence,) = (s for s in comments(report) if s.startswith("Certainty of Finding"))
+    assert "but for those that something else bars" in sentence
+
+
+def test_a_score_that_was_not_calibrated_for_the_model_is_not_called_calibrated(found: Findings) -> None:
+    other = Verdict(0.8, 0.35, calibrated=False)
+    told_of = replace(found, lesions=tuple(replace(n, verdict=other) for n in found.lesions))
+    made = objects(told_of)
+    for group in measured(told_of):
+        (certainty,) = (m for m in group.get_measurements() if m.name.value == "111012")
+        assert certainty.method is None
+    assert all("calibrated" not in s.SegmentDescription for s in made[Part.SEG].SegmentSequence)
+    assert all("calibrated" not in r.ROIDescription for r in made[Part.RTSTRUCT].StructureSetROISequence)
+    (sentence,) = (s for s in comments(made[Part.SR]) if s.startswith("Certainty of Finding"))
+    assert "not calibrated for this model" in sentence
+
+
+def comments(report: Dataset) -> list[str]:
+    return [i.TextValue for i in walk(report) if i.ValueType == "TEXT"]

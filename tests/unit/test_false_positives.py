@@ -140,7 +140,7 @@ def test_the_threshold_is_the_largest_whose_bound_holds():
     alone, threshold = lost_at(np.arange(1000).astype(str))
     # 6 of 400 lost: 98.5 %, less 1.645 standard errors 97.5 %; 9 of 400: 97.75 % less 1.2 is below 97 %.
     assert 5 <= alone <= 8
-    assert "bootstrap over patients" in threshold.rule
+    assert "Wilson's and over patients" in threshold.rule
 
 
 def test_lesions_of_one_patient_that_are_lost_together_count_as_one_piece_of_evidence():

@@ -31,6 +31,7 @@ class Candidate:
     agreement:            0…1, mean Dice of its outline with that at the same threshold in every single reading; None
                           if it was read once.
     enhancing_volume_mm3: of what in it is brighter than the brain around.
+    at_brain:             whether a part of it worth the name lies in or at the brain; an eyeball only touches it.
     """
 
     region: RegionMeasure
@@ -40,38 +41,43 @@ class Candidate:
     volume_peak: float
     agreement: float | None
     enhancing_volume_mm3: float
+    at_brain: bool
 
 
 def find_candidates(
     t1c: hd.Volume, brain: Mask, reading: Reading, params: Params
 ) -> tuple[hd.Volume, tuple[Candidate, ...]]:
     """All that may be a lesion, largest first, and their labels 1…n (uint16, on the grid of `t1c`)."""
-    mask = outline(reading, brain, t1c.spacing, params)
+    near = _grown(brain, t1c.spacing, params.beyond_brain_mm)
+    around = _grown(brain, t1c.spacing, params.centre_beyond_brain_mm)
+    mask = outline(reading, near, t1c.spacing, params)
     labels, regions = separate(t1c.with_array(mask.astype(np.uint8)), params.min_voxels)
     image = np.asarray(t1c.array, np.float32)
-    return labels, tuple(_candidate(image, brain, labels, region, reading, params) for region in regions)
+    return labels, tuple(_candidate(image, (brain, near, around), labels, r, reading, params) for r in regions)
 
 
-def outline(reading: Reading, brain: Mask, spacing_mm: tuple[float, ...], params: Params) -> Mask:
-    """Voxels of candidates: components of likely voxels, each cut at a share of its own peak, its holes filled.
+def outline(reading: Reading, near: Mask, spacing_mm: tuple[float, ...], params: Params) -> Mask:
+    """Voxels of candidates: components of likely voxels with a sure one, each cut at a share of its peak, holes filled.
 
-    A hole in a slice of a lesion is its necrotic core, and part of a gross tumour volume. What only touches the brain
-    is left out: an eyeball and its muscles look like a lesion with a core.
+    The peak is the highest probability of a sure voxel: a likelier neighbour that nobody is sure of must not cut away
+    what made the component a candidate. A hole in a slice of a lesion is its necrotic core, and part of a gross tumour
+    volume.
+
+    near: the brain and what lies about it; components that do not touch it are left out.
     """
     probability = reading.probability
-    near = _grown(brain, spacing_mm, params.beyond_brain_mm)
-    around = _grown(brain, spacing_mm, params.centre_beyond_brain_mm)
     mask = probability >= params.likely
     labels, _ = ndimage.label(mask, _TOUCHING)
     kept = np.zeros(mask.shape, bool)
     smallest = max(params.min_voxels, params.min_volume_mm3 / float(np.prod(spacing_mm)))
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         inside = labels[box] == number
-        if inside.sum() < smallest or not _at_brain(inside, near[box], around[box], params.near_share):
+        if inside.sum() < smallest or not (near[box] & inside).any():
             continue
-        if float(reading.certainty[box][inside].max()) < params.candidate:
+        sure = inside & (reading.certainty[box] >= params.candidate)
+        if not sure.any():
             continue
-        kept[box] |= _filled(inside & (probability[box] >= params.outline_share * probability[box][inside].max()))
+        kept[box] |= _filled(inside & (probability[box] >= params.outline_share * probability[box][sure].max()))
     return _worth(kept, reading.certainty, smallest, params.candidate)
 
 
@@ -103,10 +109,10 @@ def _worth(mask: Mask, certainty: FloatArray, smallest: float, least: float) -> 
 
 
 def _at_brain(inside: Mask, near: Mask, around: Mask, least_share: float) -> bool:
-    """Whether a component has a part at the brain, and either enough of it or its centre there."""
+    """Whether enough of a region lies at the brain, or its centre not far from it."""
     share = float((inside & near).sum() / inside.sum())
     centre = tuple(round(float(v)) for v in ndimage.center_of_mass(inside))
-    return share > 0 and (share >= least_share or bool(around[centre]))
+    return share >= least_share or bool(around[centre])
 
 
 def _grown(brain: Mask, spacing_mm: tuple[float, ...], reach_mm: float) -> Mask:
@@ -116,16 +122,22 @@ def _grown(brain: Mask, spacing_mm: tuple[float, ...], reach_mm: float) -> Mask:
 
 
 def _candidate(
-    image: FloatArray, brain: Mask, labels: hd.Volume, region: RegionMeasure, reading: Reading, params: Params
+    image: FloatArray,
+    head: tuple[Mask, Mask, Mask],
+    labels: hd.Volume,
+    region: RegionMeasure,
+    reading: Reading,
+    params: Params,
 ) -> Candidate:
+    """head: the brain, what is near it, and what is about it."""
     box = _wider(region.box, labels.spatial_shape, [int(np.ceil(6 / mm)) for mm in labels.spacing])
     inside = labels.array[box] == region.number
     probability = reading.probability[box][inside]
     level = params.outline_share * float(probability.max())
     by_slices, by_volume = ([_within(s, reading.box, box) for s in r] for r in (reading.by_slices, reading.by_volume))
     overlaps = [_dice(inside, _filled(_connected(single >= level, inside))) for single in (*by_volume, *by_slices)]
-    around = brain[box] & (labels.array[box] == 0)
-    bright = enhancing(image[box], inside, around)
+    brain, near, around = (mask[box] for mask in head)
+    bright = enhancing(image[box], inside, brain & (labels.array[box] == 0))
     return Candidate(
         region=region,
         peak=float(reading.certainty[box][inside].max()),
@@ -134,6 +146,7 @@ def _candidate(
         volume_peak=_peak(by_volume, inside),
         agreement=float(np.mean(overlaps)) if overlaps else None,
         enhancing_volume_mm3=float(bright.sum() * np.prod(labels.spacing)),
+        at_brain=_at_brain(inside, near, around, params.near_share),
     )
 
 

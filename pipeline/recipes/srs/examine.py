@@ -23,6 +23,8 @@ from pipeline.recipes.srs.segmentation import Networks, Reading, read_lesions
 from pipeline.recipes.srs.suitability import NO_BRAIN, why_not, why_not_brain
 from pipeline.recipes.srs.weights import load_classifier, load_networks
 
+BARRED = "lies outside the brain and only touches it, as an eye does"
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -61,7 +63,11 @@ def examine(
     gathered = gather(t1c, runtime, clock, bundle=bundle, networks=networks)
     if isinstance(gathered, Declined):
         return gathered
-    verdicts = (classifier or load_classifier()).verdicts(gathered.features)
+    said = (classifier or load_classifier()).verdicts(gathered.features)
+    verdicts = tuple(
+        replace(v, calibrated=not bundle, barred="" if c.at_brain else BARRED)
+        for v, c in zip(said, gathered.candidates, strict=True)
+    )
     clock.lap("judge")
     return Examined(gathered, verdicts, clock.laps)
 
@@ -79,9 +85,9 @@ def gather(
     reading = _read(t1c, anatomy, runtime, bundle, networks)
     clock.lap("segment")
     labels, candidates = find_candidates(t1c, anatomy.brain, reading, _params(bundle))
-    largest = max((c.region.volume_mm3 for c in candidates), default=0.0) / 1000
-    if largest > PARAMS.largest_share * anatomy.brain_ml:
-        return Declined(f"the model marks {largest:.0f} ml as one lesion in a brain of {anatomy.brain_ml:.0f} ml")
+    marked_ml = sum(c.region.volume_mm3 for c in candidates) / 1000
+    if marked_ml > PARAMS.largest_share * anatomy.brain_ml:
+        return Declined(f"the model marks {marked_ml:.0f} ml as lesion in a brain of {anatomy.brain_ml:.0f} ml")
     clock.lap("outline")
     features = measure(t1c, labels, RADIOMICS, reading.probability, anatomy.brain, anatomy.atlas_mm)
     clock.lap("features")

@@ -10,7 +10,8 @@ from pipeline.radiomics.params import RadiomicsParams
 @dataclass(frozen=True, slots=True)
 class Params:
     """Chosen on four held-out synthetic heads and on t1c_no_lesion, by a network that had not seen it: as it is, and
-    with three of the six draws of lesions that tier T1 puts into it. The other scan of that tier had no part in it.
+    with three of the six draws of lesions that tier T1 puts into it. The other scan of that tier (trio) had a part in
+    one thing alone: `near_share`, for its two eyes were candidates.
 
     likely:           voxels of this probability form components.
     candidate:        a component is a candidate when it holds a voxel of this certainty: the operating point of
@@ -20,9 +21,10 @@ class Params:
     volume_share:     share of the volume network in the mean of thin series; the rest is that of the slice network.
     min_voxels:       smaller components are noise (BraTS-METS drops them as well).
     min_volume_mm3:   the smallest candidate.
-    largest_share:    of the brain's volume that one candidate may have; more is a model that does not work here.
-    beyond_brain_mm:  a candidate touches the brain mask grown by this, with
-    near_share:       at least this share of it, or with its centre in the mask grown by `centre_beyond_brain_mm`: eyes
+    largest_share:    of the brain's volume that all candidates may have; more is a model that does not work here.
+    beyond_brain_mm:  a candidate touches the brain mask grown by this (in whole voxels). It is barred from the lesions
+                      unless it has there
+    near_share:       at least this share of it, or its centre in the mask grown by `centre_beyond_brain_mm`: eyes
                       have 0.01 there and a centre 13 mm away; lesions inserted at the surface 0.05 and 4 mm; a ball
                       of 3 cm that dents a flat brain by 2 mm has 0.04.
     min_slices:       fewest slices of a series that can be read.

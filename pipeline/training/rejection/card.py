@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.training.rejection.figures import BINS_MM, bin_name
+
 
 def markdown(figures: Mapping[str, Any]) -> str:
     """Figures as `false_positives.fit` gives them, as Markdown."""
@@ -28,7 +30,7 @@ def markdown(figures: Mapping[str, Any]) -> str:
         "",
         "| size | lesions kept | FP removed | FP per volume |",
         "|---|---|---|---|",
-        *(_size(name, f) for name, f in next(iter(figures["methods"].values()))["by_size"].items()),
+        *(_size(bin_name(*b), next(iter(figures["methods"].values()))["by_size"][bin_name(*b)]) for b in BINS_MM),
         "",
     ]
     return "\n".join(lines)

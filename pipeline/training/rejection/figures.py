@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
@@ -35,12 +35,18 @@ def _wilson(hits: int, count: int) -> tuple[float, float]:
     return wilson(hits, count) or (0.0, 1.0)
 
 
+def _one_sided(hits: int, count: int) -> float:
+    """Wilson's lower 95 % bound: that of its two-sided 90 % interval."""
+    return float(binomtest(hits, count).proportion_ci(0.90, "wilson").low)
+
+
 def choose_threshold(samples: Samples, probability: Floats) -> Threshold:
     """The largest threshold whose one-sided lower 95 % bound of the lesions kept is at least 0.97.
 
-    A lesion is kept when any of its candidates is. The bound is that of a bootstrap over groups, for lesions of one
-    patient are not independent. Where no threshold has such a bound, it is the largest that loses at most 2 % of the
-    lesions, which below 50 lesions means none. Both are out of fold, and a candidate at the threshold is kept.
+    A lesion is kept when any of its candidates is. The bound is the lower of Wilson's and of a bootstrap over groups:
+    lesions of one patient are not independent, and a bootstrap alone thinks too well of losses that are rare. Where no
+    threshold has such a bound, it is the largest that loses at most 2 % of the lesions, which below 50 lesions means
+    none. Both are out of fold, and a candidate at the threshold is kept.
     """
     likeliest, group = _by_lesion(samples, probability)
     order = np.argsort(likeliest, kind="stable")
@@ -52,11 +58,11 @@ def choose_threshold(samples: Samples, probability: Floats) -> Threshold:
     for lost in range(1, count // 10 + 1):
         kept = total - np.array([(groups[:lost] == g).sum() for g in names])
         share = kept[picks].sum(1) / total[picks].sum(1)
-        if np.quantile(share, 0.05) < WANTED:
+        if min(np.quantile(share, 0.05), _one_sided(count - lost, count)) < WANTED:
             break
         most = lost
     if most:
-        rule = f"lower one-sided 95 % bound of lesion sensitivity out of fold >= {WANTED} (bootstrap over patients)"
+        rule = f"lower one-sided 95 % bound of lesion sensitivity out of fold >= {WANTED} (Wilson's and over patients)"
         return Threshold(_at(lesions, most), f"{rule} ({most} of {count} lesions lost)")
     allowed = int(AT_MOST_LOST * count)
     rule = f"at most {AT_MOST_LOST:.0%} of lesions lost out of fold: {count} are too few for a 95 % bound at {WANTED}"
@@ -86,7 +92,7 @@ def figures(samples: Samples, probability: Floats, threshold: float) -> dict[str
         "brier": float(brier_score_loss(samples.is_lesion, np.clip(probability, 0, 1))),
         "calibration_slope": _slope(samples.is_lesion, probability),
         "by_size": {
-            _bin_name(low, high): _rates(samples, kept, (samples.diameter_mm >= low) & (samples.diameter_mm < high))
+            bin_name(low, high): _rates(samples, kept, (samples.diameter_mm >= low) & (samples.diameter_mm < high))
             for low, high in BINS_MM
         },
     }
@@ -135,5 +141,6 @@ def _slope(is_lesion: Mask, probability: Floats) -> float:
     return float(fitted.coef_[0, 0])
 
 
-def _bin_name(low: float, high: float) -> str:
+def bin_name(low: float, high: float) -> str:
+    """What a bin of diameters is called."""
     return f"< {high:g} mm" if low == 0 else f">= {low:g} mm" if high == np.inf else f"{low:g}-{high:g} mm"
