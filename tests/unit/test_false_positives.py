@@ -14,7 +14,7 @@ from pipeline.radiomics.features import Table
 from pipeline.training.false_positives import SVM, as_classifier, main, save_candidates
 from pipeline.training.rejection.baselines import NAMES as BASELINES
 from pipeline.training.rejection.baselines import baseline_scores
-from pipeline.training.rejection.candidates import Samples, load_candidates
+from pipeline.training.rejection.candidates import Samples, load_candidates, neither
 from pipeline.training.rejection.figures import Threshold, choose_threshold, figures
 from pipeline.training.rejection.svm import Prune, Relevance, by_group, ranking, tune
 from tests.support.candidates import measured_head
@@ -240,3 +240,14 @@ def test_baselines_bear_columns_and_candidates_without_values():
     found = baseline_scores(case, by_group(truth, group, 3))
     assert set(found) == set(BASELINES)
     assert all(np.isfinite(p).all() and (p >= 0).all() and (p <= 1).all() for p in found.values())
+
+
+def test_a_tiny_lesion_in_a_huge_candidate_teaches_nothing():
+    count = 4
+    names = ("volume_mm3", "x")
+    truth = np.array([True, True, True, False])
+    diameter = np.array([7.7, 7.7, 7.7, 26.0])  # 239 mm3
+    rows = np.array([[9128.0, 0], [3000.0, 0], [20.0, 0], [9128.0, 0]])
+    group = np.array(["a"] * count)
+    found = Samples(names, rows, truth, diameter, group, group, ("v",), "s")
+    assert neither(found).tolist() == [True, False, False, False]

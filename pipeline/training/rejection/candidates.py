@@ -107,11 +107,25 @@ def save_candidates(
 
 
 def load_candidates(folder: Path) -> Samples:
-    """All .npz of a folder, in the order of their names. Raises ConfigInvalid: none there, or not of one make."""
+    """All .npz of a folder, in the order of their names, but for what is neither lesion nor false positive.
+
+    Raises ConfigInvalid: none there, or not of one make.
+    """
     paths = sorted(p for p in folder.glob("*.npz") if not p.name.endswith(".part.npz"))
     if not paths:
         raise ConfigInvalid(f"no candidates in {folder}", "save_candidates writes them, one file a volume")
-    return join_candidates(_read(path) for path in paths)
+    found = join_candidates(_read(path) for path in paths)
+    return found.where(~neither(found))
+
+
+ENGULFED = 19.0
+"""A candidate of more than so many times the volume of its lesion overlaps it with a Dice below 0.1."""
+
+
+def neither(samples: Samples) -> Mask:
+    """(n,) candidates with a small lesion somewhere in a large false one: to learn from as either would be wrong."""
+    true_mm3 = np.pi / 6 * samples.diameter_mm**3
+    return np.asarray(samples.is_lesion & (samples.column("volume_mm3") > ENGULFED * true_mm3))
 
 
 def join_candidates(parts: Iterable[Samples]) -> Samples:

@@ -29,7 +29,11 @@ from pipeline.core.errors import ConfigInvalid
 from pipeline.radiomics.patch import Floats, Mask
 
 SEED = 20261122
-GRID: dict[str, list[Any]] = {"select__k": [20, 40, 80], "svm__C": [1.0, 3.0, 10.0], "svm__gamma": [0.004, 0.01, 0.025]}
+GRID: dict[str, list[Any]] = {
+    "select__k": [20, 40, 80],
+    "svm__C": [3.0, 10.0, 30.0],
+    "svm__gamma": [0.002, 0.004, 0.01],
+}
 """k columns, and C and gamma of the SVM, whose inputs have an interquartile range of 1."""
 
 OUTER, INNER = 5, 4
