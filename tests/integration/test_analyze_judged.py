@@ -39,7 +39,7 @@ def test_the_summary_tells_site_agreement_distances_and_verdict(tmp_path: Path) 
     assert first["distances_mm"] == {k: round(v, 3) for k, v in DISTANCES_MM.items()}
     assert (first["agreement"], first["verdict"]) == (
         pytest.approx(0.6),
-        {"score": 0.9, "threshold": 0.35, "against": []},
+        {"score": 0.9, "threshold": 0.35, "against": [], "barred": "", "calibrated": True},
     )
     assert first["enhancing_volume_mm3"] == pytest.approx(0.75 * first["volume_mm3"])
     (rejected,) = summary["rejected"]

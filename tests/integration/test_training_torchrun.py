@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pipeline.training.config import read_plan
 from pipeline.training.loop import rate
+from pipeline.training.stamp import stamp
 from tests.support.tiny_training import SCHEDULE, Tiny, kept, same
 
 ROOT = Path(__file__).parents[2]
@@ -42,22 +44,24 @@ def test_the_entry_point_trains_under_torchrun(tmp_path: Path):
     runs, data = tmp_path / "runs", tmp_path / "data" / "brain" / "cheng2d_t1c"
     data.mkdir(parents=True)
     (data / "labels.csv").write_text("id,tumour_type\n")
-    heads = runs / "srs" / "slices" / "heads"
-    heads.mkdir(parents=True)
-    for name in ("train-labelmap-0000", "validation-held-0000"):
-        np.save(heads / f"{name}.image.npy", np.full((40, 48, 48), 60, np.uint8))
-        np.save(heads / f"{name}.labels.npy", np.zeros((40, 48, 48), np.uint8))
-        (heads / f"{name}.json").write_text('{"centres": [[20, 24, 24]]}')
     text = (ROOT / "pipeline" / "training" / "srs.toml").read_text()
     small = {"batch": 1, "crop": 32, "labelmap_heads": 1, "procedural_heads": 0, "real_heads": 0, "validation_heads": 1}
     for key, value in {**small, "validate_every": 100, "checkpoint_every": 1, "device": '"cpu"'}.items():
         text = re.sub(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
     (tmp_path / "small.toml").write_text(text)
+    heads, plan = runs / "srs-short" / "slices" / "heads", read_plan(tmp_path / "small.toml").slices
+    stamp(heads, plan.seed, plan.training_anatomies, plan.validation_anatomies, plan.random_contrast)
+    for name in ("train-labelmap-0000", "validation-held-0000"):
+        np.save(heads / f"{name}.image.npy", np.full((40, 48, 48), 60, np.uint8))
+        np.save(heads / f"{name}.labels.npy", np.zeros((40, 48, 48), np.uint8))
+        (heads / f"{name}.json").write_text('{"centres": [[20, 24, 24]]}')
     command = ["pipeline.training", "srs", "--config", str(tmp_path / "small.toml"), "--no-ship", "--stage", "slices"]
     command += ["--data", str(tmp_path / "data"), "--runs", str(runs)]
     torchrun(*command, "--steps", "2")
-    assert kept(runs / "srs" / "slices")["step"] == 2
-    assert [json.loads(r)["step"] for r in (runs / "srs" / "slices" / "metrics.jsonl").read_text().splitlines()] == [2]
+    assert kept(runs / "srs-short" / "slices")["step"] == 2
+    assert [
+        json.loads(r)["step"] for r in (runs / "srs-short" / "slices" / "metrics.jsonl").read_text().splitlines()
+    ] == [2]
 
 
 def _by_hand(steps: tuple[int, ...]) -> dict[str, torch.Tensor]:
