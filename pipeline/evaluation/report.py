@@ -20,7 +20,8 @@ TIERS = {
 HOW = """A lesion is found when a candidate overlaps it (dilated once); a false positive touches no tumour at all. In
 brackets: 95 % intervals, BCa bootstrap over {unit} (2000 resamples);
 for sensitivity the Wilson interval follows after a semicolon; "-" where there are too few. Lesion-wise figures follow
-BraTS-METS (misses and false positives count 0; HD95: the image's diagonal). Sizes are diameters of spheres of the
+BraTS-METS (misses and false positives count 0), but merge neighbouring predictions, and a miss costs the image's
+diagonal as HD95. Sizes are diameters of spheres of the
 lesions' volumes. "Before" and "after" mean model 2."""
 
 
