@@ -193,8 +193,9 @@ def picture(done: Analysis, out: Path) -> Path:
         raise OurFault("no picture without findings")
     parts = {e.part: path for e, path in done.files}
     images = list(dict.fromkeys(f.path for f in done.findings.frames))
-    draw(parts.get(Part.RTSTRUCT), images, out / PICTURE, RESEARCH_USE_ONLY, report=parts[Part.SR])
-    return out / PICTURE
+    png, remarks = out / PICTURE, done.findings.remarks
+    draw(parts.get(Part.RTSTRUCT), images, png, RESEARCH_USE_ONLY, report=parts[Part.SR], remarks=remarks)
+    return png
 
 
 def _series(inputs: Inputs | None) -> list[dict[str, Any]]:

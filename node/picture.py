@@ -29,6 +29,7 @@ def draw(
     caption: str,
     *,
     report: Path | None = None,
+    remarks: Sequence[str] = (),
     most: int = 24,
     most_rejected: int = 3,
 ) -> None:
@@ -38,6 +39,7 @@ def draw(
 
     rtstruct: without one (no lesion found) the middle image is shown, without a contour.
     report:   the SR; without it outlines bear their ROI names alone.
+    remarks:  sentences below the panels: what a reader must know of this study.
     """
     import matplotlib  # noqa: PLC0415 - heavy, and only a picture needs it
 
@@ -53,7 +55,7 @@ def draw(
         axis.axis("off")
     for axis, panel in zip(axes.flat, shown, strict=False):
         _paint(axis, panel)
-    below = _caption(caption, of, shown)
+    below = "\n".join([_caption(caption, of, shown), *(fill(remark, 60 * columns) for remark in remarks)])
     figure.text(0.5, 0.05 / figure.get_figheight(), below, color="white", ha="center", va="bottom", fontsize=8)
     foot_inches = 0.2 + 0.15 * len(below.splitlines())
     figure.tight_layout(h_pad=2.0, rect=(0, foot_inches / figure.get_figheight(), 1, 1))
@@ -106,6 +108,8 @@ def _paint(axis: Any, panel: Panel) -> None:
         )
     axis.set_title(panel.title, color=panel.colour, fontsize=10, fontweight="bold", loc="left", pad=4)
     axis.set_title(panel.where, color="white", fontsize=8, loc="right", pad=4)
+    for mark, (x, y) in zip(panel.marks, ((0.01, 0.5), (0.99, 0.5), (0.5, 0.98), (0.5, 0.02)), strict=True):
+        axis.text(x, y, mark, color="white", fontsize=8, ha="center", va="center", transform=axis.transAxes)
     axis.text(0, -0.015, panel.said, color="white", fontsize=8, va="top", transform=axis.transAxes, linespacing=1.3)
     if panel.zoom:
         _enlarge(axis, panel, shown)

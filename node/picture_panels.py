@@ -45,6 +45,7 @@ class Panel:
     where:  which image it is.
     aspect: a pixel's height divided by its width.
     zoom:   (left, right, top, bottom) in pixels, the part to be shown enlarged; None for none.
+    marks:  what of the patient lies at the left, right, top and bottom edge: R L A P H F (PS3.3 C.7.6.1.1.1).
     """
 
     image: NDArray[np.float32]
@@ -55,6 +56,7 @@ class Panel:
     colour: Colour
     aspect: float
     zoom: tuple[float, float, float, float] | None = None
+    marks: tuple[str, str, str, str] = ("", "", "", "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +76,12 @@ class Plane:
         return np.stack(
             [away @ self.orientation[:3] / self.spacing[1], away @ self.orientation[3:] / self.spacing[0]], axis=1
         )
+
+    @property
+    def marks(self) -> tuple[str, str, str, str]:
+        """What lies at the left, right, top and bottom edge of the image as it is shown."""
+        right, down = self.orientation[:3], self.orientation[3:]
+        return _towards(-right), _towards(right), _towards(-down), _towards(down)
 
     def off(self, point: Points) -> float:
         """How far from the plane, in mm."""
@@ -177,7 +185,8 @@ def _panel(plane: Plane, outlines: tuple[Outline, ...], title: str, said: str, c
     image = _pixels(ds, plane.frame)
     number = str(plane.frame) if "NumberOfFrames" in ds else str(ds.get("InstanceNumber", ""))
     aspect = plane.spacing[0] / plane.spacing[1]
-    return Panel(image, outlines, title, f"image {number}", said, colour, aspect, _zoom(about, plane, image.shape))
+    zoom = _zoom(about, plane, image.shape)
+    return Panel(image, outlines, title, f"image {number}", said, colour, aspect, zoom, plane.marks)
 
 
 def _zoom(about: Points, plane: Plane, shape: tuple[int, ...]) -> tuple[float, float, float, float] | None:
@@ -226,7 +235,14 @@ def _image_of(contour: Dataset) -> tuple[str, int]:
 def _middle(planes: Sequence[Plane], title: str) -> Panel:
     plane = planes[len(planes) // 2]
     image = _pixels(dcmread(plane.path), plane.frame)
-    return Panel(image, (), title, "", "", (1.0, 1.0, 1.0), plane.spacing[0] / plane.spacing[1])
+    aspect = plane.spacing[0] / plane.spacing[1]
+    return Panel(image, (), title, "", "", (1.0, 1.0, 1.0), aspect, marks=plane.marks)
+
+
+def _towards(direction: Points) -> str:
+    """The letter of the patient's side that a direction in LPS points to most."""
+    axis = int(np.abs(direction).argmax())
+    return ("RL", "AP", "FH")[axis][int(direction[axis] > 0)]
 
 
 def _pixels(ds: Dataset, frame: int) -> NDArray[np.float32]:

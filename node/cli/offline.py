@@ -130,7 +130,9 @@ def _say(summary: dict[str, Any], place: Path, which: str) -> None:
             show("Rejected candidates, not findings", [_rejected(f) for f in summary["rejected"]], as_json=False)
         for remark in summary["remarks"]:
             typer.echo(f"Note: {remark}")
-        typer.echo(f"{', '.join(o['file'] for o in summary['objects'])} and summary.json are in {place}")
+        drawn = ["picture.png"] if (place / "picture.png").exists() else []
+        files = [*(o["file"] for o in summary["objects"]), *drawn]
+        typer.echo(f"{', '.join(files)} and summary.json are in {place}")
 
 
 def _described(found: dict[str, Any]) -> dict[str, object]:
@@ -154,8 +156,10 @@ def _finding(found: dict[str, Any]) -> dict[str, object]:
 
 
 def _rejected(found: dict[str, Any]) -> dict[str, object]:
-    against = (found["verdict"] or {"against": []})["against"]
-    return {**_described(found), "because": "; ".join(reason["words"] for reason in against)}
+    verdict = found["verdict"] or {"barred": "", "against": [], "threshold": None}
+    against = [*([verdict["barred"]] if verdict["barred"] else []), *(reason["words"] for reason in verdict["against"])]
+    kept_from = "" if verdict["threshold"] is None else f"{verdict['threshold']:.2f}"
+    return {**_described(found), "kept from": kept_from, "because": "; ".join(against)}
 
 
 @convert_app.command("nifti", epilog=example("lantern convert nifti t1c.nii.gz --out ./series --contrast Gadobutrol"))

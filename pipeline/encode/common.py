@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import re
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -134,10 +133,12 @@ def described(lesion: Lesion) -> tuple[str, ...]:
 
 
 def brief(algorithm: Algorithm) -> str:
-    """The same in 64 characters or less; the warning comes first, so that no list of a viewer cuts it off."""
-    tier = re.split(r"[,:;(]", algorithm.evidence_tier)[0].strip()
+    """The same in 64 characters or less; the warning comes first, so that no list of a viewer cuts it off.
+
+    Without the evidence tier: cut short it would claim too much, and "T1" reads as a weighting.
+    """
     version = algorithm.version.partition("+")[0]  # the weights' digest is in the other statements
-    return short(f"RESEARCH USE ONLY: {algorithm.name} {version}, {tier}", 64)
+    return short(f"RESEARCH USE ONLY: {algorithm.name} {version}", 64)
 
 
 def parameters(algorithm: Algorithm) -> dict[str, str]:

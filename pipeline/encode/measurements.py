@@ -20,7 +20,9 @@ _LARGEST_3D = Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh")
 
 
 def finding_sites(lesion: Lesion, sought: Sought) -> list[Any]:
-    """Finding Site with its laterality (TID 1419 rows 10, 11); none where it is not known."""
+    """Finding Site with its laterality (TID 1419 rows 10, 11); none where none is known, or outside of all."""
+    if lesion.verdict and lesion.verdict.barred and not lesion.site:
+        return []
     where = site_of(lesion, sought)
     return [hd.sr.FindingSite(where[0], laterality=where[1])] if where else []
 

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.core.errors import LanternError
 from pipeline.evaluation.cases.case import Entry
-from pipeline.evaluation.cases.find import find_cases
+from pipeline.evaluation.cases.find import find_cases, left_out
 from pipeline.evaluation.reading import Subject
 from pipeline.evaluation.run import evaluate
 
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LanternError as error:
         console.print(f"{error.message}\n{error.hint}", markup=False, highlight=False)
         return NOTHING_DONE
+    if alone := left_out(given.data):
+        console.print(f"without a mask, and left out: {', '.join(alone)}", markup=False, highlight=False)
     if given.json:
         sys.stdout.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     console.print(f"written: {given.out / 'report.md'}", highlight=False, soft_wrap=True)

@@ -22,6 +22,9 @@ from pipeline.radiomics.words import words
 
 FORMAT = 1
 _MOST_REASONS = 3
+OF_THE_SERIES = frozenset({"slice_thickness_mm"})
+"""Features that are the same for all candidates of a series: true, and no reason against one of them."""
+
 _ARRAYS = ("median", "centre", "scale", "support", "dual", "typical")
 
 
@@ -132,7 +135,7 @@ class Classifier:
         # Of one texture at several scales the strongest alone: the others would tell the reader nothing new.
         strongest: dict[str, int] = {}
         for i in np.argsort(-gains, kind="stable").tolist():
-            if gains[i] > 1e-9:
+            if gains[i] > 1e-9 and self.names[seen[i]] not in OF_THE_SERIES:
                 strongest.setdefault(_measure(self.names[seen[i]]), i)
         chosen = list(strongest.values())[:_MOST_REASONS]
         return tuple(self._reason(int(seen[i]), float(row[seen[i]]), float(gains[i])) for i in chosen)

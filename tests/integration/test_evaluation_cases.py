@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_
 
 from pipeline.core.errors import GeometryUnusable, NotFound
 from pipeline.evaluation.cases import Case
-from pipeline.evaluation.cases.find import find_cases
+from pipeline.evaluation.cases.find import find_cases, left_out
 from tests.support.mr import make_volume, write
 
 SHAPE = (14, 24, 20)
@@ -274,3 +274,11 @@ def test_lesions_are_put_into_the_scans_that_have_none(shared_data: Path) -> Non
     drawn = entries["t1c-draw2"].load()
     assert int(drawn.lesions.max()) >= 6
     assert drawn.group == "t1c"
+
+
+def test_images_without_a_mask_are_named(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.ones((4, 4, 4), np.uint8), np.eye(4))
+    for name in ("p1.nii.gz", "p1_mask.nii.gz", "p3.nii.gz"):
+        nib.save(image, tmp_path / name)
+    assert left_out(tmp_path) == ["p3"]
+    assert left_out(None) == []

@@ -119,3 +119,14 @@ def test_lesions_without_a_panel_are_named(tmp_path: Path) -> None:
     shown = panels(paths[Part.RTSTRUCT], images, of, 2, 0)
     assert left_out(of, shown) == ["lesion(s) without a panel: BM03"]
     assert left_out(of, panels(paths[Part.RTSTRUCT], images, of, 3, 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("plane", "marks"),
+    [("axial", ("R", "L", "A", "P")), ("coronal", ("R", "L", "H", "F")), ("sagittal", ("A", "P", "H", "F"))],
+)
+def test_the_edges_say_what_of_the_patient_lies_there(tmp_path: Path, plane: str, marks: tuple[str, ...]) -> None:
+    grid = Grid((8, 16, 16), orientation=plane)
+    found = findings_on(write_classic(tmp_path, grid), grid, np.zeros(grid.shape, np.uint16))
+    (panel,) = panels(None, [f.path for f in found.frames], (), 1, 0)
+    assert panel.marks == marks

@@ -203,3 +203,57 @@ def test_a_tilted_and_shifted_patient_has_the_midline_where_it_is() -> None:
     assert np.abs(x[:2]).max() < 6
     assert 28 < x[2] < 56
     assert -56 < x[3] < -28
+
+
+@pytest.mark.parametrize(
+    ("left_share", "from_midline_mm", "expected"),
+    [
+        (1.0, 20.0, True),
+        (0.0, -20.0, False),
+        (0.7, 12.0, True),
+        (1.0, 5.0, True),  # wholly in structures of that side
+        (0.8, 5.0, None),
+        (1.0, 2.0, None),
+        (0.1, 20.0, None),  # the atlas and the patient's own structures disagree
+        (0.9, -1.0, None),
+    ],
+)
+def test_a_side_is_named_only_where_nothing_doubts_it(left_share: float, from_midline_mm: float, expected: bool | None):
+    from pipeline.recipes.srs.anatomy.head import _side
+    from pipeline.recipes.srs.anatomy.network import Structure
+
+    pair = (Structure.L_CEREBRUM, Structure.R_CEREBRUM)
+    votes = np.zeros(len(Structure))
+    votes[list(pair)] = left_share, 1 - left_share
+    assert _side(votes, pair, from_midline_mm) is expected
+    assert _side(votes, (Structure.VENTRICLE,), 12.0) is True
+    assert _side(votes, (Structure.VENTRICLE,), -5.0) is None
+
+
+@pytest.mark.parametrize("seed", [43, 45])
+def test_no_lesion_of_a_tilted_head_gets_the_wrong_side(seed: int):
+    made = t1c_phantom(
+        seed,
+        shape=(34, 128, 128),
+        spacing_mm=(5.0, 1.8, 1.8),
+        orientation="oblique",
+        lesions=6,
+        diameters_mm=(9.0, 20.0),
+    )
+    head = anatomy_of(made.image.with_array(np.asarray(made.image.array, np.float32)))
+    assert head is not None
+    named = 0
+    for lesion in made.lesions:
+        site = head.site(made.truth, lesion.number)
+        if site and site.laterality:
+            named += 1
+            assert site.laterality.meaning == ("Left" if lesion.centre_mm[0] > 0 else "Right"), lesion
+    assert named > 0
+
+
+def test_near_the_midline_a_place_is_named_without_a_side():
+    from pipeline.recipes.srs.anatomy.sites import PLACES, site_of
+
+    site = site_of("FRONTAL", left=None)
+    assert (site.laterality, site.name, site.words) == (None, "M_FRONTAL", "frontal lobe, near the midline")
+    assert all(len(site_of(place, left=None).short_name) <= 11 for place in PLACES)

@@ -76,9 +76,12 @@ def tier(found: int, of: int, wrong: float, **sizes: tuple[int, int]) -> dict[st
 
 def test_the_tier_leads_with_what_holds_of_every_series_and_gives_its_figures():
     thin = tier(7, 9, 0.44, **{">= 5 mm": (61, 64), "3-5 mm": (13, 20)})
-    said = evidence_tier({"tiers": {"T1": thin, "T2": tier(19, 21, 1.38)}})
+    counts = (("T1", "t1c", 1), ("T1", "t1c", 0), ("T1", "trio", 0), ("T2", "btp-1", 9), ("T1", "icbm", 9))
+    cases = [{"tier": t, "group": group, "after": {"false_positives": wrong}} for t, group, wrong in counts]
+    said = evidence_tier({"tiers": {"T1": thin, "T2": tier(19, 21, 1.38)}, "cases": cases})
     assert said.startswith("T1, ")
-    for part in (">= 5 mm 61 of 64", "3-5 mm 13 of 20", "0.4 false positives", "19 of 21 found", "1.4 false positives"):
+    each = ("0.5 in the contrast-enhanced head", "0.0 in the head without", "1.4 false positives")
+    for part in (">= 5 mm 61 of 64", "3-5 mm 13 of 20", "19 of 21 found", *each):
         assert part in said
     assert "not metastases" in said
 

@@ -9,7 +9,7 @@ from pipeline.core.errors import NotFound
 from pipeline.evaluation.cases.case import Drawn, Entry, Tier
 from pipeline.evaluation.cases.dicom import dicom_entries
 from pipeline.evaluation.cases.inserted import inserted_entries
-from pipeline.evaluation.cases.nifti import brats_entries, btp_entries, pair_entries
+from pipeline.evaluation.cases.nifti import brats_entries, btp_entries, images_alone, pair_entries
 from pipeline.evaluation.cases.phantoms import phantom_entries
 
 EXPECTED = """what can be read:
@@ -41,6 +41,14 @@ def find_cases(data: Path | None, tiers: Sequence[Tier] = (), drawn: Drawn = "tu
         asked = f" of tier {', '.join(sorted(wanted))}" if wanted else ""
         raise NotFound(f"no case{asked} was recognised in {data}", EXPECTED)
     return chosen
+
+
+def left_out(data: Path | None) -> list[str]:
+    """Images of a folder of NIfTI pairs that no case is made of, by name: they have no mask."""
+    pairs = data is not None and data.is_dir() and not (data / "brain").is_dir()
+    if data is None or not pairs or brats_entries(data) or btp_entries(data):
+        return []
+    return images_alone(data)
 
 
 def _in_folder(data: Path, drawn: Drawn) -> list[Entry]:

@@ -88,6 +88,15 @@ def pair_entries(data: Path, drawn: Drawn = "tumour") -> list[Entry]:
     return [Entry(_name(i, data), "T2", partial(_load_pair, _name(i, data), i, m, data, drawn)) for i, m in pairs]
 
 
+def images_alone(data: Path) -> list[str]:
+    """Names of NIfTI images in a folder of pairs that have no mask, which no case is made of."""
+    files = sorted(p for p in data.rglob("*.nii*") if p.name.endswith((".nii", ".nii.gz")))
+    masks = [p for p in files if _is_mask(p)]
+    images = [p for p in files if p not in set(masks)]
+    taken = {_image_of(mask, images, masks) for mask in masks}
+    return [_name(i, data) for i in images if i not in taken]
+
+
 def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".nii")
 

@@ -76,7 +76,8 @@ def _lesion(
     taken: set[str],
 ) -> Lesion:
     region, gathered = candidate.region, examined.gathered
-    site = gathered.anatomy.site(gathered.labels, region.number)
+    # What is barred lies outside the brain: no lobe is its place.
+    site = None if verdict.barred else gathered.anatomy.site(gathered.labels, region.number)
     name = f"{prefix}{number:02d}"
     return Lesion(
         number=number,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import highdicom as hd
 import numpy as np
@@ -25,6 +26,10 @@ MIN_FIT = 0.72
 
 MIN_BRAIN_ML = 60.0
 """Less than this is no brain, but a few voxels that look like one."""
+
+SIDE_MM, SURE_SHARE = 8.0, 0.95
+"""A lesion has a side when its middle is so far from the atlas' midline, which in a tilted head was found 7 mm off;
+half of that is enough where so much of it lies in structures of that side."""
 
 FAR_MM = 15.0
 """What lies further from the brain is not in it, whatever the nearest structure is."""
@@ -114,10 +119,7 @@ class Anatomy:
         structures = np.where(doubted & (own > Structure.CSF), own, structures)
         votes = np.bincount(structures, weights=1 / (1 + near), minlength=len(Structure))
         group = max(GROUPS, key=lambda g: float(votes[list(g)].sum()))
-        left = in_atlas[:, 0].mean() > 0
-        if len(group) == 2 and votes[group[0]] != votes[group[1]]:
-            left = votes[group[0]] > votes[group[1]]
-        return site_of(_place(group[0], atlas, index, in_atlas), left=bool(left))
+        return site_of(_place(group[0], atlas, index, in_atlas), left=_side(votes, group, float(in_atlas[:, 0].mean())))
 
     def _brainstem_mm(self) -> FloatArray:
         """Voxel centres of the patient's brainstem on a finer grid; the atlas' where the network found none."""
@@ -212,6 +214,22 @@ def _allowed(possible: npt.NDArray[np.uint8], structure: int) -> BoolArray:
         if structure in group:
             return np.asarray(possible >> bit & 1, np.bool_)
     return np.zeros(possible.shape, bool)
+
+
+def _side(votes: npt.NDArray[Any], group: tuple[Structure, ...], from_midline_mm: float) -> bool | None:
+    """Whether a lesion is on the left; None unless the atlas and the patient's own structures leave no doubt.
+
+    votes: by structure; group: the structures of both sides, or the one of both. from_midline_mm: of the atlas, + left.
+    """
+    left = from_midline_mm > 0
+    if len(group) == 2:
+        both = float(votes[list(group)].sum())
+        own = float(votes[group[0]]) / both if both else 0.5
+        if (own > 0.5) != left:
+            return None
+        if max(own, 1 - own) >= SURE_SHARE and abs(from_midline_mm) >= SIDE_MM / 2:
+            return left
+    return left if abs(from_midline_mm) >= SIDE_MM else None
 
 
 def _place(structure: Structure, atlas: Atlas, index: tuple[npt.NDArray[np.intp], ...], in_atlas: FloatArray) -> str:

@@ -29,10 +29,15 @@ PLACES: dict[str, tuple[Code, str, str]] = {
 IN_THE_MIDDLE = frozenset({"THIRD_VENTRICLE", "FOURTH_VENTRICLE", "BRAINSTEM", "PITUITARY"})
 
 
-def site_of(place: str, *, left: bool) -> Site:
-    """The site of that name in PLACES; the side is left out of what lies in the middle."""
+def site_of(place: str, *, left: bool | None) -> Site:
+    """The site of that name in PLACES; the side is left out of what lies in the middle, and None says near it.
+
+    A wrong side in an archive is worse than none: who cannot be sure gives None.
+    """
     code, words, short = PLACES[place]
     if place in IN_THE_MIDDLE:
         return Site(code, None, words, place, short)
+    if left is None:
+        return Site(code, None, f"{words}, near the midline", f"M_{place}", f"M_{short}")
     side, word, letter = (LEFT, "left", "L") if left else (RIGHT, "right", "R")
     return Site(code, side, f"{word} {words}", f"{letter}_{place}", f"{letter}_{short}")
