@@ -86,7 +86,7 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
 def _observer(algorithm: Algorithm) -> Any:
     device = hd.sr.DeviceObserverIdentifyingAttributes(
         uid=derive_uid("device", algorithm.name, algorithm.version, algorithm.weights_sha256),
-        name=plain(f"Lantern {algorithm.name}"),
+        name=plain(f"Lantern {algorithm.name.removeprefix('Lantern ')}"),
         manufacturer_name=plain(algorithm.manufacturer),
         model_name=plain(f"{algorithm.name} {algorithm.version}"),
         serial_number=serial_number(algorithm),
