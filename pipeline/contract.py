@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from pydicom import Dataset
+
 from pipeline.core.study import Series, Study
 from pipeline.findings import Algorithm, Findings
+from pipeline.sessions.case import Case, Tables, Wishes
+from pipeline.sessions.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,25 @@ class Adjustable(Protocol):
 
     def algorithm_with(self, options: Mapping[str, Any]) -> Algorithm:
         """What it is with these options. Reads no weights: it is asked before every job. May raise ConfigInvalid."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """Which lesion is treated in which session, what that was worked out for, and what its reader must know."""
+
+    plan: Plan
+    case: Case
+    remarks: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """A pipeline that also splits lesions over treatment sessions, from contours of any origin."""
+
+    def plan_contours(
+        self, series: Series, rtstruct: Dataset, wishes: Wishes, tables: Tables, runtime: Runtime
+    ) -> Planned | Declined:
+        """Plan the tumours of a structure set that was drawn on that series. May raise ConfigInvalid."""
 
 
 def algorithm_of(pipeline: Pipeline, options: Mapping[str, Any]) -> Algorithm:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pipeline.evaluation.cases.case import Case, Entry, Mask, make_case
 from pipeline.evaluation.cases.contours import structure_masks
 from pipeline.imaging.header import scan
 from pipeline.imaging.read import read_volume
+from pipeline.imaging.structures import series_named
 
 LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
 """Label Map Segmentation (Supplement 243); pydicom 3.0 has no name for it."""
@@ -46,21 +46,11 @@ def _truths(study: Study) -> list[Path]:
 
 def _referenced(path: Path, study: Study) -> Series | None:
     """The image series the object names; if it names none that is here, the only MR series of the study."""
-    wanted = set(_series_uids(dcmread(path, stop_before_pixels=True)))
+    wanted = series_named(dcmread(path, stop_before_pixels=True))
     images = [s for s in study.series if s.first.sop_class_uid not in TRUTH_CLASSES]
     named = [s for s in images if s.series_instance_uid in wanted]
     mr = [s for s in images if s.modality == "MR"]
     return named[0] if named else mr[0] if len(mr) == 1 and not wanted else None
-
-
-def _series_uids(ds: Dataset) -> Iterator[str]:
-    """PS3.3 C.12.2 (SEG) and C.8.8.5 (RTSTRUCT)."""
-    for item in ds.get("ReferencedSeriesSequence") or ():
-        yield str(item.SeriesInstanceUID)
-    for frame in ds.get("ReferencedFrameOfReferenceSequence") or ():
-        for study in frame.get("RTReferencedStudySequence") or ():
-            for series in study.get("RTReferencedSeriesSequence") or ():
-                yield str(series.SeriesInstanceUID)
 
 
 def _load(name: str, group: str, series: Series, truth: Path) -> Case:

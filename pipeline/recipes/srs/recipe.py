@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from pipeline.contract import Declined, Inputs, Runtime
+from pipeline.contract import Declined, Inputs, Planned, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.core.errors import ConfigInvalid, GeometryUnusable
-from pipeline.core.study import Study
+from pipeline.core.study import Series, Study
 from pipeline.findings import Algorithm, Findings, Sought
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
 from pipeline.imaging.read import read_volume
 from pipeline.recipes.srs.weights import FOLDER
+from pipeline.sessions.case import Tables, Wishes
 from pipeline.weights import fingerprint, manifest
 
 T1C = "t1c"
@@ -90,6 +92,14 @@ class Srs:
         if ranking.best is None:
             return Declined(f"no contrast-enhanced T1 series to read: {ranking.reason}")
         return Inputs({T1C: ranking.best.series}, {T1C: ranking.best.why}, dict(options))
+
+    def plan_contours(
+        self, series: Series, rtstruct: Dataset, wishes: Wishes, tables: Tables, runtime: Runtime
+    ) -> Planned | Declined:
+        """Model 3 alone, on contours of any origin; see planning.py."""
+        from pipeline.recipes.srs.planning import plan_contours  # noqa: PLC0415
+
+        return plan_contours(series, rtstruct, wishes, tables, runtime)
 
     def run(self, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
         """Read, find candidates (model 1), judge them (model 2), name them. Labels are on the grid of the series."""

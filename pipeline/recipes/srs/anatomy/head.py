@@ -78,17 +78,22 @@ class Anatomy:
         about 5 mm. Empty when the atlas does not fit.
         """
         points = lesion_points_mm(labels, number)
-        if self.fit < MIN_FIT or not len(points):
+        if not len(points):
+            return {}
+        half_axes = np.asarray(labels.affine)[:3, :3] / 2
+        return {name: _gap_mm(points, half_axes, organ) for name, organ in self.organs_mm().items()}
+
+    def organs_mm(self) -> dict[str, FloatArray]:
+        """Points (n, 3) in LPS mm that fill each organ at risk; see `distances_mm`. Empty when the atlas misfits."""
+        if self.fit < MIN_FIT:
             return {}
         atlas = load_atlas()
-        organs = {
+        return {
             "brainstem": self._brainstem_mm(),
             "optic pathway": self.placement.to_patient(atlas.optic_mm),
             "left cochlea": self.placement.to_patient(atlas.left_cochlea_mm),
             "right cochlea": self.placement.to_patient(atlas.right_cochlea_mm),
         }
-        half_axes = np.asarray(labels.affine)[:3, :3] / 2
-        return {name: _gap_mm(points, half_axes, organ) for name, organ in organs.items()}
 
     def atlas_mm(self, points_lps_mm: npt.NDArray[np.floating]) -> FloatArray:
         """Patient points (n, 3) in LPS mm as MNI152 coordinates in LPS axes: x to the left of the midline, z up.

@@ -1,0 +1,120 @@
+"""Model 3 in a head: lesions, brain and organs at risk -> which lesion in which session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import highdicom as hd
+import numpy as np
+
+from pipeline.contract import Declined, Planned, Runtime
+from pipeline.core.errors import GeometryUnusable
+from pipeline.core.study import Series
+from pipeline.imaging.read import read_volume
+from pipeline.imaging.regions import RegionMeasure, measure
+from pipeline.imaging.structures import Structure, frames_of_reference, structures
+from pipeline.sessions.case import Case, Lesion, Tables, Wishes
+from pipeline.sessions.choose import plan
+from pipeline.sessions.dosemap import Points, brain_points, target_of
+from pipeline.sessions.escalate import prescription_for
+from pipeline.sessions.tables import read_limits, read_prescriptions
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from pipeline.recipes.srs.anatomy import Anatomy
+
+GRID_MM = 2.0
+"""Between the points of the brain that doses are summed at (science notes C4: V12 is evaluated on 2 mm)."""
+
+ORGAN_STEP_MM = 3.0
+"""Between the points of an organ that limits are looked at."""
+
+
+def case_of(
+    names: Sequence[str], regions: Sequence[RegionMeasure], labels: hd.Volume, anatomy: Anatomy, tables: Tables
+) -> Case:
+    """What is to be planned. regions[i] is measured on label regions[i].number and called names[i]."""
+    limits, rows, kernel = read_limits(tables.limits), read_prescriptions(tables.prescriptions), tables.kernel()
+    brain = anatomy.brain | (np.asarray(labels.array) > 0)
+    points, voxel_ml = brain_points(brain, np.asarray(labels.affine), GRID_MM)
+    lesions = []
+    for name, region in zip(names, regions, strict=True):
+        target = target_of(labels, region.number, region.box)
+        dose = prescription_for(target, region.max_diameter_3d_mm, rows, points, voxel_ml, limits, kernel)
+        lesions.append(Lesion(name, target, dose))
+    return Case(tuple(lesions), points, voxel_ml, _organs(anatomy), kernel, limits)
+
+
+def plan_contours(
+    series: Series, rtstruct: Dataset, wishes: Wishes, tables: Tables, runtime: Runtime
+) -> Planned | Declined:
+    """A plan for the tumours of a structure set of any vendor, drawn on that series.
+
+    Declines contours on other images than MR, of another frame of reference, off the slices, without tumours, or on
+    what is no head.
+    Raises ConfigInvalid for wishes that cannot be met.
+    """
+    from pipeline.recipes.srs.anatomy import anatomy_of  # noqa: PLC0415  (brings torch)
+
+    if series.modality != "MR":
+        return Declined(f"the contours lie on {series.modality} images: brain and organs are known on T1 MR alone")
+    try:
+        t1c = read_volume(series)
+        drawn = [s for s in structures(rtstruct) if s.is_target]
+        if not drawn:
+            return Declined("the structure set has no tumour: no ROI is a GTV or named like a tumour")
+        frames = frames_of_reference(rtstruct)
+        if frames and t1c.volume.frame_of_reference_uid not in frames:
+            return Declined("the contours and the series have different frames of reference")
+        labels, remarks = _drawn_on(drawn, t1c.volume)
+    except GeometryUnusable as error:
+        return Declined(str(error))
+    anatomy = anatomy_of(t1c.volume, runtime.device, runtime.threads)
+    if anatomy is None:
+        return Declined("no brain was found in the series that the contours lie on")
+    names = _unique([s.name for s in drawn])
+    case = case_of(names, measure(labels), labels, anatomy, tables)
+    return Planned(plan(case, wishes, seed=runtime.seed), case, (*t1c.remarks, *remarks))
+
+
+def _organs(anatomy: Anatomy) -> Mapping[str, Points]:
+    """Points of organs at risk, thinned; none when the head could not be placed in the atlas."""
+    return {name: _thinned(points) for name, points in anatomy.organs_mm().items()}
+
+
+def _thinned(points: np.ndarray) -> Points:
+    """One point of each cube of ORGAN_STEP_MM, the outermost in any case to within that."""
+    cells = np.floor(points / ORGAN_STEP_MM).astype(np.int64)
+    _, first = np.unique(cells, axis=0, return_index=True)
+    return np.asarray(points[np.sort(first)], np.float32)
+
+
+def _drawn_on(drawn: Sequence[Structure], image: hd.Volume) -> tuple[hd.Volume, tuple[str, ...]]:
+    """Labels 1...n in the order of the structures. A voxel that two claim goes to the smaller, which is then said."""
+    masks = [s.on(image) for s in drawn]
+    labels = np.zeros(image.spatial_shape, np.uint16)
+    shared = []
+    for k in sorted(range(len(drawn)), key=lambda k: -int(masks[k][0].sum())):
+        mask, box = masks[k]
+        if not mask.any():
+            raise GeometryUnusable(f"{drawn[k].name} holds no voxel of the series", "draw it on the series itself")
+        if (labels[box][mask] > 0).any():
+            shared.append(drawn[k].name)
+        labels[box][mask] = k + 1
+    gone = [s.name for k, s in enumerate(drawn) if not (labels[masks[k][1]] == k + 1).any()]
+    if gone:
+        raise GeometryUnusable(f"{', '.join(gone)} lies within other ROIs", "give each tumour one ROI")
+    said = (f"ROIs overlap: what they share was counted with {', '.join(shared)}.",) if shared else ()
+    return image.with_array(labels), said
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Two ROIs of one name get numbers, for lesions are locked and excluded by name."""
+    seen: dict[str, int] = {}
+    made = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return made

@@ -1,0 +1,1 @@
+"""Which lesion is treated in which session: estimated doses, what same-session lesions add to each other, a plan."""

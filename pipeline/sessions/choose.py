@@ -1,0 +1,266 @@
+"""From a case to a plan: every number of sessions is tried, the fewest that keep all limits are recommended."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.core.errors import ConfigInvalid
+from pipeline.sessions import exact
+from pipeline.sessions.bound import water_filling
+from pipeline.sessions.case import Case, FloatArray, Wishes
+from pipeline.sessions.gram import squared_sum
+from pipeline.sessions.naive import by_place, by_size
+from pipeline.sessions.parts import Parts, parts_of, problem_of, treated, without_wishes
+from pipeline.sessions.plan import Compared, Option, Plan, Session
+from pipeline.sessions.problem import IntArray, Problem
+from pipeline.sessions.search import search
+from pipeline.sessions.tables import course
+from pipeline.sessions.why import reasons
+
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """An answer for one number of sessions. groups: (parts,) 0...K-1; problem: with the limits that could be kept."""
+
+    option: Option
+    groups: IntArray
+    problem: Problem
+
+
+def plan(case: Case, wishes: Wishes | None = None, *, seed: int = 0, patience_s: float = exact.PATIENCE_S) -> Plan:
+    """Group the lesions of a case; the same arguments give the same plan, unless the proof runs out of time.
+
+    Raises ConfigInvalid for wishes about lesions that are not there, that contradict each other or cannot be met.
+    """
+    wishes = wishes or Wishes()
+    case = treated(case, wishes)
+    parts = parts_of(case, wishes)
+    tried = [_solve(case, wishes, parts, k, seed, 0.0) for k in _numbers(case, wishes, parts)]
+    chosen = _recommended(tried, wishes)
+    if len(parts.lesion) <= exact.LARGEST:  # a proof is worth its seconds for what is shown as the answer alone
+        proven = _solve(case, wishes, parts, chosen.option.sessions, seed, patience_s)
+        tried = [proven if s is chosen else s for s in tried]
+        chosen = proven
+    order = _order(case, wishes, parts, chosen)
+    groups = np.argsort(order)[chosen.groups]  # sessions numbered as they are treated
+    return Plan(
+        sessions=_sessions(case, wishes, parts, groups, chosen.option.sessions),
+        curve=tuple(s.option for s in tried),
+        chosen=chosen.option.sessions,
+        why=reasons(case, parts, chosen.problem, groups),
+        compared=_compared(case, wishes, parts, groups, chosen.option.sessions),
+        brain_bed_gy=_mean_bed(parts, groups, chosen.option.sessions, wishes),
+        organs_bed_gy=_organs_bed(parts, groups, chosen.option.sessions, wishes),
+        remarks=(*chosen.option.broken, *_warnings(case, parts, groups, chosen.option.sessions, wishes)),
+    )
+
+
+def _numbers(case: Case, wishes: Wishes, parts: Parts) -> list[int]:
+    """Sessions to try: from the fewest that fractions, time and capacity allow to the most that are wished."""
+    fractions = max(n.prescription.fractions for n in case.lesions)
+    fit = int(max(wishes.most_minutes - wishes.setup_minutes, wishes.minutes) // wishes.minutes)
+    least = max(fractions, -(-len(parts.lesion) // max(1, min(wishes.most_lesions, fit))), *wishes.locked.values(), 1)
+    most = max(wishes.most_sessions, wishes.sessions or 0)
+    if wishes.sessions is not None and wishes.sessions < least:
+        raise ConfigInvalid(
+            f"{wishes.sessions} sessions are too few: {least} are needed",
+            "for fractions, time and lesions of a session: allow more sessions, more minutes or more lesions",
+        )
+    if least > most:
+        raise ConfigInvalid(
+            f"{least} sessions are needed, {most} allowed",
+            "allow more sessions, more minutes or more lesions a session",
+        )
+    return list(range(least, most + 1))
+
+
+def _solve(case: Case, wishes: Wishes, parts: Parts, sessions: int, seed: int, patience_s: float) -> Solved:
+    """The best grouping that keeps the limits; where none does, wishes about distances go first, then organs."""
+    whole = problem_of(case, wishes, parts, sessions)
+    broken: list[str] = []
+    for near, organs in ((True, True), (False, True), (True, False), (False, False)):
+        problem = without_wishes(whole, parts, near=near, organs=organs)
+        groups, bound, proven = _grouped(problem, _dealt(case, parts, sessions), seed, patience_s)
+        if problem.keeps(groups):
+            break
+    else:
+        raise ConfigInvalid(
+            f"no grouping into {sessions} sessions keeps locks, time and fractions", "lock fewer lesions"
+        )
+    if not near:
+        broken.append(
+            f"Lesions nearer than {wishes.apart_mm:g} mm share a session: in {sessions} they cannot be apart."
+        )
+    broken += _over(case, parts, groups, sessions)
+    table = parts.together(groups, sessions)
+    squared = squared_sum(parts.gram, table)
+    floor = max(
+        water_filling(parts.doses[parts.lesion][:, parts.outside], sessions, parts.voxel_ml), _whole(parts, bound)
+    )
+    floor = squared if proven else min(floor, squared)
+    option = Option(sessions, _volumes(case, parts, groups, sessions), squared, floor, proven, tuple(broken))
+    return Solved(option, groups, problem)
+
+
+def _dealt(case: Case, parts: Parts, sessions: int) -> IntArray:
+    """Dealt out by size: a start, so that the result is never worse."""
+    volumes = np.array([n.target.volume_mm3 for n in case.lesions])
+    return by_size(volumes[parts.lesion], sessions)
+
+
+def _grouped(problem: Problem, given: IntArray, seed: int, patience_s: float) -> tuple[IntArray, float, bool]:
+    """(groups, lower bound of the cost, whether proven)."""
+    found = search(problem, seed, given=given)
+    if patience_s <= 0:
+        return found, 0.0, False
+    proof = exact.solve(problem, patience_s)
+    if proof.sessions is None:
+        return found, proof.bound, False
+    better = proof.sessions if problem.cost(proof.sessions) < problem.cost(found) - TOLERANCE else found
+    best = better if problem.keeps(better) else proof.sessions
+    return best, proof.bound, proof.proven
+
+
+def _whole(parts: Parts, cost: float) -> float:
+    """Cost of pairs -> integral of squares: every part's own square is there in any grouping."""
+    return float(np.diag(parts.gram)[parts.lesion].sum() + 2 * cost) if np.isfinite(cost) else 0.0
+
+
+def _volumes(case: Case, parts: Parts, groups: IntArray, sessions: int) -> tuple[float, ...]:
+    return tuple(sorted(_v(case, parts, groups, sessions).tolist(), reverse=True))
+
+
+def _v(case: Case, parts: Parts, groups: IntArray, sessions: int) -> FloatArray:
+    """(sessions,) ml of the brain with targets at or above the dose of the limit of a single session."""
+    level = case.limits.brain().dose_gy
+    return np.asarray((parts.session_doses(groups, sessions) >= level).sum(axis=1) * parts.voxel_ml)
+
+
+def _over(case: Case, parts: Parts, groups: IntArray, sessions: int) -> list[str]:
+    """Sentences on limits of single sessions that this grouping exceeds."""
+    brain, said = case.limits.brain(), []
+    largest = float(_v(case, parts, groups, sessions).max())
+    if largest > brain.most_ml:
+        said.append(f"V{brain.dose_gy:g} of a session is {largest:.1f} ml, above {brain.most_ml:g} ml.")
+    table = parts.together(groups, sessions).astype(np.float32)
+    for name, doses in parts.organs.items():
+        limit, highest = case.limits.organ(name), float((table.T @ doses).max(initial=0))
+        if limit and highest > limit.most_gy * (1 + TOLERANCE):
+            alone = [n.name for n, own in zip(case.lesions, doses, strict=True) if own.max() > limit.most_gy]
+            whose = f", of which no grouping can help: {', '.join(alone)} alone exceed(s) it" if alone else ""
+            said.append(f"The {name} gets {highest:.1f} Gy in a session, above {limit.most_gy:g} Gy{whose}.")
+    return said
+
+
+def _recommended(tried: Sequence[Solved], wishes: Wishes) -> Solved:
+    """The number that was asked for; else the smallest that breaks no limit; else that with the least V12."""
+    if wishes.sessions is not None:
+        return next(s for s in tried if s.option.sessions == wishes.sessions)
+    good = [s for s in tried if not s.option.broken]
+    return good[0] if good else min(tried, key=lambda s: (len(s.option.broken), s.option.v12_ml[0]))
+
+
+def _order(case: Case, wishes: Wishes, parts: Parts, chosen: Solved) -> list[int]:
+    """Which group is treated first, second, ...: wished-for and large lesions early, strong neighbours not in a row.
+
+    A lock names a session by its number, so that with locks the groups stay where they are.
+    """
+    k = chosen.option.sessions
+    if wishes.locked:
+        return list(range(k))
+    table = parts.together(chosen.groups, k).astype(float)
+    between = table.T @ parts.gram @ table
+    volumes = np.array([n.target.volume_mm3 for n in case.lesions])
+    wished = np.array([n.name in wishes.first for n in case.lesions], float)
+    urgent = (table * (wished * volumes.sum() + volumes)[:, None]).max(axis=0)
+    first = int(urgent.argmax())
+    rest = [s for s in range(k) if s != first]
+
+    def neighbours(order: tuple[int, ...]) -> float:
+        return float(sum(between[a, b] for a, b in itertools.pairwise((first, *order))))
+
+    if k > 7:
+        return [first, *sorted(rest, key=lambda s: -urgent[s])]
+    return [first, *min(itertools.permutations(rest), key=neighbours)]
+
+
+def _sessions(case: Case, wishes: Wishes, parts: Parts, groups: IntArray, k: int) -> tuple[Session, ...]:
+    table, volumes = parts.together(groups, k), _v(case, parts, groups, k)
+    sizes = np.array([n.target.volume_mm3 for n in case.lesions])
+    made = []
+    for s in range(k):
+        there = [int(i) for i in np.argsort(-sizes, kind="stable") if table[i, s]]
+        fractions = {
+            case.lesions[i].name: (int(table[i, : s + 1].sum()), case.lesions[i].prescription.fractions) for i in there
+        }
+        organs = {name: float(doses[there].sum(axis=0).max(initial=0)) for name, doses in parts.organs.items()}
+        minutes = wishes.setup_minutes + wishes.minutes * len(there)
+        names = tuple(case.lesions[i].name for i in there)
+        day = 1 + s * wishes.days_between
+        made.append(Session(s + 1, day, names, fractions, float(volumes[s]), organs, minutes))
+    return tuple(made)
+
+
+def _bed(sessions_gy: FloatArray, alpha_beta_gy: float) -> FloatArray:
+    """Sum over sessions of D (1 + D / (a/b)), with complete repair between them. sessions_gy: (sessions, n)."""
+    return np.asarray((sessions_gy * (1 + sessions_gy / alpha_beta_gy)).sum(axis=0))
+
+
+def _mean_bed(parts: Parts, groups: IntArray, k: int, wishes: Wishes) -> float:
+    doses = parts.session_doses(groups, k)[:, parts.outside]
+    return float(_bed(doses, wishes.alpha_beta_gy).mean()) if doses.size else 0.0
+
+
+def _organs_bed(parts: Parts, groups: IntArray, k: int, wishes: Wishes) -> dict[str, float]:
+    table = parts.together(groups, k).astype(np.float64)
+    return {n: float(_bed(table.T @ d, wishes.alpha_beta_gy).max(initial=0)) for n, d in parts.organs.items()}
+
+
+def _compared(case: Case, wishes: Wishes, parts: Parts, groups: IntArray, k: int) -> tuple[Compared, ...]:
+    """The plan beside one session, a deal by size, and clusters. Each lesion's fractions stay in different sessions."""
+    volumes = np.array([n.target.volume_mm3 for n in case.lesions])
+    centres = np.array([n.target.centre_mm for n in case.lesions])
+    ways = {"optimised": (groups, k), "by size": (by_size(volumes[parts.lesion], k), k)}
+    if (parts.lesion == np.arange(len(parts.lesion))).all():  # fractions of one lesion make neither sense there
+        ways |= {"by place": (by_place(centres, k), k), "one session": (np.zeros(len(parts.lesion), np.intp), 1)}
+    return tuple(
+        Compared(
+            name,
+            of,
+            float(_v(case, parts, way, of).max()),
+            squared_sum(parts.gram, parts.together(way, of)),
+            _mean_bed(parts, way, of, wishes),
+        )
+        for name, (way, of) in ways.items()
+    )
+
+
+def _warnings(case: Case, parts: Parts, groups: IntArray, k: int, wishes: Wishes) -> tuple[str, ...]:
+    said = []
+    brain = case.limits.brain()
+    largest = float(_v(case, parts, groups, k).max())
+    if brain.warn_ml < largest <= brain.most_ml:
+        said.append(f"V{brain.dose_gy:g} of a session reaches {largest:.1f} ml, above {brain.warn_ml:g} ml.")
+    beds = _organs_bed(parts, groups, k, wishes)
+    for name, bed in beds.items():
+        limit = case.limits.organ(name, k)
+        if limit:
+            each = limit.most_gy / limit.fractions
+            most = limit.most_gy * (1 + each / wishes.alpha_beta_gy)
+            if bed > most * (1 + TOLERANCE):
+                said.append(
+                    f"The whole course gives the {name} a BED of {bed:.0f} Gy, above {most:.0f} Gy "
+                    f"({limit.most_gy:g} Gy in {course(k)})."
+                )
+    alone = (parts.doses >= brain.dose_gy).sum(axis=1) * parts.voxel_ml
+    for n, volume in zip(case.lesions, alone, strict=True):
+        if volume > brain.most_ml:
+            much = f"{n.name} alone gives {volume:.1f} ml {brain.dose_gy:g} Gy or more in a session"
+            said.append(f"{much}: consider more fractions.")
+    return tuple(said)
