@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.sessions.problem import FloatArray, IntArray, Problem
 
 STARTS = 300
-POLISHED = 24
+POLISHED = 8
 """So many of the best starts are also improved by swaps, which cost more."""
 
 _PENALTY = 10.0

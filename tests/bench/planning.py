@@ -34,15 +34,14 @@ def made_up(lesions: int, seed: int, step_mm: float = 2.0) -> Case:
 
 def planning() -> None:
     """Print seconds and what is certain of the answers."""
-    for lesions, sessions in ((20, 3), (100, 10)):
+    for lesions, sessions, most in ((20, 3, 8), (100, 10, 12), (100, 10, 20)):
         case = made_up(lesions, lesions)
+        wishes = Wishes(sessions=sessions, most_sessions=sessions, most_lesions=most, most_minutes=1e4)
         began = time.perf_counter()
-        found = plan(
-            case, Wishes(sessions=sessions, most_sessions=sessions, most_minutes=1e4), patience_s=exact.PATIENCE_S
-        )
+        found = plan(case, wishes, patience_s=exact.PATIENCE_S)
         seconds, option = time.perf_counter() - began, found.option
         known = "proven" if option.proven else f"at most {option.gap:.1%} from the best"
         print(
-            f"{lesions} lesions, {len(found.curve)} numbers of sessions up to {sessions}, {len(case.brain_mm)} points: "
-            f"{seconds:.1f} s, {known}"
+            f"{lesions} lesions, {len(found.curve)} number(s) of sessions up to {sessions}, "
+            f"{len(case.brain_mm)} points: {seconds:.1f} s, {known}"
         )
