@@ -35,6 +35,7 @@ from pipeline.core.route import Destination
 from pipeline.core.study import Study
 from pipeline.findings import RESEARCH_USE_ONLY
 from pipeline.imaging.header import scan
+from pipeline.imaging.structures import structures
 from storage import Ledger, open_database
 
 if TYPE_CHECKING:
@@ -227,13 +228,7 @@ def _compare(put_in: tuple[PhantomLesion, ...], rtstruct: Dataset | None) -> Non
 
 def _outlines(rtstruct: Dataset) -> dict[str, NDArray[np.float64]]:
     """All contour points in LPS mm, (n, 3), by ROI name."""
-    names = {roi.ROINumber: str(roi.ROIName) for roi in rtstruct.StructureSetROISequence}
-    return {
-        names[item.ReferencedROINumber]: np.concatenate(
-            [np.array(c.ContourData, float).reshape(-1, 3) for c in item.ContourSequence]
-        )
-        for item in rtstruct.ROIContourSequence
-    }
+    return {roi.name: np.concatenate(roi.contours) for roi in structures(rtstruct)}
 
 
 def _distance_mm(points: NDArray[np.float64], centre: NDArray[np.float64]) -> float:

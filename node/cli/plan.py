@@ -11,7 +11,7 @@ import typer
 
 from node.cli.app import Json, example
 from node.cli.show import complain, show, show_json
-from pipeline.core.errors import ConfigInvalid, HeaderUnusable
+from pipeline.core.errors import ConfigInvalid, HeaderUnusable, OurFault
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -58,15 +58,18 @@ def plan(
     from prescription, size and shape; limits and prescriptions are TOML files like those in pipeline/sessions. Exit
     code 0 done, 3 declined, 2 wrong usage.
     """
+    from node.cli.progress import spinner
     from pipeline import registry
     from pipeline.contract import Declined, Planner, Runtime
     from pipeline.sessions.told import as_data, sentences
 
-    wishes, tables = _wishes(sessions, lock or [], exclude or [], first or [], setting or [])
     ds, planner = _structure_set(rtstruct), registry.get("srs")
-    assert isinstance(planner, Planner)
+    if not isinstance(planner, Planner):
+        raise OurFault("the pipeline srs plans no sessions")
     try:
-        found = planner.plan_contours(_series(series, ds), ds, wishes, tables, Runtime())
+        wishes, tables = _wishes(sessions, lock or [], exclude or [], first or [], setting or [])
+        with spinner("sessions"):
+            found = planner.plan_contours(_series(series, ds), ds, wishes, tables, Runtime())
     except ConfigInvalid as error:
         complain(error)
         raise typer.Exit(2) from None

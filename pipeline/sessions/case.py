@@ -30,6 +30,8 @@ class Wishes:
     locked:        lesion -> session (1, 2, ...) that it must be in; excluded: lesions that are not treated.
     first:         lesions that should be treated in the first session, symptomatic ones.
     alpha_beta_gy: of brain and organs.
+
+    Raises ConfigInvalid for numbers that no course can have.
     """
 
     sessions: int | None = None
@@ -44,6 +46,15 @@ class Wishes:
     excluded: frozenset[str] = frozenset()
     first: frozenset[str] = frozenset()
     alpha_beta_gy: float = 2.0
+
+    def __post_init__(self) -> None:
+        least = {"most_sessions": 1, "most_lesions": 1, "days_between": 1, "setup_minutes": 0, "apart_mm": 0}
+        wrong = [f"{key} = {getattr(self, key):g}" for key, low in least.items() if not getattr(self, key) >= low]
+        wrong += [f"{k} = {getattr(self, k):g}" for k in ("minutes", "most_minutes") if not 0 < getattr(self, k) < 1e6]
+        if self.sessions is not None and self.sessions < 1:
+            wrong.append(f"sessions = {self.sessions}")
+        if wrong:
+            raise ConfigInvalid(f"cannot be met: {', '.join(wrong)}", "give numbers above 0")
 
 
 @dataclass(frozen=True, slots=True)

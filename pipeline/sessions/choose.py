@@ -11,7 +11,8 @@ import numpy as np
 from pipeline.core.errors import ConfigInvalid
 from pipeline.sessions import exact
 from pipeline.sessions.bound import water_filling
-from pipeline.sessions.case import Case, FloatArray, Wishes
+from pipeline.sessions.case import Case, FloatArray, Lesion, Wishes
+from pipeline.sessions.dosemap import Doses
 from pipeline.sessions.gram import squared_sum
 from pipeline.sessions.naive import by_place, by_size
 from pipeline.sessions.parts import Parts, parts_of, problem_of, treated, without_wishes
@@ -258,9 +259,20 @@ def _warnings(case: Case, parts: Parts, groups: IntArray, k: int, wishes: Wishes
                     f"The whole course gives the {name} a BED of {bed:.0f} Gy, above {most:.0f} Gy "
                     f"({limit.most_gy:g} Gy in {course(k)})."
                 )
-    alone = (parts.doses >= brain.dose_gy).sum(axis=1) * parts.voxel_ml
-    for n, volume in zip(case.lesions, alone, strict=True):
+    return (
+        *said,
+        *(s for n, dose in zip(case.lesions, parts.doses, strict=True) for s in _alone(case, n, dose, parts)),
+    )
+
+
+def _alone(case: Case, lesion: Lesion, dose_gy: Doses, parts: Parts) -> list[str]:
+    """What one lesion exceeds by itself: V12 in a session, and over its fractions the limit of such a course."""
+    fractions, said = lesion.prescription.fractions, []
+    for over, brain, what in ((1, case.limits.brain(), "a session"), (fractions, case.limits.brain(fractions), "all")):
+        volume = float((dose_gy * over >= brain.dose_gy).sum() * parts.voxel_ml)
         if volume > brain.most_ml:
-            much = f"{n.name} alone gives {volume:.1f} ml {brain.dose_gy:g} Gy or more in a session"
-            said.append(f"{much}: consider more fractions.")
-    return tuple(said)
+            much = f"{lesion.name} alone gives {volume:.1f} ml {brain.dose_gy:g} Gy or more in {what}"
+            said.append(f"{much}, above {brain.most_ml:g} ml: consider more fractions.")
+        if fractions == 1:
+            break
+    return said

@@ -1,8 +1,8 @@
 """The dose around one target, estimated from its prescription, its size and how steeply dose falls.
 
 An inverse power of the distance from the middle of a sphere of the target's volume, with a weak exponential far away.
-Gamma Knife plans follow V/V0 = (D/D0)^-1.5 (Ma 2010, science: -1.50 +- 0.16), which is the square of the distance; the
-smallest radius and the exponential were fitted to mean brain doses of 10 to 177 targets (Larson 2004).
+Gamma Knife plans follow V/V0 = (D/D0)^-1.5 (published: -1.50 +- 0.16 for targets of 0.1 to 37 ml), which is the square
+of the distance; the smallest radius and the exponential were fitted to published mean brain doses of 10 to 177 targets.
 """
 
 from __future__ import annotations

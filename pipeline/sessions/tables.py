@@ -13,6 +13,8 @@ from pipeline.core.errors import ConfigInvalid
 FOLDER = Path(__file__).parent
 LIMITS, PRESCRIPTIONS = FOLDER / "limits.toml", FOLDER / "prescriptions.toml"
 FRACTIONS = (1, 3, 5)
+V12_GY = 12.0
+"""What every session is reported with; how many ml of it there may be is the table's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def read_limits(path: Path = LIMITS) -> Limits:
     for organ, fractions in courses:
         if fractions not in FRACTIONS:
             raise ConfigInvalid(f"{path}: fractions of {organ} must be 1, 3 or 5, not {fractions}", _HINT)
+    if any(v.fractions == 1 and v.dose_gy != V12_GY for v in limits.volumes if v.organ == "brain"):
+        raise ConfigInvalid(f"{path}: the volume of a single session is V12: its dose_gy must be {V12_GY:g}", _HINT)
     if {v.fractions for v in limits.volumes if v.organ == "brain"} != set(FRACTIONS):
         raise ConfigInvalid(f"{path}: [[volume]] of the brain needs rows for 1, 3 and 5 fractions", _HINT)
     return limits

@@ -29,7 +29,7 @@ def reasons(case: Case, parts: Parts, problem: Problem, groups: IntArray) -> tup
             beside = set(parts.lesion[groups == groups[part]].tolist())  # of several fractions, here as well as there
             there = [int(j) for j in np.unique(parts.lesion[groups == session]) if j not in beside]
             other = max(there, key=lambda j, i=i: parts.gram[i, j]) if there else None  # type: ignore[misc]
-            limit = _limit(open_to, groups, moved)
+            limit = _limit(open_to, moved)
             more = problem.cost(moved) - problem.cost(groups)
             near = f"{case.lesions[other].name} is there, {gaps[i, other]:.0f} mm away" if other is not None else ""
             if limit:
@@ -42,7 +42,7 @@ def reasons(case: Case, parts: Parts, problem: Problem, groups: IntArray) -> tup
     return tuple(said)
 
 
-def _limit(problem: Problem, before: IntArray, after: IntArray) -> str:
+def _limit(problem: Problem, after: IntArray) -> str:
     """The limit that a move would break, in words; "" when it breaks none."""
     z = np.eye(problem.sessions)[after]
     if np.triu(problem.apart & (after[:, None] == after), 1).any():

@@ -26,7 +26,7 @@ def ellipsoid(step_mm: float) -> np.ndarray:
 
 
 # Targets, and their volumes together in ml, with which 20 Gy to each gave the brain a mean of 8 Gy on a Gamma Knife
-# (four classes of size; Larson 2014, as handed down in the project's science notes).
+# (published for four classes of size).
 @pytest.mark.parametrize(("targets", "total_ml"), [(177, 3.62), (57, 20.37), (29, 30.25), (10, 57.96)])
 def test_many_targets_give_the_brain_the_published_mean_dose(targets: int, total_ml: float):
     points = ellipsoid(3.0)
@@ -43,7 +43,7 @@ def sphere_at(centre_mm: np.ndarray, volume_mm3: float):
 
 
 def test_volumes_fall_with_dose_as_was_measured():
-    """V/V0 = (D/D0)^-1.5 for targets of 0.1 to 37 ml (Ma 2010)."""
+    """V/V0 = (D/D0)^-1.5 for targets of 0.1 to 37 ml."""
     exponents = []
     for volume in np.geomspace(100, 37_000, 8):
         radius = equivalent_radius_mm(volume)

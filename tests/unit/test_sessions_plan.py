@@ -197,9 +197,20 @@ def test_tables_say_what_is_wrong_with_them(tmp_path):
     wrong.write_text(PRESCRIPTIONS.read_text().replace("up_to_mm", "to_mm", 1))
     with pytest.raises(ConfigInvalid, match="up_to_mm"):
         read_prescriptions(wrong)
+    wrong.write_text(LIMITS.read_text().replace("dose_gy = 12.0", "dose_gy = 10.0"))
+    with pytest.raises(ConfigInvalid, match="V12"):
+        read_limits(wrong)
     with pytest.raises(ConfigInvalid, match="cannot be read"):
         read_limits(tmp_path / "none.toml")
     assert [course(k) for k in range(1, 7)] == [1, 3, 3, 5, 5, 5]
+
+
+def test_a_lesion_that_alone_exceeds_a_limit_is_named_for_a_session_and_for_its_whole_course():
+    large = case(np.zeros((1, 3)), np.array([50.0]))
+    assert large.lesions[0].prescription.fractions == 5
+    said = [r for r in plan(large).remarks if r.startswith("BM01 alone")]
+    assert any("24 Gy or more in all" in r for r in said)
+    assert not any("alone" in r for r in plan(case(np.zeros((1, 3)), np.array([8.0]))).remarks)
 
 
 def test_what_is_told_carries_the_warning_sources_and_reasons():

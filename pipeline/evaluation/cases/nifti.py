@@ -81,20 +81,22 @@ def _btp(folder: Path, date: str) -> Case:
 def pair_entries(data: Path, drawn: Drawn = "tumour") -> list[Entry]:
     """Images with a mask beside them: X.nii.gz + X_mask.nii.gz (or _seg, _label, _gtv, ...), X_t1c + X_seg,
     imagesTr/X_0000 + labelsTr/X, images/X + labels/X, or a folder that holds one image and one mask."""
-    files = sorted(p for p in data.rglob("*.nii*") if p.name.endswith((".nii", ".nii.gz")))
-    masks = [p for p in files if _is_mask(p)]
-    images = [p for p in files if p not in set(masks)]
+    images, masks = _images_and_masks(data)
     pairs = [(image, mask) for mask in masks if (image := _image_of(mask, images, masks)) is not None]
     return [Entry(_name(i, data), "T2", partial(_load_pair, _name(i, data), i, m, data, drawn)) for i, m in pairs]
 
 
 def images_alone(data: Path) -> list[str]:
     """Names of NIfTI images in a folder of pairs that have no mask, which no case is made of."""
-    files = sorted(p for p in data.rglob("*.nii*") if p.name.endswith((".nii", ".nii.gz")))
-    masks = [p for p in files if _is_mask(p)]
-    images = [p for p in files if p not in set(masks)]
+    images, masks = _images_and_masks(data)
     taken = {_image_of(mask, images, masks) for mask in masks}
     return [_name(i, data) for i in images if i not in taken]
+
+
+def _images_and_masks(data: Path) -> tuple[list[Path], list[Path]]:
+    files = sorted(p for p in data.rglob("*.nii*") if p.name.endswith((".nii", ".nii.gz")))
+    masks = [p for p in files if _is_mask(p)]
+    return [p for p in files if p not in set(masks)], masks
 
 
 def _stem(path: Path) -> str:

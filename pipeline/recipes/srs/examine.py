@@ -72,15 +72,23 @@ def examine(
     return Examined(gathered, verdicts, clock.laps)
 
 
-def gather(
-    t1c: hd.Volume, runtime: Runtime, clock: Stopwatch, *, bundle: str = "", networks: Networks | None = None
-) -> Gathered | Declined:
-    """Model 1 and the features that model 2 judges by. `networks` are others than the shipped ones, in a training."""
+def head_in(t1c: hd.Volume, runtime: Runtime) -> Anatomy | Declined:
+    """The head of a T1 volume, or why it is none that can be read."""
     if reason := why_not(t1c, PARAMS):
         return Declined(reason)
     anatomy = anatomy_of(t1c, runtime.device, runtime.threads)
     if anatomy is None or (reason := why_not_brain(anatomy, t1c, PARAMS)):
         return Declined(reason if anatomy else NO_BRAIN)
+    return anatomy
+
+
+def gather(
+    t1c: hd.Volume, runtime: Runtime, clock: Stopwatch, *, bundle: str = "", networks: Networks | None = None
+) -> Gathered | Declined:
+    """Model 1 and the features that model 2 judges by. `networks` are others than the shipped ones, in a training."""
+    anatomy = head_in(t1c, runtime)
+    if isinstance(anatomy, Declined):
+        return anatomy
     clock.lap("anatomy")
     reading = _read(t1c, anatomy, runtime, bundle, networks)
     clock.lap("segment")

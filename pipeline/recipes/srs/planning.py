@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.recipes.srs.anatomy import Anatomy
 
 GRID_MM = 2.0
-"""Between the points of the brain that doses are summed at (science notes C4: V12 is evaluated on 2 mm)."""
+"""Between the points of the brain that doses are summed at."""
 
 ORGAN_STEP_MM = 3.0
 """Between the points of an organ that limits are looked at."""
@@ -56,7 +56,7 @@ def plan_contours(
     what is no head.
     Raises ConfigInvalid for wishes that cannot be met.
     """
-    from pipeline.recipes.srs.anatomy import anatomy_of  # noqa: PLC0415  (brings torch)
+    from pipeline.recipes.srs.examine import head_in  # noqa: PLC0415  (brings torch)
 
     if series.modality != "MR":
         return Declined(f"the contours lie on {series.modality} images: brain and organs are known on T1 MR alone")
@@ -71,9 +71,9 @@ def plan_contours(
         labels, remarks = _drawn_on(drawn, t1c.volume)
     except GeometryUnusable as error:
         return Declined(str(error))
-    anatomy = anatomy_of(t1c.volume, runtime.device, runtime.threads)
-    if anatomy is None:
-        return Declined("no brain was found in the series that the contours lie on")
+    anatomy = head_in(t1c.volume, runtime)
+    if isinstance(anatomy, Declined):
+        return anatomy
     names = _unique([s.name for s in drawn])
     case = case_of(names, measure(labels), labels, anatomy, tables)
     return Planned(plan(case, wishes, seed=runtime.seed), case, (*t1c.remarks, *remarks))
