@@ -201,7 +201,8 @@ def test_port_probes_leave_no_threads_and_no_memory(node: Node) -> None:
     open_and_close(node.port, 500)
     eventually(lambda: threading.active_count() <= threads)
     assert resident_bytes() - memory < 10 << 20
-    assert open_descriptors() <= descriptors
+    # A probe that leaked would leave 500; the ledger's pool may open a connection more at any time.
+    eventually(lambda: open_descriptors() < descriptors + 10)
     assert alive(node)
 
 
