@@ -79,8 +79,9 @@ def analyze(
     """
     pipeline = registry.get(pipeline_name)
     out.mkdir(parents=True, exist_ok=True)
-    for old in (*(f"{part.value}.dcm" for part in Part), "summary.json", PICTURE):
-        (out / old).unlink(missing_ok=True)  # of another analysis: must not lie beside this one's summary
+    old = [path for part in Part for path in (out / f"{part.value}.dcm", *out.glob(f"{part.value}_[0-9]*.dcm"))]
+    for path in (*old, out / "summary.json", out / PICTURE):
+        path.unlink(missing_ok=True)  # of another analysis: must not lie beside this one's summary
     started = time.perf_counter()
     try:
         done = _analyze(study, pipeline, pipeline_name, out, executor, options or {}, clock)
@@ -126,7 +127,7 @@ def _key(inputs: Inputs, name: str, algorithm: Algorithm) -> str:
 
 
 def _write(encoded: Encoded, out: Path) -> Path:
-    path = out / f"{encoded.part.value}.dcm"
+    path = out / f"{encoded.name}.dcm"
     path.write_bytes(to_bytes(encoded.dataset))
     return path
 

@@ -10,8 +10,8 @@ from pydicom import Dataset
 
 from pipeline.core.study import Series, Study
 from pipeline.findings import Algorithm, Findings
-from pipeline.sessions.case import Case, Tables, Wishes
-from pipeline.sessions.plan import Plan
+from pipeline.sessions.case import Tables, Wishes
+from pipeline.sessions.planned import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,24 @@ class Adjustable(Protocol):
         """What it is with these options. Reads no weights: it is asked before every job. May raise ConfigInvalid."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Planned:
-    """Which lesion is treated in which session, what that was worked out for, and what its reader must know."""
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What there is of the patient beside the study: whoever runs a pipeline hands it over.
 
-    plan: Plan
-    case: Case
-    remarks: tuple[str, ...] = ()
+    own:    objects that were made here for this very study, headers only; None when there are none.
+    priors: earlier studies of the patient, images and our objects, the newest first.
+    """
+
+    own: Study | None = None
+    priors: tuple[Study, ...] = ()
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A pipeline that carries on earlier work on the same patient."""
+
+    def recall(self, inputs: Inputs, earlier: Earlier) -> Inputs:
+        """The inputs, with what it wants of the earlier as further roles; from headers alone."""
 
 
 @runtime_checkable

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import highdicom as hd
 from pydicom.sr.coding import Code
 
 from pipeline.imaging.read import FrameRef
+from pipeline.sessions.planned import Planned
 
 RESEARCH_USE_ONLY = "RESEARCH USE ONLY - not a medical device"
 
@@ -95,6 +97,14 @@ class Verdict:
         return not self.barred and self.score >= self.threshold
 
 
+class Origin(StrEnum):
+    """Who drew an outline, in the words of Segment Algorithm Type and ROI Generation Algorithm (PS3.3 C.8.20.2)."""
+
+    AUTOMATIC = "AUTOMATIC"  #: the algorithm
+    SEMIAUTOMATIC = "SEMIAUTOMATIC"  #: the algorithm, then a person changed it
+    MANUAL = "MANUAL"  #: a person
+
+
 @dataclass(frozen=True, slots=True)
 class Lesion:
     """One lesion or rejected candidate: label `number` in its label volume, and what was measured on it.
@@ -114,6 +124,8 @@ class Lesion:
                             read once.
     enhancing_volume_mm3:   the part of its volume that enhances, None when not measured.
     verdict:                of the false-positive step, None when there was none.
+    origin:                 who drew its outline.
+    name:                   the ROI's name, where people gave it another than `label` and `site` make.
     """
 
     number: int
@@ -130,6 +142,8 @@ class Lesion:
     agreement: float | None = None
     enhancing_volume_mm3: float | None = None
     verdict: Verdict | None = None
+    origin: Origin = Origin.AUTOMATIC
+    name: str = ""
 
     @property
     def is_calibrated(self) -> bool:
@@ -138,8 +152,18 @@ class Lesion:
 
     @property
     def short_label(self) -> str:
-        """`label` in at most 16 characters."""
+        """The ROI's name: `name`, or `label` in at most 16 characters."""
+        if self.name:
+            return self.name
         return f"{self.label.split('_')[0]}_{self.site.short_name}"[:16] if self.site else self.label[:16]
+
+
+class Extra(StrEnum):
+    """What is written beside SEG, RTSTRUCT and SR where it is wanted."""
+
+    DOSE_MAP = "dose_map"  #: estimated dose of each session as a Parametric Map
+    RT_DOSE = "rt_dose"  #: the same as RT Dose, for systems that read no Parametric Map
+    PAGE = "page"  #: a summary to look at, as a Secondary Capture
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +178,8 @@ class Findings:
     timings_s: seconds per stage.
     rejected:  candidates that the false-positive step turned down, numbered 1…m; never lost.
     rejected_labels: of the rejected; given only when a second segmentation of them is wanted.
+    extras:    which further objects are wanted.
+    planned:   how the lesions could be split over treatment sessions; None where no plan was wanted or none is to plan.
     """
 
     drawn_on: str
@@ -166,3 +192,5 @@ class Findings:
     timings_s: Mapping[str, float] = field(default_factory=dict)
     rejected: tuple[Lesion, ...] = ()
     rejected_labels: hd.Volume | None = None
+    planned: Planned | None = None
+    extras: frozenset[Extra] = frozenset()

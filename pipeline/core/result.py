@@ -13,6 +13,9 @@ class Kind(StrEnum):
     SEG = "SEG"
     RTSTRUCT = "RTSTRUCT"
     SR = "SR"
+    PM = "PM"
+    RTDOSE = "RTDOSE"
+    SC = "SC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,24 @@ def derive_uid(*parts: str) -> str:
     return f"2.25.{UUID(bytes=bytes(digest)).int}"
 
 
+def instance_uid(series_instance_uid: str, number: int = 0) -> str:
+    """The SOP Instance UID of object `number` of a series that is made here."""
+    return derive_uid(series_instance_uid, "instance", *([str(number)] if number else []))
+
+
+MOST_INSTANCES = 64
+"""Of one series that is made here."""
+
+
+def is_ours(sop_instance_uid: str, series_instance_uid: str) -> bool:
+    """Whether an object was made here, on this machine or another, and is unchanged.
+
+    Whoever changes an object gives it a new SOP Instance UID (PS3.3 C.12.1.1), which no longer follows from its series.
+    """
+    made = (instance_uid(series_instance_uid, n) for n in range(MOST_INSTANCES))
+    return series_instance_uid.startswith("2.25.") and sop_instance_uid in made
+
+
 def is_uid(text: str) -> bool:
     """True for a UID as PS3.5 9.1 has it: at most 64 characters, numeric components, no leading zeros."""
     return len(text) <= 64 and _UID.fullmatch(text) is not None

@@ -17,7 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from pipeline.core.errors import OurFault
 from pipeline.core.result import Kind
-from pipeline.core.uid import derive_uid
+from pipeline.core.uid import derive_uid, instance_uid
 from pipeline.encode.codes import code_item
 from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
 from pipeline.encode.source import Source
@@ -49,22 +49,47 @@ class Part(StrEnum):
     SEG = "SEG"
     RTSTRUCT = "RTSTRUCT"
     REJECTED_SEG = "SEG_REJECTED"  #: the candidates that the false-positive step turned down; on demand
+    DOSE_MAP = "PM"  #: estimated dose, a Parametric Map for each treatment session
+    RT_DOSE = "RTDOSE"  #: the same as RT Dose, on demand
+    PAGE = "SC"  #: the summary for viewers that show nothing else
 
     @property
     def kind(self) -> Kind:
-        """What sort of object it is, also its Modality."""
+        """What sort of object it is."""
         return Kind(self.value.partition("_")[0])
 
+    @property
+    def modality(self) -> str:
+        """Modality (PS3.3 C.7.3.1.1.1): OT where an object is none of its own."""
+        return "OT" if self.kind in (Kind.PM, Kind.SC) else self.kind.value
 
-_SERIES_NUMBER = {Part.SR: 1, Part.SEG: 2, Part.RTSTRUCT: 3, Part.REJECTED_SEG: 4}
+
+_SERIES_NUMBER = {
+    Part.SR: 1,
+    Part.SEG: 2,
+    Part.RTSTRUCT: 3,
+    Part.REJECTED_SEG: 4,
+    Part.DOSE_MAP: 5,
+    Part.RT_DOSE: 6,
+    Part.PAGE: 7,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One DICOM object, complete with its file meta information."""
+    """One DICOM object, complete with its file meta information.
+
+    number: 0, or of several in one series which (1, 2, ...); also its Instance Number.
+    """
 
     part: Part
     dataset: Dataset
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of its file, without suffix: "SEG", "PM_2"."""
+        return f"{self.part.value}_{self.number}" if self.number else self.part.value
 
     @property
     def kind(self) -> Kind:
@@ -98,6 +123,10 @@ class Stamp:
     def uid(self, part: Part, what: str) -> str:
         """The UID of `what` in that object."""
         return derive_uid(self.seed, part.value, what)
+
+    def instance(self, part: Part, number: int = 0) -> str:
+        """Its SOP Instance UID, by which our own objects are known again: `pipeline.core.uid.is_ours`."""
+        return instance_uid(self.uid(part, "series"), number)
 
 
 def statements(algorithm: Algorithm) -> tuple[str, ...]:
@@ -184,10 +213,11 @@ def date_and_time(moment: datetime) -> tuple[str, str]:
     return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
 
 
-def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: Stamp) -> Dataset:
+def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: Stamp, number: int = 0) -> Dataset:
     """`made` as a plain data set, with the modules that all objects share, in place of any it had.
 
     Patient, General Study, Patient Study, Clinical Trial: as they stand in the source (PS3.3 C.7.1, C.7.2);
+    number: of several in its series which.
     General Series, General Equipment, SOP Common (C.7.3.1, C.7.5.1, C.12.1) and the file meta information.
     """
     ds = Dataset({element.tag: element for element in made if element.keyword not in PATIENT_AND_STUDY})
@@ -197,13 +227,13 @@ def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: 
             setattr(ds, keyword, "")
     _series(ds, part, source, findings.algorithm, stamp)
     _equipment(ds, source, findings, stamp)
-    _sop_common(ds, part, source, stamp)
+    _sop_common(ds, part, source, stamp, number)
     ds.file_meta = _file_meta(ds)
     return ds
 
 
 def _series(ds: Dataset, part: Part, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
-    ds.Modality = part.kind.value
+    ds.Modality = part.modality
     ds.SeriesInstanceUID = stamp.uid(part, "series")
     ds.SeriesNumber = series_number(source, part)
     ds.SeriesDescription = short(f"{_title(part)} RESEARCH USE ONLY: {algorithm.name} {algorithm.version}", 64)
@@ -240,9 +270,9 @@ def _acquisition(source: Source) -> list[Dataset]:
     return [item]
 
 
-def _sop_common(ds: Dataset, part: Part, source: Source, stamp: Stamp) -> None:
-    ds.SOPInstanceUID = stamp.uid(part, "instance")
-    ds.InstanceNumber = 1
+def _sop_common(ds: Dataset, part: Part, source: Source, stamp: Stamp, number: int) -> None:
+    ds.SOPInstanceUID = stamp.instance(part, number)
+    ds.InstanceNumber = number or 1
     ds.InstanceCreationDate, ds.InstanceCreationTime = date_and_time(local_time(source, stamp))
     for keyword, value in (
         ("SpecificCharacterSet", source.character_set),

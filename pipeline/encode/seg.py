@@ -56,7 +56,7 @@ def _segmentation(part: Part, findings: Findings, labels: hd.Volume, source: Sou
         segment_descriptions=[_description(part, lesion, findings) for lesion in drawn],
         series_instance_uid=stamp.uid(part, "series"),
         series_number=1,  # `dress` has the last word on series, equipment and patient
-        sop_instance_uid=stamp.uid(part, "instance"),
+        sop_instance_uid=stamp.instance(part),
         instance_number=1,
         manufacturer="Lantern",
         manufacturer_model_name="Lantern",

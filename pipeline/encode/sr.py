@@ -48,7 +48,7 @@ def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encod
         content=_content(findings, source, stamp, others)[0],
         series_instance_uid=stamp.uid(Part.SR, "series"),
         series_number=1,  # `dress` has the last word on series, equipment and patient
-        sop_instance_uid=stamp.uid(Part.SR, "instance"),
+        sop_instance_uid=stamp.instance(Part.SR),
         instance_number=1,
         manufacturer="Lantern",
         is_complete=True,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.errors import ConfigInvalid
-from pipeline.sessions.dosemap import Doses, Falloff, Points, Target
+from pipeline.sessions.dosemap import Doses, Falloff, Grid, Points, Target
 from pipeline.sessions.kernel import Kernel, equivalent_radius_mm
 from pipeline.sessions.tables import LIMITS, PRESCRIPTIONS, Limits, Prescription, read_limits
 
@@ -92,6 +92,7 @@ class Case:
     brain_mm:  (v, 3) points that fill the brain, targets and all, LPS; voxel_ml: what each stands for.
     organs_mm: (n, 3) points of each organ at risk, by name.
     kernel:    how dose falls; `doses_gy` takes its place where a planning system has given doses.
+    grid:      whose points in the brain `brain_mm` are, for maps; None where they lie on none.
     doses_gy:  (lesions, v) Gy of one session of each at `brain_mm`; organ_gy: the same at organs' points, by name.
     """
 
@@ -103,6 +104,7 @@ class Case:
     limits: Limits = field(default_factory=read_limits)
     doses_gy: Doses | None = None
     organ_gy: Mapping[str, Doses] | None = None
+    grid: Grid | None = None
 
     def brain_doses(self) -> tuple[Doses, Mask]:
         """(lesions, v) Gy of one session of each lesion at the points of the brain, and (v,) which lie in no target."""

@@ -88,13 +88,41 @@ class Falloff:
         return np.asarray(table[left] + (place - left) * (table[left + 1] - table[left]), np.float32)
 
 
-def brain_points(brain: Mask, affine: npt.NDArray[np.float64], step_mm: float) -> tuple[Points, float]:
-    """Points about `step_mm` apart that fill a mask, (n, 3) in LPS mm, and the volume in ml that each stands for.
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """A coarse grid and which of its points lie in the brain.
+
+    brain:  (slices, rows, columns). affine: index to LPS mm.
+    """
+
+    brain: Mask
+    affine: npt.NDArray[np.float64]
+
+    @property
+    def points_mm(self) -> Points:
+        """(v, 3) those in the brain, LPS, in the order of their indices."""
+        return np.asarray(np.argwhere(self.brain) @ self.affine[:3, :3].T + self.affine[:3, 3], np.float32)
+
+    @property
+    def voxel_ml(self) -> float:
+        """What each point stands for."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+    def filled(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """(slices, rows, columns) with (v,) values of the points in the brain, 0 elsewhere."""
+        made = np.zeros(self.brain.shape, np.float32)
+        made[self.brain] = values
+        return made
+
+
+def brain_grid(brain: Mask, affine: npt.NDArray[np.float64], step_mm: float) -> Grid:
+    """A grid about `step_mm` apart over a mask and its affine.
 
     Every so many voxels of an axis one is taken; axes that are coarser than the step are taken whole.
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     steps = np.maximum(1, np.rint(step_mm / spacing)).astype(int)
-    index = np.argwhere(brain[tuple(slice(s // 2, None, s) for s in steps)]) * steps + steps // 2
-    points = index @ affine[:3, :3].T + affine[:3, 3]
-    return points.astype(np.float32), float(np.prod(spacing * steps)) / 1000
+    coarse = np.asarray(affine, np.float64).copy()
+    coarse[:3, 3] += coarse[:3, :3] @ (steps // 2)
+    coarse[:3, :3] = coarse[:3, :3] * steps
+    return Grid(np.ascontiguousarray(brain[tuple(slice(s // 2, None, s) for s in steps)]), coarse)

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import spence
 
-from pipeline.sessions.dosemap import Falloff, brain_points, sphere, target_of
+from pipeline.sessions.dosemap import Falloff, brain_grid, sphere, target_of
 from pipeline.sessions.gram import cross_sum, gram, squared_sum
 from pipeline.sessions.kernel import Kernel, equivalent_radius_mm
 
@@ -139,6 +139,7 @@ def test_points_fill_a_brain_of_any_spacing():
     brain = np.zeros((20, 60, 60), bool)
     brain[4:16, 10:50, 10:50] = True
     affine = np.diag([6.0, 1.0, 1.0, 1.0])
-    points, ml = brain_points(brain, affine, 2.0)
+    grid = brain_grid(brain, affine, 2.0)
+    points, ml = grid.points_mm, grid.voxel_ml
     assert len(points) * ml == pytest.approx(brain.sum() * 6.0 / 1000, rel=0.02)
     assert points.min(axis=0) == pytest.approx((24, 10.5, 10.5), abs=1.0)

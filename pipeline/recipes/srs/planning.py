@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import highdicom as hd
 import numpy as np
+from scipy import ndimage
 
-from pipeline.contract import Declined, Planned, Runtime
-from pipeline.core.errors import GeometryUnusable
+from pipeline.contract import Declined, Runtime
+from pipeline.core.errors import ConfigInvalid, GeometryUnusable
 from pipeline.core.study import Series
+from pipeline.findings import Lesion as Finding
 from pipeline.imaging.read import read_volume
-from pipeline.imaging.regions import RegionMeasure, measure
+from pipeline.imaging.regions import measure
 from pipeline.imaging.structures import Structure, frames_of_reference, structures
 from pipeline.sessions.case import Case, Lesion, Tables, Wishes
 from pipeline.sessions.choose import plan
-from pipeline.sessions.dosemap import Points, brain_points, target_of
+from pipeline.sessions.dosemap import Points, brain_grid, target_of
 from pipeline.sessions.escalate import prescription_for
+from pipeline.sessions.planned import Planned
 from pipeline.sessions.tables import read_limits, read_prescriptions
 
 if TYPE_CHECKING:
@@ -33,18 +36,32 @@ ORGAN_STEP_MM = 3.0
 
 
 def case_of(
-    names: Sequence[str], regions: Sequence[RegionMeasure], labels: hd.Volume, anatomy: Anatomy, tables: Tables
+    names: Sequence[str], diameters_mm: Sequence[float], labels: hd.Volume, anatomy: Anatomy, tables: Tables
 ) -> Case:
-    """What is to be planned. regions[i] is measured on label regions[i].number and called names[i]."""
+    """What is to be planned. Label i + 1 is called names[i] and measures diameters_mm[i] where it is longest."""
     limits, rows, kernel = read_limits(tables.limits), read_prescriptions(tables.prescriptions), tables.kernel()
     brain = anatomy.brain | (np.asarray(labels.array) > 0)
-    points, voxel_ml = brain_points(brain, np.asarray(labels.affine), GRID_MM)
+    grid = brain_grid(brain, np.asarray(labels.affine), GRID_MM)
+    points, voxel_ml = grid.points_mm, grid.voxel_ml
     lesions = []
-    for name, region in zip(names, regions, strict=True):
-        target = target_of(labels, region.number, region.box)
-        dose = prescription_for(target, region.max_diameter_3d_mm, rows, points, voxel_ml, limits, kernel)
+    boxes = ndimage.find_objects(np.asarray(labels.array))
+    for number, (name, diameter_mm) in enumerate(zip(names, diameters_mm, strict=True), start=1):
+        target = target_of(labels, number, boxes[number - 1])
+        dose = prescription_for(target, diameter_mm, rows, points, voxel_ml, limits, kernel)
         lesions.append(Lesion(name, target, dose))
-    return Case(tuple(lesions), points, voxel_ml, _organs(anatomy), kernel, limits)
+    return Case(tuple(lesions), points, voxel_ml, _organs(anatomy), kernel, limits, grid=grid)
+
+
+def plan_lesions(
+    lesions: Sequence[Finding], labels: hd.Volume, anatomy: Anatomy, wishes: Wishes, tables: Tables, runtime: Runtime
+) -> tuple[Planned | None, tuple[str, ...]]:
+    """A plan for the lesions of a label volume, or None where none keeps the wishes; and what is to be said of that."""
+    names = [lesion.short_label for lesion in lesions]
+    case = case_of(names, [lesion.max_diameter_3d_mm for lesion in lesions], labels, anatomy, tables)
+    try:
+        return Planned(plan(case, wishes, seed=runtime.seed), case), ()
+    except ConfigInvalid as error:  # the contours are worth sending without a plan
+        return None, (f"No treatment sessions are proposed: {error.message}.",)
 
 
 def plan_contours(
@@ -75,7 +92,8 @@ def plan_contours(
     if isinstance(anatomy, Declined):
         return anatomy
     names = _unique([s.name for s in drawn])
-    case = case_of(names, measure(labels), labels, anatomy, tables)
+    diameters_mm = [region.max_diameter_3d_mm for region in measure(labels)]
+    case = case_of(names, diameters_mm, labels, anatomy, tables)
     return Planned(plan(case, wishes, seed=runtime.seed), case, (*t1c.remarks, *remarks))
 
 

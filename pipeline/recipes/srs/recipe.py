@@ -10,15 +10,17 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from pipeline.contract import Declined, Inputs, Planned, Runtime
+from pipeline.contract import Declined, Inputs, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.core.errors import ConfigInvalid, GeometryUnusable
 from pipeline.core.study import Series, Study
-from pipeline.findings import Algorithm, Findings, Sought
+from pipeline.findings import Algorithm, Extra, Findings, Sought
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
 from pipeline.imaging.read import read_volume
 from pipeline.recipes.srs.weights import FOLDER
 from pipeline.sessions.case import Tables, Wishes
+from pipeline.sessions.planned import Planned
+from pipeline.sessions.tables import read_limits, read_prescriptions
 from pipeline.weights import fingerprint, manifest
 
 T1C = "t1c"
@@ -27,11 +29,26 @@ BRAIN_METASTASIS = Sought(
     finding=Code("14799000", "SCT", "Neoplasm, Secondary"), site=Code("12738006", "SCT", "Brain"), roi_type="GTV"
 )
 
-OPTIONS: Mapping[str, bool | int | str] = {
+OPTIONS: Mapping[str, bool | int | float | str] = {
     "require_contrast": True,
     "fill_missing_slices": 0,
     "rejected_seg": False,
     "bundle": "",
+    "plan": True,
+    "sessions": 0,
+    "most_sessions": 5,
+    "most_lesions": 20,
+    "most_minutes": 120.0,
+    "minutes": 8.0,
+    "setup_minutes": 15.0,
+    "apart_mm": 10.0,
+    "days_between": 2,
+    "gradient_index": 2.83,
+    "limits": "",
+    "prescriptions": "",
+    "dose_map": True,
+    "rt_dose": False,
+    "page": True,
 }
 """What a route may set, with defaults; whatever changes what is read is said in the results.
 
@@ -39,6 +56,14 @@ require_contrast:    false also reads T1 without contrast.
 fill_missing_slices: so many single missing slices, each between two that are there, are made up from these.
 rejected_seg:        true sends the candidates that model 2 turned down as a second segmentation.
 bundle:              the folder of a model of your own that takes the place of model 1 (pipeline/bundle/README.md).
+plan:                false plans no treatment sessions.
+sessions:            exactly so many; 0 for the fewest that keep all limits.
+most_sessions, most_lesions, most_minutes, minutes, setup_minutes, apart_mm, days_between:
+                     see Wishes in pipeline/sessions/case.py. minutes: of one lesion.
+gradient_index:      V50/V100 of the clinic's plans.
+limits, prescriptions: TOML files in the place of those in pipeline/sessions.
+dose_map, rt_dose:   whether the estimated dose of each session is written as Parametric Map, as RT Dose.
+page:                whether a summary to look at is written as Secondary Capture.
 """
 
 
@@ -47,14 +72,34 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     problems = [f"unknown option {k!r}" for k in sorted(options.keys() - OPTIONS.keys())]
     for key, default in OPTIONS.items():
         value = options.get(key, default)
-        if type(value) is not type(default) or (isinstance(value, int) and value < 0):
+        wanted = (int, float) if type(default) is float else (type(default),)
+        if type(value) not in wanted or (isinstance(value, int | float) and value < 0):
             problems.append(f"{key} must be {_WANTED[type(default)]}, not {value!r}")
     if problems:
         raise ConfigInvalid("pipeline srs: " + "\n".join(problems), f"options of srs: {', '.join(OPTIONS)}")
     return {**OPTIONS, **options}
 
 
-_WANTED = {bool: "true or false", int: "a whole number, 0 or more", str: "a text"}
+_WANTED = {bool: "true or false", int: "a whole number, 0 or more", float: "a number, 0 or more", str: "a text"}
+
+
+def wishes_of(options: Mapping[str, Any]) -> Wishes:
+    """What the options say of the sessions. Raises ConfigInvalid for what no course can have."""
+    named = ("most_sessions", "most_lesions", "most_minutes", "minutes", "setup_minutes", "apart_mm", "days_between")
+    return Wishes(sessions=options["sessions"] or None, **{key: options[key] for key in named})
+
+
+def tables_of(options: Mapping[str, Any]) -> Tables:
+    """The tables of limits and prescriptions, read once to see that they can be. Raises ConfigInvalid."""
+    given = {key: Path(options[key]) for key in ("limits", "prescriptions") if options[key]}
+    tables = Tables(gradient_index=options["gradient_index"], **given)
+    read_limits(tables.limits), read_prescriptions(tables.prescriptions), tables.kernel()
+    return tables
+
+
+def extras_of(options: Mapping[str, Any]) -> frozenset[Extra]:
+    """Which further objects are wanted."""
+    return frozenset(extra for extra in Extra if options[extra.value])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +132,10 @@ class Srs:
 
     def select(self, study: Study, options: Mapping[str, Any]) -> Inputs | Declined:
         """The contrast-enhanced T1 series to read, from headers alone. Raises ConfigInvalid for unknown options."""
-        self.algorithm_with(options)  # a bundle that cannot be used is said at the start, not at the first study
-        ranking = rank_t1c(study.series, require_contrast=check_options(options)["require_contrast"])
+        self.algorithm_with(options)  # what cannot be used is said at the start, not at the first study
+        checked = check_options(options)
+        wishes_of(checked), tables_of(checked)
+        ranking = rank_t1c(study.series, require_contrast=checked["require_contrast"])
         if ranking.best is None:
             return Declined(f"no contrast-enhanced T1 series to read: {ranking.reason}")
         return Inputs({T1C: ranking.best.series}, {T1C: ranking.best.why}, dict(options))
@@ -106,6 +153,7 @@ class Srs:
         # Models, atlas and radiomics take seconds to import; only a process that computes pays for them.
         from pipeline.recipes.srs.examine import examine  # noqa: PLC0415
         from pipeline.recipes.srs.lesions import describe  # noqa: PLC0415
+        from pipeline.recipes.srs.planning import plan_lesions  # noqa: PLC0415
 
         clock, options = Stopwatch(), check_options(inputs.options)
         try:
@@ -120,6 +168,12 @@ class Srs:
             return examined
         found = describe(examined, with_rejected_labels=options["rejected_seg"])
         clock.lap("examine")
+        planned, unplanned = None, tuple[str, ...]()
+        if options["plan"] and found.labels is not None:
+            wishes, tables = wishes_of(options), tables_of(options)
+            anatomy = examined.gathered.anatomy
+            planned, unplanned = plan_lesions(found.lesions, found.labels, anatomy, wishes, tables, runtime)
+        clock.lap("sessions")
         return Findings(
             drawn_on=T1C,
             algorithm=self.algorithm_with(options),
@@ -132,11 +186,14 @@ class Srs:
                 *_series_remarks(inputs),
                 *_bundle_remarks(options),
                 *found.remarks,
+                *unplanned,
                 *runtime.remarks,
             ),
-            timings_s={"read": clock.laps["read"], **examined.laps},
+            timings_s={"read": clock.laps["read"], **examined.laps, "sessions": clock.laps["sessions"]},
             rejected=found.rejected,
             rejected_labels=found.rejected_labels,
+            planned=planned,
+            extras=extras_of(options),
         )
 
 
