@@ -217,8 +217,9 @@ def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: 
     """`made` as a plain data set, with the modules that all objects share, in place of any it had.
 
     Patient, General Study, Patient Study, Clinical Trial: as they stand in the source (PS3.3 C.7.1, C.7.2);
-    number: of several in its series which.
     General Series, General Equipment, SOP Common (C.7.3.1, C.7.5.1, C.12.1) and the file meta information.
+
+    number: which of several in its series.
     """
     ds = Dataset({element.tag: element for element in made if element.keyword not in PATIENT_AND_STUDY})
     ds.update({tag: deepcopy(element) for tag, element in source.patient_and_study.items()})
