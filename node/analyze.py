@@ -8,8 +8,9 @@ reason       why it was declined or failed; "" when completed
 study        {"study_instance_uid"}
 series       for each role the pipeline chose: {"role", "series_instance_uid", "instances", "why"}
 model        {"pipeline", "name", "version", "weights_sha256", "evidence_tier", "training", "use"}
-objects      {"kind", "part", "file", "sop_class_uid", "sop_instance_uid", "series_instance_uid"}; part is
-             "SEG_REJECTED" for the SEG of rejected candidates, else as kind
+objects      {"kind", "part", "number", "file", "sop_class_uid", "sop_instance_uid", "series_instance_uid"}; part is
+             "SEG_REJECTED" for the SEG of rejected candidates, else as kind; number 0, or of several in one series
+             which: the session of a "PM" (estimated dose) or "RTDOSE"
 findings     the lesions: {"number", "label", "short_label": the ROI's name, "tracking_uid",
               "centroid_mm": [x, y, z] in LPS, "volume_mm3", "enhancing_volume_mm3" of it, "long_axis_mm",
               "short_axis_mm", "max_diameter_3d_mm" (from corner to corner of voxels),
@@ -19,6 +20,13 @@ findings     the lesions: {"number", "label", "short_label": the ROI's name, "tr
               "distances_mm": {structure: from surface to surface},
               "verdict": {"score", "threshold", "against": [{"feature", "value", "words", "weight"}]}}
               null where it was not measured: enhancing_volume_mm3, agreement, site, verdict
+              "origin": who drew it: "AUTOMATIC", "SEMIAUTOMATIC" or "MANUAL"
+              "sessions": [number] of the proposed sessions it is treated in; [] for an excluded lesion; null without
+              a plan, "prescription": {"dose_gy", "fractions", "source"} or null
+plan         the proposed treatment sessions as `lantern plan` has them (`lantern.plan/1`, its lesions by their
+             short_label): {"use": "ESTIMATE - NOT FOR TREATMENT...", "sessions": [{"number", "day", "lesions",
+             "fractions", "v12_ml", "organs_gy", "minutes"}], "chosen", "curve", "why", "compared", "brain_bed_gy",
+             "organs_bed_gy", "prescriptions", "limits", "kernel", "remarks"}; null without a plan
 rejected     candidates that the false-positive step turned down, described alike; they are no findings
 remarks      sentences for the reader
 timings_s    seconds by stage
@@ -45,6 +53,8 @@ from pipeline.core.study import Study
 from pipeline.encode import Encoded, Part, Stamp, encode, to_bytes
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings, Lesion
 from pipeline.imaging.header import content_digest
+from pipeline.sessions.planned import Planned
+from pipeline.sessions.told import as_data
 
 SCHEMA = "lantern.summary/1"
 PICTURE = "picture.png"
@@ -154,6 +164,7 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
             {
                 "kind": e.kind.value,
                 "part": e.part.value,
+                "number": e.number,
                 "file": path.name,
                 "sop_class_uid": str(e.dataset.SOPClassUID),
                 "sop_instance_uid": str(e.dataset.SOPInstanceUID),
@@ -161,12 +172,30 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
             }
             for e, path in done.files
         ],
-        "findings": [_described(lesion) for lesion in done.findings.lesions] if done.findings else [],
+        "findings": [_described(lesion) | _proposed(lesion, done.findings.planned) for lesion in done.findings.lesions]
+        if done.findings
+        else [],
+        "plan": _plan(done.findings.planned) if done.findings else None,
         "rejected": [_described(candidate) for candidate in done.findings.rejected] if done.findings else [],
         "remarks": list(done.findings.remarks) if done.findings else [],
         "timings_s": {k: round(v, 3) for k, v in {**done.timings_s, **total}.items()},
         "lantern": {"version": VERSION},
     }
+
+
+def _plan(planned: Planned | None) -> dict[str, Any] | None:
+    if planned is None:
+        return None
+    data = as_data(planned.plan, planned.case)
+    return data | {"remarks": [*planned.remarks, *data["remarks"]]}
+
+
+def _proposed(lesion: Lesion, planned: Planned | None) -> dict[str, Any]:
+    if planned is None:
+        return {"sessions": None, "prescription": None}
+    dose = planned.prescription_of(lesion.short_label)
+    said = dose and {"dose_gy": dose.dose_gy, "fractions": dose.fractions, "source": dose.source}
+    return {"sessions": list(planned.session_of(lesion.short_label)), "prescription": said}
 
 
 def _described(lesion: Lesion) -> dict[str, Any]:

@@ -12,6 +12,8 @@ _GROUP, _REJECTED = "125007", "REJECTED_ONE"
 _LABEL, _UID, _SITE, _SIDE, _CENTER = "112039", "112040", "363698007", "272741003", "111010"
 _VOLUME, _LONG, _SHORT, _CERTAINTY, _AGREEMENT = "118565006", "103339001", "103340004", "111012", "AGREEMENT"
 _DISTANCE, _REASON = "121206", "REASON_AGAINST"
+_DOSE, _FRACTIONS, _SESSION, _DAY = "130009", "121386", "SESSION_NUMBER", "SESSION_DAY"
+_PROPOSAL, _EXCLUDED = "PROPOSAL", "EXCLUDED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,9 @@ class Told:
     distances_mm:         by structure.
     centre_mm:            (x, y, z) in LPS, of rejected candidates.
     against:              what spoke against it, the strongest first.
+    prescription:         (Gy in all, fractions) that its proposed sessions were worked out for; None when not said.
+    sessions, days:       of its proposed sessions, in their order; none without a plan, and of an excluded lesion.
+    excluded:             whether a plan leaves it out.
     """
 
     label: str
@@ -36,6 +41,10 @@ class Told:
     distances_mm: Mapping[str, float] = field(default_factory=dict)
     centre_mm: tuple[float, float, float] | None = None
     against: tuple[str, ...] = ()
+    prescription: tuple[float, int] | None = None
+    sessions: tuple[int, ...] = ()
+    days: tuple[int, ...] = ()
+    excluded: bool = False
 
     @property
     def is_unsure(self) -> bool:
@@ -74,11 +83,24 @@ def _told(group: Dataset, *, rejected: bool) -> Told:
         distances_mm={_site(n): _number(n) for n in group.ContentSequence if _name(n) == _DISTANCE},
         centre_mm=_point(items[_CENTER]) if _CENTER in items else None,
         against=tuple(re.sub(r" \([^()]*\)$", "", n.TextValue) for n in group.ContentSequence if _name(n) == _REASON),
+        prescription=(numbers[_DOSE], int(numbers[_FRACTIONS])) if {_DOSE, _FRACTIONS} <= numbers.keys() else None,
+        sessions=_whole_numbers(group, _SESSION),
+        days=_whole_numbers(group, _DAY),
+        excluded=_PROPOSAL in items and _meaning(items[_PROPOSAL]) == _EXCLUDED,
     )
 
 
 def _numbers(group: Dataset) -> dict[str, float]:
     return {_name(n): _number(n) for n in group.get("ContentSequence", []) if n.ValueType == "NUM"}
+
+
+def _whole_numbers(group: Dataset, name: str) -> tuple[int, ...]:
+    """Of a row that a group may have several of."""
+    return tuple(int(_number(n)) for n in group.ContentSequence if _name(n) == name)
+
+
+def _meaning(item: Dataset) -> str:
+    return str(item.ConceptCodeSequence[0].CodeValue)
 
 
 def _number(item: Dataset) -> float:

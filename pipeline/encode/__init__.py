@@ -1,13 +1,17 @@
-"""Findings -> DICOM: a Segmentation, an RT Structure Set and a Structured Report that know of each other."""
+"""Findings -> DICOM: segmentation, structure set, doses of proposed sessions and a report that know of each other."""
 
 from __future__ import annotations
 
 from pipeline.encode.common import Encoded, Part, Stamp, to_bytes
+from pipeline.encode.dosemap import parametric_map
+from pipeline.encode.doses import doses
+from pipeline.encode.proposal import check_plan
+from pipeline.encode.rtdose import rt_dose
 from pipeline.encode.rtstruct import structure_set
 from pipeline.encode.seg import rejected_segmentation, segmentation
 from pipeline.encode.source import Source, check_frame_of_reference, checked, read_source
 from pipeline.encode.sr import report
-from pipeline.findings import Findings
+from pipeline.findings import Extra, Findings
 
 __all__ = ["Encoded", "Part", "Stamp", "encode", "to_bytes"]
 
@@ -16,12 +20,17 @@ def encode(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     """The objects of one run: SEG, RTSTRUCT, SR; without lesions the SR alone, which says so.
 
     Rejected candidates stand in the SR; where `findings.rejected_labels` holds them, a second SEG, before the SR,
-    shows them. The images that `findings.frames` names are read again, headers only. Raises HeaderUnusable (an image
-    without what results need to be placed by), NotFound (an image is gone), OurFault (findings that contradict
-    themselves or their images).
+    shows them. With a plan, and where `findings.extras` asks for it, the estimated dose of each session comes before
+    the SR too, as Parametric Maps, then as RT Doses.
+
+    The images that `findings.frames` names are read again, headers only. Raises HeaderUnusable (an image without what
+    results need to be placed by), NotFound (an image is gone), OurFault (findings that contradict themselves or their
+    images).
     """
+    check_plan(findings)
     source = read_source(findings)
     drawn = (*_lesions(findings, source, stamp), *_rejected(findings, source, stamp))
+    drawn = (*drawn, *_doses(findings, source, stamp))
     return (*drawn, Encoded(Part.SR, report(findings, source, stamp, drawn)))
 
 
@@ -42,3 +51,18 @@ def _rejected(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded
     check_frame_of_reference(source)
     labels = checked(findings.rejected_labels, findings.rejected, source)
     return (Encoded(Part.REJECTED_SEG, rejected_segmentation(findings, labels, source, stamp)),)
+
+
+def _doses(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
+    wanted = [(e, p, make) for e, p, make in _DOSE_OBJECTS if e in findings.extras]
+    if findings.planned is None or not findings.lesions or not wanted:
+        return ()
+    each = doses(findings.planned, source)
+    return tuple(
+        Encoded(part, make(dose, findings, source, stamp), dose.session.number)
+        for _, part, make in wanted
+        for dose in each
+    )
+
+
+_DOSE_OBJECTS = ((Extra.DOSE_MAP, Part.DOSE_MAP, parametric_map), (Extra.RT_DOSE, Part.RT_DOSE, rt_dose))

@@ -23,6 +23,7 @@ from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
 from pipeline.encode.source import Source
 from pipeline.encode.text import plain, short
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings, Lesion
+from pipeline.sessions.told import ESTIMATE
 
 EVIDENCE_TIERS = {
     "T0": "tried on synthetic images of the kind it was trained on",
@@ -146,7 +147,8 @@ def statements(algorithm: Algorithm) -> tuple[str, ...]:
 def said_of_all(findings: Findings) -> str:
     """The statements; right behind the warning stands what holds of this study alone, safe from being cut off."""
     warning, *others = statements(findings.algorithm)
-    return " ".join((warning, *(plain(remark) for remark in findings.remarks), *others))
+    estimate = () if findings.planned is None else (f"Sessions and doses: {ESTIMATE}.",)
+    return " ".join((warning, *estimate, *(plain(remark) for remark in findings.remarks), *others))
 
 
 def described(lesion: Lesion) -> tuple[str, ...]:
@@ -242,6 +244,9 @@ def _series(ds: Dataset, part: Part, source: Source, algorithm: Algorithm, stamp
 
 
 def _title(part: Part) -> str:
+    """What a list of series shows first: no viewer must cut off that a dose is an estimate."""
+    if part in (Part.DOSE_MAP, Part.RT_DOSE):
+        return f"{ESTIMATE} {part.kind.value}"
     return "SEG rejected candidates," if part is Part.REJECTED_SEG else part.kind.value
 
 

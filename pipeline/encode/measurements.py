@@ -31,30 +31,30 @@ def measurements(lesion: Lesion) -> list[Any]:
     """All of a lesion: sizes, certainty, agreement, distances."""
     rows = [*sizes(lesion), certainty(lesion)]
     if lesion.agreement is not None:
-        rows.append(_number(AGREEMENT, 100 * lesion.agreement, _PERCENT, derivation=codes.SCT.Mean))
+        rows.append(number(AGREEMENT, 100 * lesion.agreement, _PERCENT, derivation=codes.SCT.Mean))
     return rows + [_distance(name, mm) for name, mm in lesion.distances_mm.items()]
 
 
 def sizes(lesion: Lesion) -> list[Any]:
     """Volumes and diameters."""
-    rows = [_number(codes.SCT.Volume, lesion.volume_mm3, _MM3)]
+    rows = [number(codes.SCT.Volume, lesion.volume_mm3, _MM3)]
     if lesion.enhancing_volume_mm3 is not None:
-        rows.append(_number(ENHANCING_VOLUME, lesion.enhancing_volume_mm3, _MM3))
-    rows.append(_number(_LONG, lesion.long_axis_mm, _MM))
-    rows.append(_number(_SHORT, lesion.short_axis_mm, _MM))
-    rows.append(_number(_LARGEST_3D, lesion.max_diameter_3d_mm, _MM))
+        rows.append(number(ENHANCING_VOLUME, lesion.enhancing_volume_mm3, _MM3))
+    rows.append(number(_LONG, lesion.long_axis_mm, _MM))
+    rows.append(number(_SHORT, lesion.short_axis_mm, _MM))
+    rows.append(number(_LARGEST_3D, lesion.max_diameter_3d_mm, _MM))
     return rows
 
 
 def certainty(lesion: Lesion) -> Any:
     """Certainty of Finding in percent: that of the verdict, else the mean of the network's own numbers."""
     how = {"method": CALIBRATED} if lesion.is_calibrated else {} if lesion.verdict else {"derivation": codes.SCT.Mean}
-    return _number(codes.DCM.CertaintyOfFinding, 100 * lesion.probability, _PERCENT, **how)
+    return number(codes.DCM.CertaintyOfFinding, 100 * lesion.probability, _PERCENT, **how)
 
 
 def threshold(verdict: Verdict) -> Any:
     """From which certainty on a candidate is kept, in percent."""
-    return _number(THRESHOLD, 100 * verdict.threshold, _PERCENT)
+    return number(THRESHOLD, 100 * verdict.threshold, _PERCENT)
 
 
 def definitions(findings: Findings) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def _when(said: bool, sentence: str) -> tuple[str, ...]:
 
 def _distance(name: str, distance_mm: float) -> Any:
     sites, side = organ(plain(name))
-    return _number(
+    return number(
         codes.DCM.Distance,
         distance_mm,
         _MM,
@@ -113,5 +113,6 @@ def _distance(name: str, distance_mm: float) -> Any:
     )
 
 
-def _number(name: Any, value: float, unit: Any, **more: Any) -> Any:
-    return hd.sr.Measurement(name, round(float(value), 3), unit, **more)
+def number(name: Any, value: float, unit: Any, **more: Any) -> Any:
+    """One row, to a thousandth; a whole number stays one."""
+    return hd.sr.Measurement(name, value if isinstance(value, int) else round(float(value), 3), unit, **more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import highdicom as hd
@@ -18,7 +19,6 @@ from pipeline.encode.common import (
     Part,
     Stamp,
     brief,
-    colour,
     date_and_time,
     described,
     dress,
@@ -28,9 +28,10 @@ from pipeline.encode.common import (
     said_of_all,
 )
 from pipeline.encode.contours import IntArray, area_3d, outlines
+from pipeline.encode.proposal import RGB, colours, in_order, proposed
 from pipeline.encode.source import Frame, Source
 from pipeline.encode.text import short
-from pipeline.findings import Algorithm, Findings, Lesion, Sought
+from pipeline.findings import Algorithm, Findings, Lesion, Origin
 
 VOLUME_TOLERANCE = 0.001
 """The polygons of a lesion may differ from its voxels by this share; what is left is the rounding of numbers."""
@@ -46,8 +47,9 @@ _STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: Stamp) -> Dataset:
     """The RTSTRUCT of `findings`, which have at least one lesion.
 
-    ROI n is lesion n. Contours lie on the planes of the source images, from the first slice of the labels to the
-    last. Raises OurFault when they do not enclose the volume of the lesion's voxels.
+    ROI n is lesion n; with a plan they stand in the order of the sessions, and in the colours of these. Contours lie
+    on the planes of the source images, from the first slice of the labels to the last. Raises OurFault when they do not
+    enclose the volume of the lesion's voxels.
 
     Explicit VR Little Endian, but for contours of some 2000 points and more: those only Implicit VR can hold as
     numbers, and a planning system would not look for them in UN (PS3.5 6.2.2).
@@ -63,11 +65,12 @@ def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: 
     ds.StructureSetDate, ds.StructureSetTime = date_and_time(local_time(source, stamp))
     ds.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
     windows = ndimage.find_objects(labels.array)
-    ds.StructureSetROISequence = [_roi(lesion, findings.algorithm, source) for lesion in findings.lesions]
+    lesions, names, shown_in = in_order(findings), _names(findings.lesions), colours(findings)
+    ds.StructureSetROISequence = [_roi(n, names[n.number], findings, source) for n in lesions]
     ds.ROIContourSequence = [
-        _roi_contour(lesion, windows[lesion.number - 1], labels, source) for lesion in findings.lesions
+        _roi_contour(n, shown_in[n.number], windows[n.number - 1], labels, source) for n in lesions
     ]
-    ds.RTROIObservationsSequence = [_observation(lesion, findings.sought) for lesion in findings.lesions]
+    ds.RTROIObservationsSequence = [_observation(n, names[n.number], findings) for n in lesions]
     ds.ApprovalStatus = "UNAPPROVED"
     made = dress(ds, Part.RTSTRUCT, source, findings, stamp)
     if _longest_contour(made) > LONGEST_EXPLICIT:
@@ -96,16 +99,32 @@ def _frame_of_reference(source: Source) -> Dataset:
     return frame_of_reference
 
 
-def _roi(lesion: Lesion, algorithm: Algorithm, source: Source) -> Dataset:
+def _names(lesions: Sequence[Lesion]) -> dict[int, str]:
+    """ROI names by lesion number, in 16 characters; where two would be one, the second ends in its number."""
+    names: dict[int, str] = {}
+    for lesion in lesions:
+        name = short(lesion.short_label, 16)
+        if name in names.values():
+            end = f"_{lesion.number}"
+            name = name[: 16 - len(end)] + end
+        names[lesion.number] = name
+    return names
+
+
+def _roi(lesion: Lesion, name: str, findings: Findings, source: Source) -> Dataset:
     item = Dataset()
     item.ROINumber = lesion.number
     item.ReferencedFrameOfReferenceUID = source.frame_of_reference_uid
-    item.ROIName = short(lesion.short_label, 16)
-    item.ROIDescription = short("; ".join(("RESEARCH USE ONLY", *described(lesion))), 1024)
+    item.ROIName = name
+    words = ("RESEARCH USE ONLY", *proposed(findings, lesion), *described(lesion))
+    item.ROIDescription = short("; ".join(words), 1024)
     item.ROIVolume = _decimal(lesion.volume_mm3 / 1000)  # cm3 (PS3.3 C.8.8.5)
-    item.ROIGenerationAlgorithm = "AUTOMATIC"
-    item.ROIGenerationDescription = brief(algorithm)
-    item.ROIDerivationAlgorithmIdentificationSequence = [_algorithm(algorithm)]
+    item.ROIGenerationAlgorithm = lesion.origin.value
+    if lesion.origin is Origin.MANUAL:
+        item.ROIGenerationDescription = "drawn by a person"
+        return item
+    item.ROIGenerationDescription = brief(findings.algorithm)
+    item.ROIDerivationAlgorithmIdentificationSequence = [_algorithm(findings.algorithm)]
     return item
 
 
@@ -119,19 +138,21 @@ def _algorithm(algorithm: Algorithm) -> Dataset:
     return item
 
 
-def _observation(lesion: Lesion, sought: Sought) -> Dataset:
+def _observation(lesion: Lesion, name: str, findings: Findings) -> Dataset:
     item = Dataset()
     item.ObservationNumber = lesion.number
     item.ReferencedROINumber = lesion.number
-    item.ROIObservationLabel = short(lesion.short_label, 16)
-    item.ROIObservationDescription = short("; ".join(described(lesion)), 1024)
-    item.RTROIIdentificationCodeSequence = [code_item(sought.finding)]
-    item.RTROIInterpretedType = sought.roi_type
+    item.ROIObservationLabel = name
+    item.ROIObservationDescription = short("; ".join((*proposed(findings, lesion), *described(lesion))), 1024)
+    item.RTROIIdentificationCodeSequence = [code_item(findings.sought.finding)]
+    item.RTROIInterpretedType = findings.sought.roi_type
     item.ROIInterpreter = ""
     return item
 
 
-def _roi_contour(lesion: Lesion, window: tuple[slice, slice, slice], labels: hd.Volume, source: Source) -> Dataset:
+def _roi_contour(
+    lesion: Lesion, shown_in: RGB, window: tuple[slice, slice, slice], labels: hd.Volume, source: Source
+) -> Dataset:
     inside = labels.array[window] == lesion.number
     spacing_mm = float(labels.spacing[0])
     corner = np.array([window[1].start, window[2].start])
@@ -144,7 +165,7 @@ def _roi_contour(lesion: Lesion, window: tuple[slice, slice, slice], labels: hd.
             volume_mm3 += area_mm2 * spacing_mm
     _check_volume(lesion, volume_mm3, int(inside.sum()) * float(np.prod(labels.spacing)))
     item = Dataset()
-    item.ROIDisplayColor = list(colour(lesion.number))
+    item.ROIDisplayColor = list(shown_in)
     item.ReferencedROINumber = lesion.number
     item.ContourSequence = contours
     return item

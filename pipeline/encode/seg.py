@@ -8,25 +8,24 @@ import highdicom as hd
 import numpy as np
 from pydicom import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import MRImageStorage
 
 from pipeline.encode.codes import REJECTED_CATEGORY, REJECTED_TYPE, code_item, site_of
 from pipeline.encode.common import (
     Part,
     Stamp,
     brief,
-    colour,
     date_and_time,
     described,
     dress,
     local_time,
     parameters,
-    reference,
     serial_number,
 )
-from pipeline.encode.source import LOSSY, Frame, Source
+from pipeline.encode.proposal import colours, proposed
+from pipeline.encode.source import Frame, Source
+from pipeline.encode.standin import fix_dimension_organization, name_series, stand_in
 from pipeline.encode.text import plain, short
-from pipeline.findings import Findings, Lesion
+from pipeline.findings import Algorithm, Findings, Lesion, Origin
 
 _GREY = (160, 160, 160)
 
@@ -50,7 +49,7 @@ def _segmentation(part: Part, findings: Findings, labels: hd.Volume, source: Sou
     frames = [source.frames[i] for i in drawn_on]
     made_at = date_and_time(local_time(source, stamp))
     made = hd.seg.Segmentation(
-        source_images=[_stand_in(f, source, labels, stamp.uid(part, f"stand-in {i}")) for i, f in enumerate(frames)],
+        source_images=[stand_in(f, source, labels, stamp.uid(part, f"stand-in {i}")) for i, f in enumerate(frames)],
         pixel_array=labels.array[drawn_on],
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_description(part, lesion, findings) for lesion in drawn],
@@ -68,70 +67,40 @@ def _segmentation(part: Part, findings: Findings, labels: hd.Volume, source: Sou
         content_time=made_at[1],
     )
     _name_images(made, frames, source)
-    _fix_dimension_organization(made, part, stamp)
+    fix_dimension_organization(made, part, stamp)
     return dress(made, part, source, findings, stamp)
 
 
-def _stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Dataset:
-    """An image with a frame's geometry and nothing else of it.
-
-    highdicom matches a SEG's frames to single-frame sources one by one, but to a multi-frame source by position,
-    which is ambiguous when that holds several echoes or time points of one place. So it is shown single frames.
-    It also refuses a whole study for a malformed birth date; it gets none.
-    """
-    ds = Dataset()
-    ds.SOPClassUID, ds.SOPInstanceUID = MRImageStorage, uid
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = source.study_instance_uid, source.series_instance_uid
-    ds.FrameOfReferenceUID = source.frame_of_reference_uid
-    ds.PositionReferenceIndicator = source.position_reference_indicator
-    ds.Modality = "MR"
-    ds.Rows, ds.Columns = labels.spatial_shape[1:]
-    ds.ImagePositionPatient = frame.position.tolist()
-    ds.ImageOrientationPatient = _cosines(frame, labels)
-    ds.PixelSpacing = list(frame.spacing_mm)
-    ds.SliceThickness = frame.thickness_mm or float(labels.spacing[0])
-    ds.SpacingBetweenSlices = float(labels.spacing[0])
-    for keyword in LOSSY:
-        if keyword in source.header:
-            ds.add(source.header[keyword])
-    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex"):
-        setattr(ds, keyword, "")
-    for keyword in ("AccessionNumber", "StudyID", "StudyDate", "StudyTime"):
-        setattr(ds, keyword, None)
-    return ds
-
-
-def _cosines(frame: Frame, labels: hd.Volume) -> list[float]:
-    """As the image has them; where its digits make no right angle, as they were understood when it was read."""
-    read = np.r_[labels.unit_vectors()[2], labels.unit_vectors()[1]]
-    chosen = frame.cosines if np.abs(frame.cosines - read).max() < 1e-4 else read
-    return [float(c) for c in chosen]
-
-
 def _description(part: Part, lesion: Lesion, findings: Findings) -> Any:
-    rejected, algorithm, sought = part is Part.REJECTED_SEG, findings.algorithm, findings.sought
+    rejected, sought = part is Part.REJECTED_SEG, findings.sought
+    by_hand = lesion.origin is Origin.MANUAL  # then there is no algorithm to be named (PS3.3 C.8.20.4)
     made = hd.seg.SegmentDescription(
         segment_number=lesion.number,
         segment_label=short(lesion.label, 64),
         segmented_property_category=REJECTED_CATEGORY if rejected else sought.category,
         segmented_property_type=REJECTED_TYPE if rejected else sought.finding,
-        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=short(algorithm.name, 64),
-            family=algorithm.family,
-            version=short(algorithm.version, 64),
-            source=short(algorithm.manufacturer, 64),
-            parameters=parameters(algorithm),
-        ),
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues(lesion.origin.value),
+        algorithm_identification=None if by_hand else _algorithm(findings.algorithm),
         tracking_uid=lesion.tracking_uid,
         tracking_id=plain(lesion.label),
-        display_color=hd.color.CIELabColor.from_rgb(*(_GREY if rejected else colour(lesion.number))),
+        display_color=hd.color.CIELabColor.from_rgb(*(_GREY if rejected else colours(findings)[lesion.number])),
     )
-    made.SegmentDescription = short("; ".join(("RESEARCH USE ONLY", *described(lesion))), 1024)
+    when = () if rejected else proposed(findings, lesion)
+    made.SegmentDescription = short("; ".join(("RESEARCH USE ONLY", *when, *described(lesion))), 1024)
     where = site_of(lesion, sought)
     if where:
         made.AnatomicRegionSequence = [_region(*where)]
     return made
+
+
+def _algorithm(algorithm: Algorithm) -> Any:
+    return hd.AlgorithmIdentificationSequence(
+        name=short(algorithm.name, 64),
+        family=algorithm.family,
+        version=short(algorithm.version, 64),
+        source=short(algorithm.manufacturer, 64),
+        parameters=parameters(algorithm),
+    )
 
 
 def _region(where: Code, side: Code | None) -> Dataset:
@@ -156,15 +125,4 @@ def _name_images(made: Dataset, frames: list[Frame], source: Source) -> None:
         image.ReferencedSOPInstanceUID = frame.sop_instance_uid
         if frame.frame_number is not None:
             image.ReferencedFrameNumber = frame.frame_number
-    images = [reference(of_class, uid) for uid, (of_class, _) in source.instances.items()]
-    series = Dataset()
-    series.SeriesInstanceUID = source.series_instance_uid
-    series.ReferencedInstanceSequence = images
-    made.SourceImageSequence = images
-    made.ReferencedSeriesSequence = [series]
-
-
-def _fix_dimension_organization(made: Dataset, part: Part, stamp: Stamp) -> None:
-    uid = stamp.uid(part, "dimension organization")
-    for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
-        item.DimensionOrganizationUID = uid
+    name_series(made, source)

@@ -25,10 +25,12 @@ from pipeline.encode.common import (
 )
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
+from pipeline.encode.proposal import said_of_plan
 from pipeline.encode.rejected import rejected_candidates
+from pipeline.encode.sessions import proposed_evaluations, proposed_measurements, proposed_sessions
 from pipeline.encode.source import Source
 from pipeline.encode.text import plain
-from pipeline.findings import Algorithm, Findings, Lesion
+from pipeline.findings import Algorithm, Findings, Lesion, Origin
 
 NOT_DETECTED = Code("260415000", "SCT", "Not detected")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
@@ -40,7 +42,7 @@ def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encod
 
     TID 1500 with one group for each lesion (TID 1411), pointing at its segment; or, without lesions, one group
     (TID 1501) that says that none was detected. What else is to be read stands under Qualitative Evaluations, and
-    rejected candidates in a container of their own.
+    proposed treatment sessions and rejected candidates in containers of their own.
     """
     made_at = date_and_time(local_time(source, stamp))
     made = hd.sr.Comprehensive3DSR(
@@ -78,6 +80,8 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
     items = content[0].ContentSequence
     items.insert(len(items) - 1, image_library(source))
     items.append(_evaluations(findings, source, stamp))
+    if findings.planned is not None:
+        items.append(proposed_sessions(findings, findings.planned, others))
     if findings.rejected:
         items.append(rejected_candidates(findings, source, made.get(Part.REJECTED_SEG)))
     return content
@@ -123,7 +127,8 @@ def _lesion_group(lesion: Lesion, findings: Findings, source: Source, seg_uid: s
         finding_type=findings.sought.finding,
         finding_sites=finding_sites(lesion, findings.sought) or None,
         algorithm_id=_algorithm(findings.algorithm),
-        measurements=measurements(lesion),
+        measurements=[*measurements(lesion), *proposed_measurements(findings, lesion)],
+        qualitative_evaluations=proposed_evaluations(findings, lesion) or None,
     )
 
 
@@ -176,7 +181,9 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
         *((f"{replaced}.",) if stamp.supersedes else ()),
         *_on_rejected(findings),
         *definitions(findings),
+        *_on_people(findings),
         *findings.remarks,
+        *said_of_plan(findings),
         *others,
     )
 
@@ -188,6 +195,13 @@ def _on_rejected(findings: Findings) -> tuple[str, ...]:
         f"Candidates that the false-positive step rejected: {len(findings.rejected)}. They are not counted as lesions "
         "and are listed apart, with what spoke against them.",
     )
+
+
+def _on_people(findings: Findings) -> tuple[str, ...]:
+    """Whose outlines are not the algorithm's, or not its alone."""
+    said = ((Origin.MANUAL, "Outlined by a person"), (Origin.SEMIAUTOMATIC, "Outline changed by a person"))
+    names = {origin: [n.short_label for n in findings.lesions if n.origin is origin] for origin, _ in said}
+    return tuple(f"{words}: {', '.join(names[origin])}." for origin, words in said if names[origin])
 
 
 def _images(source: Source) -> list[Dataset]:

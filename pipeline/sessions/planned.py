@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pipeline.core.errors import OurFault
 from pipeline.sessions.case import Case
 from pipeline.sessions.plan import Plan
+from pipeline.sessions.tables import Prescription
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +28,12 @@ class Planned:
     def session_of(self, name: str) -> tuple[int, ...]:
         """Numbers of the sessions that a lesion is treated in; none when it is excluded."""
         return tuple(s.number for s in self.plan.sessions if name in s.lesions)
+
+    def prescription_of(self, name: str) -> Prescription | None:
+        """What a lesion is to get; None when it is excluded."""
+        if not self.session_of(name):
+            return None
+        return next(n.prescription for n in self.case.lesions if n.name == name)
 
     def maps_gy(self) -> tuple[npt.NDArray[np.float32], ...]:
         """Of each session, in their order, Gy on the case's grid (slices, rows, columns); 0 outside the brain.

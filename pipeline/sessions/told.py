@@ -9,7 +9,10 @@ from pipeline.sessions.plan import Option, Plan
 from pipeline.sessions.tables import course
 
 SCHEMA = "lantern.plan/1"
-NOT_FOR_TREATMENT = "ESTIMATE - NOT FOR TREATMENT. RESEARCH USE ONLY - not a medical device"
+ESTIMATE = "ESTIMATE - NOT FOR TREATMENT"
+"""What everything that shows doses or sessions begins with."""
+
+NOT_FOR_TREATMENT = f"{ESTIMATE}. RESEARCH USE ONLY - not a medical device"
 
 
 def as_data(plan: Plan, case: Case) -> dict[str, Any]:

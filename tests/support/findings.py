@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,20 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.sr.coding import Code
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
+from scipy import ndimage
 
 from pipeline.core.uid import derive_uid
 from pipeline.encode import Stamp
-from pipeline.findings import Algorithm, Findings, Lesion, Reason, Site, Verdict
+from pipeline.findings import Algorithm, Extra, Findings, Lesion, Reason, Site, Verdict
 from pipeline.imaging.read import FrameRef
 from pipeline.imaging.regions import measure
 from pipeline.recipes.srs.recipe import BRAIN_METASTASIS
+from pipeline.sessions.case import Case, Wishes
+from pipeline.sessions.case import Lesion as PlannedLesion
+from pipeline.sessions.choose import plan
+from pipeline.sessions.dosemap import brain_grid, target_of
+from pipeline.sessions.planned import Planned
+from pipeline.sessions.tables import Prescription
 
 ALGORITHM = Algorithm(
     name="srs",
@@ -124,6 +132,42 @@ def sited(findings: Findings) -> Findings:
         )
 
     return replace(findings, lesions=tuple(told(lesion) for lesion in findings.lesions))
+
+
+def planned(
+    findings: Findings,
+    wishes: Wishes | None = None,
+    *,
+    gy: Mapping[str, tuple[float, int]] | None = None,
+    step_mm: float = 2.0,
+    extras: Iterable[Extra] = Extra,
+) -> Findings:
+    """The same with a plan: a brain that fills the grid but for its rim, and two organs at risk in it.
+
+    gy: (dose, fractions) of lesions by name; 20 Gy in one otherwise.
+    """
+    labels = findings.labels
+    assert labels is not None
+    brain = np.zeros(labels.spatial_shape, bool)
+    brain[1:-1, 2:-2, 3:-3] = True
+    brain |= labels.array > 0
+    grid = brain_grid(brain, labels.affine, step_mm)
+    boxes = ndimage.find_objects(labels.array)
+    case = Case(
+        tuple(
+            PlannedLesion(
+                n.short_label,
+                target_of(labels, n.number, boxes[n.number - 1]),
+                Prescription(99, *(gy or {}).get(n.short_label, (20.0, 1)), "a table of the test"),
+            )
+            for n in findings.lesions
+        ),
+        grid.points_mm,
+        grid.voxel_ml,
+        {"brainstem": grid.points_mm[:40], "left cochlea": grid.points_mm[-3:]},
+        grid=grid,
+    )
+    return replace(findings, planned=Planned(plan(case, wishes), case), extras=frozenset(extras))
 
 
 def with_rejected(findings: Findings, grid: Grid, labels: NDArray[np.uint16], *, drawn: bool = False) -> Findings:

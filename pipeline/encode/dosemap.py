@@ -1,0 +1,103 @@
+"""The estimated dose of one session -> Parametric Map (PS3.3 A.75), Gy as 32-bit floating point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+
+from pipeline.encode.codes import ABSORBED_DOSE, BRAIN, DOSE_ESTIMATE, GRAY, code_item
+from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, reference, serial_number
+from pipeline.encode.doses import Dose
+from pipeline.encode.source import Frame, Source
+from pipeline.encode.standin import fix_dimension_organization, name_series, stand_in
+from pipeline.encode.text import plain, short
+from pipeline.findings import Findings
+
+
+def parametric_map(dose: Dose, findings: Findings, source: Source, stamp: Stamp) -> Dataset:
+    """The PM of a session: one frame for each slice of the dose, in their order, uncompressed.
+
+    Stored values are Gy. Each frame names the image that it lies on.
+    """
+    number, part = dose.session.number, Part.DOSE_MAP
+    made_at = date_and_time(local_time(source, stamp))
+    made = hd.pm.ParametricMap(
+        source_images=[stand_in(source.frames[0], source, dose.volume, stamp.uid(part, "stand-in"))],
+        pixel_array=dose.volume,
+        series_instance_uid=stamp.uid(part, "series"),
+        series_number=1,  # `dress` has the last word on series, equipment and patient
+        sop_instance_uid=stamp.instance(part, number),
+        instance_number=number,
+        manufacturer="Lantern",
+        manufacturer_model_name="Lantern",
+        software_versions=stamp.software_version,
+        device_serial_number=serial_number(findings.algorithm),
+        contains_recognizable_visual_features=False,
+        real_world_value_mappings=[_in_gray(dose)],
+        voi_lut_transformations=[_window(dose)],
+        content_label=short(f"ESTIMATE_{number}_OF_{dose.of}", 16),
+        content_description=short(dose.brief, 64),
+        image_flavor=hd.pm.ImageFlavorValues.VOLUME,
+        derived_pixel_contrast=hd.pm.DerivedPixelContrastValues.QUANTITY,
+        specific_character_set=None,
+    )
+    made.ContentDate, made.ContentTime = made_at
+    made.ImageComments = plain(dose.said)
+    name_series(made, source)
+    made.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [_anatomy()]
+    for group in made.PerFrameFunctionalGroupsSequence:
+        group.DerivationImageSequence = _derivation(group, dose, source)
+    fix_dimension_organization(made, part, stamp)
+    return dress(made, part, source, findings, stamp, number)
+
+
+def _anatomy() -> Dataset:
+    """The brain, which has no side (PS3.3 C.7.6.16.2.8)."""
+    item = Dataset()
+    item.AnatomicRegionSequence = [code_item(BRAIN)]
+    item.FrameLaterality = "U"
+    return item
+
+
+def _in_gray(dose: Dose) -> Any:
+    return hd.pm.RealWorldValueMapping(
+        lut_label="Gy",
+        lut_explanation=short(f"{dose.brief}, Gy", 64),
+        unit=GRAY,
+        value_range=(0.0, max(float(dose.volume.array.max()), 1.0)),
+        slope=1.0,
+        intercept=0.0,
+        quantity_definition=ABSORBED_DOSE,
+    )
+
+
+def _window(dose: Dose) -> Any:
+    """From nothing to the highest dose of all sessions."""
+    width = max(round(dose.highest_gy, 1), 1.0)
+    return hd.VOILUTTransformation(window_center=width / 2, window_width=width)
+
+
+def _derivation(group: Dataset, dose: Dose, source: Source) -> list[Dataset]:
+    """Which image a frame lies on (PS3.3 C.7.6.16.2.6); none where that was interpolated."""
+    frame = _beneath(group.PlanePositionSequence[0].ImagePositionPatient, source)
+    item = Dataset()
+    item.DerivationDescription = short(dose.said, 1024)
+    item.DerivationCodeSequence = [code_item(DOSE_ESTIMATE)]
+    more = {} if frame.frame_number is None else {"ReferencedFrameNumber": frame.frame_number}
+    image = reference(frame.sop_class_uid, frame.sop_instance_uid, **more)
+    image.PurposeOfReferenceCodeSequence = [code_item(codes.cid7202.SourceImageForImageProcessingOperation)]
+    image.SpatialLocationsPreserved = "NO"
+    item.SourceImageSequence = [] if frame.filled else [image]
+    return [item]
+
+
+def _beneath(position: Any, source: Source) -> Frame:
+    """The frame of the source whose plane is nearest to a point (LPS mm)."""
+    first = source.frames[0]
+    normal = np.cross(first.cosines[:3], first.cosines[3:])
+    here = np.array([float(v) for v in position])
+    return min(source.frames, key=lambda f: abs(float(normal @ (here - f.position))))
