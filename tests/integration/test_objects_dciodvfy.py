@@ -9,10 +9,12 @@ import SimpleITK as sitk
 from pipeline.encode import Part, encode, to_bytes
 from pipeline.findings import Findings
 from pipeline.imaging.read import FrameRef
+from pipeline.sessions.case import Wishes
 from tests.support.findings import (
     STAMP,
     Grid,
     findings_on,
+    planned,
     sited,
     spheres,
     with_rejected,
@@ -35,9 +37,9 @@ def write_objects(findings: Findings, folder: Path) -> dict[str, Path]:
     folder.mkdir()
     found = {}
     for encoded in encode(findings, STAMP):
-        path = folder / f"{encoded.part}.dcm"
+        path = folder / f"{encoded.name}.dcm"
         path.write_bytes(to_bytes(encoded.dataset))
-        found[str(encoded.part)] = path
+        found[encoded.name] = path
     return found
 
 
@@ -107,6 +109,55 @@ def test_sites_verdicts_and_rejected_candidates_make_objects_without_errors_that
     assert done.stdout.count("Measurement Group") == max(lesions, 1)
     assert done.stdout.count("Rejected candidate, not a lesion") == rejected
     assert done.stdout.count("Referenced Segment") == lesions + rejected * drawn
+
+
+@pytest.mark.real("dicom3tools")
+@pytest.mark.real("dcmtk")
+@pytest.mark.parametrize(
+    ("write", "grid"),
+    [
+        (write_classic, Grid((24, 100, 100))),
+        (write_classic, Grid((24, 100, 100), (1.5, 0.9, 0.7), "oblique")),
+        (write_classic, Grid((24, 100, 100), (4.0, 0.9, 0.9), "coronal")),
+        (write_enhanced, Grid((24, 100, 100), orientation="oblique")),
+    ],
+    ids=["axial", "oblique", "thick coronal", "enhanced"],
+)
+def test_a_plan_makes_objects_without_errors_and_a_report_that_dsrdump_reads(
+    tmp_path: Path, write: Writer, grid: Grid
+) -> None:
+    refs = write(tmp_path / "images", grid)
+    findings = sited(findings_on(refs, grid, many(grid, 5)))
+    name = [n.short_label for n in findings.lesions]
+    wishes = Wishes(sessions=3, excluded=frozenset(name[-1:]))
+    objects = write_objects(planned(findings, wishes, gy={name[0]: (27.0, 3)}), tmp_path / "objects")
+    doses = {f"{kind}_{session}" for kind in ("PM", "RTDOSE") for session in (1, 2, 3)}
+    assert objects.keys() == {"SEG", "RTSTRUCT", "SR", *doses}
+    for path in objects.values():
+        assert errors(DCIODVFY, path) == []
+    assert errors(DCENTVFY, *{r.path for r in refs}, *objects.values()) == []
+    done = run_tool(DSRDUMP, "+Pl", objects["SR"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"Proposed treatment session")') == 3
+    assert done.stdout.count('"Dose Image")') == 6
+    assert "ESTIMATE - NOT FOR TREATMENT" in done.stdout
+
+
+@pytest.mark.real("plastimatch")
+@pytest.mark.parametrize("orientation", ["axial", "coronal", "oblique"])
+def test_plastimatch_finds_v12_in_the_rt_dose(tmp_path: Path, orientation: str) -> None:
+    grid = Grid((24, 100, 100), (1.5, 0.9, 0.9), orientation)
+    findings = planned(findings_on(write_classic(tmp_path / "images", grid), grid, many(grid, 4)), Wishes(sessions=2))
+    objects = write_objects(findings, tmp_path / "objects")
+    assert findings.planned is not None
+    for session in findings.planned.plan.sessions:
+        nrrd = tmp_path / f"dose_{session.number}.nrrd"
+        run_tool(PLASTIMATCH, "convert", "--input", objects[f"RTDOSE_{session.number}"], "--output-dose-img", nrrd)
+        image = sitk.ReadImage(str(nrrd))
+        gy = sitk.GetArrayFromImage(image)
+        assert np.count_nonzero(gy >= 12) * np.prod(image.GetSpacing()) / 1000 == pytest.approx(
+            session.v12_ml, rel=0.01
+        )
 
 
 @pytest.mark.real("dicom3tools")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from node.scu import Status, echo, judge, send
 from node.tls import client_context, server_context
 from pipeline.core.errors import ConfigInvalid, PeerRefused, PeerUnreachable
 from pipeline.core.route import Destination
+from tests.support.findings import write_planned
 from tests.support.hostile import scripted_scp, silent_peer, stalling_relay
 from tests.support.objects import uid_of, write_capture, write_sample
 from tests.support.peers import OrthancPeer, StoreScp, echoscu, free_port
@@ -64,6 +66,29 @@ def test_storescp_gets_every_result(make_storescp: Callable[..., StoreScp], tmp_
     outcomes = send(at(scp.port), sample.results, calling_ae="LANTERN")
     assert [o.status for o in outcomes] == [Status.ACCEPTED] * 2
     assert {uid_of(f) for f in scp.files()} == {uid_of(f) for f in sample.results}
+
+
+def test_orthanc_holds_every_object_of_a_plan_byte_for_byte(orthanc: OrthancPeer, tmp_path: Path) -> None:
+    files = write_planned(tmp_path)
+    outcomes = send(at(orthanc.dicom_port, orthanc.ae_title), files, calling_ae="LANTERN")
+    assert [o.status for o in outcomes] == [Status.ACCEPTED] * 7
+    for file in files:
+        assert dcmread(BytesIO(orthanc.file(uid_of(file)))) == dcmread(file)
+
+
+def test_doses_survive_a_peer_that_takes_only_implicit_vr(
+    make_storescp: Callable[..., StoreScp], tmp_path: Path
+) -> None:
+    scp = make_storescp("+xi")
+    doses = [f for f in write_planned(tmp_path) if f.stem in ("PM_2", "RTDOSE_1")]
+    assert [o.status for o in send(at(scp.port), doses, calling_ae="LANTERN")] == [Status.ACCEPTED] * 2
+    received = {ds.SOPInstanceUID: ds for ds in map(dcmread, scp.files())}
+    for sent in map(dcmread, doses):
+        back = received[sent.SOPInstanceUID]
+        assert back.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+        keyword = "FloatPixelData" if "FloatPixelData" in sent else "PixelData"
+        assert back[keyword].value == sent[keyword].value
+        assert len(sent[keyword].value) > 1000
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])

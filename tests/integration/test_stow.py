@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from node.stow import reach, send
 from node.tls import client_context, server_context
 from pipeline.core.errors import PeerBusy, PeerRefused, PeerUnreachable
 from pipeline.core.route import Destination
+from tests.support.findings import write_planned
 from tests.support.hostile import silent_peer
 from tests.support.objects import uid_of, write_capture, write_sample
 from tests.support.peers import OrthancPeer, free_port
@@ -92,6 +94,13 @@ def test_orthanc_holds_what_was_stored(orthanc: OrthancPeer, tmp_path: Path, end
     assert [o.sop_instance_uid for o in outcomes] == [uid_of(f) for f in sample.results]
     (tmp_path / "back.dcm").write_bytes(orthanc.file(uid_of(sample.seg)))
     assert dcmread(tmp_path / "back.dcm") == dcmread(sample.seg)
+
+
+def test_orthanc_holds_every_object_of_a_plan(orthanc: OrthancPeer, tmp_path: Path) -> None:
+    files = write_planned(tmp_path)
+    assert statuses(send(to(orthanc.dicomweb_url), files)) == [Status.ACCEPTED] * 7
+    for file in files:
+        assert dcmread(BytesIO(orthanc.file(uid_of(file)))) == dcmread(file)
 
 
 def test_storing_twice_leaves_one_object(orthanc: OrthancPeer, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pydicom.valuerep import format_number_as_ds
 from scipy import ndimage
 
 from pipeline.core.uid import derive_uid
-from pipeline.encode import Stamp
+from pipeline.encode import Stamp, encode, to_bytes
 from pipeline.findings import Algorithm, Extra, Findings, Lesion, Reason, Site, Verdict
 from pipeline.imaging.read import FrameRef
 from pipeline.imaging.regions import measure
@@ -168,6 +168,18 @@ def planned(
         grid=grid,
     )
     return replace(findings, planned=Planned(plan(case, wishes), case), extras=frozenset(extras))
+
+
+def write_planned(folder: Path) -> list[Path]:
+    """All objects of two lesions in two sessions as files: SEG, RTSTRUCT, PM_1, PM_2, RTDOSE_1, RTDOSE_2, SR."""
+    grid = Grid((12, 40, 36), (2.0, 1.0, 1.0))
+    labels = spheres(grid, ((5, 12, 12), 9.0), ((8, 28, 24), 7.0))
+    made = planned(findings_on(write_classic(folder / "images", grid), grid, labels), Wishes(sessions=2))
+    paths = []
+    for encoded in encode(made, STAMP):
+        paths.append(folder / f"{encoded.name}.dcm")
+        paths[-1].write_bytes(to_bytes(encoded.dataset))
+    return paths
 
 
 def with_rejected(findings: Findings, grid: Grid, labels: NDArray[np.uint16], *, drawn: bool = False) -> Findings:
