@@ -95,12 +95,15 @@ def test_real_contrast_enhanced_series_come_back_with_objects_that_agree(
     with n.RunningNode(tmp_path / "node", *tables).serve() as node:
         for k, scan in enumerate(scans):
             study = f"{scan.parent.name}-{scan.name.partition('_')[0]}"
-            files = write_series(scan, tmp_path / study, Acquisition(seed=study), spacing_mm=SPACING_MM)
+            images = write_series(scan, tmp_path / study, Acquisition(seed=study), spacing_mm=SPACING_MM)
             assert n.dcmsend(node.port, tmp_path / study).returncode == 0
             job = node.ended(k + 1, within_s=300)[-1]
             assert job.state is State.DELIVERED, job.reason
-            objects = {r.kind.value: orthanc.file(r.sop_instance_uid) for _, r in node.ledger.results(job_id=job.id)}
-            assert set(objects) == {"SEG", "RTSTRUCT", "SR"}, f"{study}: no lesion found"
+            results = [r for _, r in node.ledger.results(job_id=job.id)]
+            files = [(r.kind.value, orthanc.file(r.sop_instance_uid)) for r in results]
+            objects = {f"{kind}-{k}" if kind == "PM" else kind: dcm for k, (kind, dcm) in enumerate(files)}
+            assert set(objects) >= {"SEG", "RTSTRUCT", "SR"}, f"{study}: no lesion found"
+            assert "PM" in {kind for kind, _ in files}, f"{study}: no dose map"
             assert [e for dcm in objects.values() for e in errors_of(dcm, tmp_path)] == []
             rows = volumes_of(objects["SEG"], objects["RTSTRUCT"], objects["SR"])
             for label, seg, rtstruct, sr in rows:
@@ -109,7 +112,7 @@ def test_real_contrast_enhanced_series_come_back_with_objects_that_agree(
             assert _entity_errors(tmp_path / study, objects) == []
             worst = max(max(abs(r / s - 1), abs(x / s - 1)) for _, s, r, x in rows)
             with capsys.disabled():
-                print(f"\n{study}: {len(files)} images, {len(rows)} lesions, {sum(r[1] for r in rows) / 1000:.1f} cm3, "
+                print(f"\n{study}: {len(images)} images, {len(rows)} lesions, {sum(r[1] for r in rows) / 1000:.1f} cm3, "
                       f"volumes agree within {100 * worst:.2f} %", end="")  # fmt: skip
 
 
