@@ -48,8 +48,8 @@ SUMMATIONS: dict[str, Of] = {
     "FRACTION": Of.COURSE,
     "FRACTION_SESSION": Of.SESSION,
 }
-"""Dose Summation Types that are used. FRACTION is the entire delivery of one Fraction Group, and no single fraction, which
-is FRACTION_SESSION (PS3.3 C.8.8.3). Beams, control points and records of treatment are parts of a dose."""
+"""Dose Summation Types that are used. FRACTION is the entire delivery of one Fraction Group, and no single fraction:
+that is FRACTION_SESSION (PS3.3 C.8.8.3). Beams, control points and records of treatment are parts of a dose."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
