@@ -279,7 +279,7 @@ def _fractionated(case: Case, parts: Parts) -> list[str]:
     """
     said = []
     for fractions in FRACTIONS[1:]:
-        rows = [k for k, n in enumerate(case.lesions) if 1 < n.prescription.fractions and _row(n) == fractions]
+        rows = [k for k, n in enumerate(case.lesions) if n.prescription.fractions > 1 and _row(n) == fractions]
         if len(rows) < 2:
             continue
         brain = case.limits.brain(fractions)
