@@ -41,14 +41,12 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example(command), rich_help_panel="Without a server")(plan)
 
 
-def plan(
+def plan(  # noqa: PLR0913, PLR0917  (options of a command line, each given by name)
     rtstruct: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The structure set with the lesions.")],
     series: Annotated[Path, typer.Option(exists=True, help="The folder of the T1 series that they are drawn on.")],
     out: Annotated[Path, typer.Option(help="Folder for plan.json.")],
-    dose: Annotated[list[Path] | None, typer.Option(exists=True, help="RTDOSE file or folder; repeatable.")] = None,
-    organs: Annotated[
-        list[Path] | None, typer.Option(exists=True, help="RTSTRUCT of organs, PTVs; repeatable.")
-    ] = None,
+    dose: Annotated[list[Path] | None, typer.Option(exists=True, help="RTDOSE, file or folder; may recur.")] = None,
+    organs: Annotated[list[Path] | None, typer.Option(exists=True, help="RTSTRUCT of organs, PTVs; may recur.")] = None,
     sessions: Annotated[int | None, typer.Option(help="Exactly so many; else the fewest that keep all limits.")] = None,
     lock: Annotated[list[str] | None, typer.Option(help="LESION=SESSION; may be given again.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="A lesion that is not treated; may be given again.")] = None,
@@ -58,11 +56,13 @@ def plan(
 ) -> None:
     """Split lesions over treatment sessions. An ESTIMATE, NOT FOR TREATMENT.
 
-    Lesions are the ROIs of type GTV, or named like tumours, of a structure set from any system. Doses are estimated
-    from prescription, size and shape, unless --dose brings those of a planning system; organs are an atlas' unless
-    they were drawn. Names of lesions may be as short as they are told apart: BM02 for BM02_L_FRONT. Limits and
-    prescriptions are TOML files like those in pipeline/sessions. Exit code 0 done, 3 declined, 2 wrong usage, 1 when
-    what was given cannot be used.
+    Lesions are the ROIs of type GTV, or named like tumours, of a structure set from any system; a short name will do
+    where it is clear (BM02 for BM02_L_FRONT).
+
+    Doses are estimated from prescription, size and shape, and organs are an atlas', unless --dose and --organs bring
+    those of a planning system. Limits and prescriptions are TOML files like those in pipeline/sessions.
+
+    Exit code 0 done, 3 declined, 2 wrong usage, 1 what was given cannot be used.
     """
     from node.cli.progress import spinner
     from pipeline import registry
