@@ -135,7 +135,7 @@ def _told(case: Case, chosen: Mapping[int, Treated]) -> list[str]:
         for t in shared.values()
     ]
     of = [f"{names[k]} ({_times(case, k, t.grid)})" for k, t in sorted(chosen.items())]
-    said.append(f"What one session gives was taken from given doses by the prescriptions below: {', '.join(of)}.")
+    said.append(f"What one session gives was taken from given doses by the prescriptions here: {', '.join(of)}.")
     if missing := [name for k, name in enumerate(names) if k not in chosen]:
         said.append(f"No dose was given for {', '.join(missing)}: it is estimated.")
     return said

@@ -149,6 +149,11 @@ def _on(made: hd.Volume, image: hd.Volume) -> Mask:
     )
 
 
+def _target(made: hd.Volume) -> Target:
+    planes, rows, columns = made.spatial_shape
+    return target_of(made, 1, (slice(0, planes), slice(0, rows), slice(0, columns)))
+
+
 def targets_of(
     drawn: Sequence[Structure], names: Sequence[str], inside: Sequence[npt.NDArray[np.floating]]
 ) -> tuple[dict[int, Target], tuple[str, ...]]:
@@ -168,7 +173,7 @@ def targets_of(
         if len(held) > 1:
             remarks.append(f"{structure.name} holds {', '.join(names[k] for k in held)}: it is the target of none.")
         elif held:
-            target = target_of(made, 1, (slice(None), slice(None), slice(None)))
+            target = _target(made)
             if held[0] not in found or target.volume_mm3 < found[held[0]][0].volume_mm3:
                 found[held[0]] = target, structure.name
     if found:
