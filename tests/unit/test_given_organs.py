@@ -13,14 +13,14 @@ NAMES = {
     "brain": ["Brain", "BRAIN", "Gehirn", "Encéphale", "Whole Brain"],
     "brainstem": ["Brainstem", "BrainStem", "Brain Stem", "Hirnstamm", "Tronc cérébral"],
     "optic chiasm": ["OpticChiasm", "Chiasm", "CHIASMA OPTICUM", "Chiasma", "Chiasma optique", "Optic-Chiasm"],
-    "left optic nerve": ["OpticNrv_L", "Optic Nerve L", "LtOpticNerve", "N. opticus li", "Sehnerv links", "Nerf optique G"],
+    "left optic nerve": ["OpticNrv_L", "Optic Nerve L", "LtOpticNerve", "N. opticus li", "Nerf optique G"],
     "right optic nerve": ["OpticNrv_R", "OPTICNERVE_R", "Opt Nerve Right", "N.opticus_re", "Nerf optique droit"],
     "right optic tract": ["OpticTract_R", "Optic Tract Rt"],
     "optic pathway": ["Optic pathway", "OpticApparatus", "Voies optiques", "Sehbahn"],
     "left cochlea": ["Cochlea_L", "L Cochlea", "Cochlée gauche", "Schnecke li", "cochlea left"],
     None: [
-        "Brain-PTV", "Brain~", "Brain minus GTV", "zBrain", "Brain_L", "Brainstem_PRV", "Chiasm_PRV03", "BrainStem_Core",
-        "Cerebellum", "Eye_L", "GTV brain", "BM02_L_FRONT", "PTV", "",
+        "Brain-PTV", "Brain~", "Brain minus GTV", "zBrain", "Brain_L", "Brainstem_PRV", "Chiasm_PRV03",
+        "BrainStem_Core", "Cerebellum", "Eye_L", "GTV brain", "BM02_L_FRONT", "PTV", "",
     ],
 }  # fmt: skip
 

@@ -40,9 +40,9 @@ def test_planes_that_were_skipped_are_filled_and_parts_are_not_joined():
     whole = ball(CENTRE, 20.0)
     skipped = whole[:8] + whole[10:]
     assert volume(solid(structure("skipped", skipped))) == pytest.approx(np.pi / 6 * 20**3, rel=0.04)
-    two = solid(structure("two", (*ball(CENTRE, 10.0), *ball(CENTRE + [0, 0, 30], 10.0))))
+    two = solid(structure("two", (*ball(CENTRE, 10.0), *ball(CENTRE + np.array([0, 0, 30]), 10.0))))
     assert volume(two) == pytest.approx(2 * np.pi / 6 * 10**3, rel=0.04)
-    assert not holds(two, (CENTRE + [0, 0, 15])[None]).any()
+    assert not holds(two, (CENTRE + np.array([0, 0, 15]))[None]).any()
 
 
 def test_a_structure_of_one_plane_is_one_millimetre_thick():
