@@ -109,9 +109,19 @@ class Planner(Protocol):
     """A pipeline that also splits lesions over treatment sessions, from contours of any origin."""
 
     def plan_contours(
-        self, series: Series, rtstruct: Dataset, wishes: Wishes, tables: Tables, runtime: Runtime
+        self,
+        series: Series,
+        rtstruct: Dataset,
+        wishes: Wishes,
+        tables: Tables,
+        runtime: Runtime,
+        sent: Mapping[str, Series] | None = None,
     ) -> Planned | Declined:
-        """Plan the tumours of a structure set that was drawn on that series. May raise ConfigInvalid."""
+        """Plan the tumours of a structure set that was drawn on that series.
+
+        sent: doses of a planning system and structure sets with organs, by role ("dose", "organs").
+        May raise ConfigInvalid, and another Permanent for what was sent and cannot be used.
+        """
 
 
 def algorithm_of(pipeline: Pipeline, options: Mapping[str, Any]) -> Algorithm:

@@ -16,7 +16,7 @@ from pipeline.core.errors import ConfigInvalid, HeaderUnusable, OurFault
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from pipeline.core.study import Series
+    from pipeline.core.study import Instance, Series
     from pipeline.sessions.case import Tables, Wishes
 
 FILE = "plan.json"
@@ -41,10 +41,12 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example(command), rich_help_panel="Without a server")(plan)
 
 
-def plan(
+def plan(  # noqa: PLR0913, PLR0917  (options of a command line, each given by name)
     rtstruct: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The structure set with the lesions.")],
     series: Annotated[Path, typer.Option(exists=True, help="The folder of the T1 series that they are drawn on.")],
     out: Annotated[Path, typer.Option(help="Folder for plan.json.")],
+    dose: Annotated[list[Path] | None, typer.Option(exists=True, help="RTDOSE, file or folder; may recur.")] = None,
+    organs: Annotated[list[Path] | None, typer.Option(exists=True, help="RTSTRUCT of organs, PTVs; may recur.")] = None,
     sessions: Annotated[int | None, typer.Option(help="Exactly so many; else the fewest that keep all limits.")] = None,
     lock: Annotated[list[str] | None, typer.Option(help="LESION=SESSION; may be given again.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="A lesion that is not treated; may be given again.")] = None,
@@ -54,9 +56,13 @@ def plan(
 ) -> None:
     """Split lesions over treatment sessions. An ESTIMATE, NOT FOR TREATMENT.
 
-    Lesions are the ROIs of type GTV, or named like tumours, of a structure set from any system. Doses are estimated
-    from prescription, size and shape; limits and prescriptions are TOML files like those in pipeline/sessions. Exit
-    code 0 done, 3 declined, 2 wrong usage.
+    Lesions are the ROIs of type GTV, or named like tumours, of a structure set from any system; a short name will do
+    where it is clear (BM02 for BM02_L_FRONT).
+
+    Doses are estimated from prescription, size and shape, and organs are an atlas', unless --dose and --organs bring
+    those of a planning system. Limits and prescriptions are TOML files like those in pipeline/sessions.
+
+    Exit code 0 done, 3 declined, 2 wrong usage, 1 what was given cannot be used.
     """
     from node.cli.progress import spinner
     from pipeline import registry
@@ -69,7 +75,8 @@ def plan(
     try:
         wishes, tables = _wishes(sessions, lock or [], exclude or [], first or [], setting or [])
         with spinner("sessions"):
-            found = planner.plan_contours(_series(series, ds), ds, wishes, tables, Runtime())
+            sent = _sent(dose or [], organs or [])
+            found = planner.plan_contours(_series(series, ds), ds, wishes, tables, Runtime(), sent)
     except ConfigInvalid as error:
         complain(error)
         raise typer.Exit(2) from None
@@ -136,6 +143,30 @@ def _structure_set(file: Path) -> Dataset:
     if ds.get("SOPClassUID") != RTStructureSetStorage:
         raise HeaderUnusable(f"{file} is no RT Structure Set", "export the contours as RTSTRUCT")
     return ds
+
+
+def _sent(doses: list[Path], organs: list[Path]) -> dict[str, Series]:
+    """By role. Each place that was named must hold what it was named for."""
+    from pydicom.uid import RTDoseStorage, RTStructureSetStorage
+
+    from pipeline.core.study import Series
+
+    asked = (("dose", doses, RTDoseStorage, "RT Dose"), ("organs", organs, RTStructureSetStorage, "RT Structure Set"))
+    sent = {}
+    for role, places, sop_class, what in asked:
+        instances = [i for place in places for i in _instances(place, sop_class, what)]
+        if instances:
+            sent[role] = Series(instances[0].series_instance_uid, tuple(instances))
+    return sent
+
+
+def _instances(place: Path, sop_class: str, what: str) -> list[Instance]:
+    from pipeline.imaging.header import scan
+
+    found = [i for study in scan(place) for i in study.instances if i.sop_class_uid == sop_class]
+    if not found:
+        raise HeaderUnusable(f"{place} holds no {what}", "export it from the planning system as DICOM")
+    return found
 
 
 def _series(folder: Path, rtstruct: Dataset) -> Series:

@@ -94,6 +94,8 @@ class Case:
     kernel:    how dose falls; `doses_gy` takes its place where a planning system has given doses.
     grid:      whose points in the brain `brain_mm` are, for maps; None where they lie on none.
     doses_gy:  (lesions, v) Gy of one session of each at `brain_mm`; organ_gy: the same at organs' points, by name.
+    given:     names of the lesions whose doses are a planning system's, and not the kernel's.
+    remarks:   sentences on what the case was made from, for the reader of the plan.
     """
 
     lesions: tuple[Lesion, ...]
@@ -105,6 +107,8 @@ class Case:
     doses_gy: Doses | None = None
     organ_gy: Mapping[str, Doses] | None = None
     grid: Grid | None = None
+    given: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def brain_doses(self) -> tuple[Doses, Mask]:
         """(lesions, v) Gy of one session of each lesion at the points of the brain, and (v,) which lie in no target."""
@@ -114,14 +118,24 @@ class Case:
         for row, n in zip(doses, self.lesions, strict=True):
             beyond = n.target.beyond_mm(self.brain_mm)
             outside &= beyond > 0
-            row[:] = falloff.at(beyond, n.target.volume_mm3, n.prescription.per_session_gy)
+            if self.doses_gy is None:
+                row[:] = falloff.at(beyond, n.target.volume_mm3, n.prescription.per_session_gy)
         return (doses if self.doses_gy is None else self.doses_gy), outside
 
     def organ_doses(self) -> dict[str, Doses]:
         """The same at the points of each organ at risk."""
         if self.organ_gy is not None:
             return dict(self.organ_gy)
-        return {name: self._estimated(points) for name, points in self.organs_mm.items() if len(points)}
+        return {name: self.estimated_gy(points) for name, points in self.organs_mm.items() if len(points)}
+
+    def estimated_gy(self, points: Points) -> Doses:
+        """(lesions, n) Gy of one session of each lesion at any points, by the kernel."""
+        falloff = Falloff(self.kernel)
+        rows = [
+            falloff.at(n.target.beyond_mm(points), n.target.volume_mm3, n.prescription.per_session_gy)
+            for n in self.lesions
+        ]
+        return np.stack(rows) if rows else np.zeros((0, len(points)), np.float32)
 
     def gaps_mm(self) -> FloatArray:
         """(n, n) distances from surface to surface, spheres of the lesions' volumes for their shapes."""
@@ -129,11 +143,3 @@ class Case:
         radii = np.array([equivalent_radius_mm(n.target.volume_mm3) for n in self.lesions])
         between = np.linalg.norm(centres[:, None] - centres, axis=2)
         return np.asarray(np.maximum(between - radii[:, None] - radii, 0.0))
-
-    def _estimated(self, points: Points) -> Doses:
-        falloff = Falloff(self.kernel)
-        rows = [
-            falloff.at(n.target.beyond_mm(points), n.target.volume_mm3, n.prescription.per_session_gy)
-            for n in self.lesions
-        ]
-        return np.stack(rows) if rows else np.zeros((0, len(points)), np.float32)

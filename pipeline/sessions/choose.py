@@ -15,11 +15,11 @@ from pipeline.sessions.case import Case, FloatArray, Lesion, Wishes
 from pipeline.sessions.dosemap import Doses
 from pipeline.sessions.gram import squared_sum
 from pipeline.sessions.naive import by_place, by_size
-from pipeline.sessions.parts import Parts, parts_of, problem_of, treated, without_wishes
+from pipeline.sessions.parts import Parts, parts_of, problem_of, treated, understood, without_wishes
 from pipeline.sessions.plan import Compared, Option, Plan, Session
 from pipeline.sessions.problem import IntArray, Problem
 from pipeline.sessions.search import search
-from pipeline.sessions.tables import course
+from pipeline.sessions.tables import FRACTIONS, course
 from pipeline.sessions.why import reasons
 
 TOLERANCE = 1e-6
@@ -39,7 +39,7 @@ def plan(case: Case, wishes: Wishes | None = None, *, seed: int = 0, patience_s:
 
     Raises ConfigInvalid for wishes about lesions that are not there, that contradict each other or cannot be met.
     """
-    wishes = wishes or Wishes()
+    wishes = understood(case, wishes or Wishes())
     case = treated(case, wishes)
     parts = parts_of(case, wishes)
     tried = [_solve(case, wishes, parts, k, seed, 0.0) for k in _numbers(case, wishes, parts)]
@@ -58,7 +58,12 @@ def plan(case: Case, wishes: Wishes | None = None, *, seed: int = 0, patience_s:
         compared=_compared(case, wishes, parts, groups, chosen.option.sessions),
         brain_bed_gy=_mean_bed(parts, groups, chosen.option.sessions, wishes),
         organs_bed_gy=_organs_bed(parts, groups, chosen.option.sessions, wishes),
-        remarks=(*chosen.option.broken, *_warnings(case, parts, groups, chosen.option.sessions, wishes)),
+        remarks=(
+            *case.remarks,
+            *chosen.option.broken,
+            *_warnings(case, parts, groups, chosen.option.sessions, wishes),
+        ),
+        given=case.given,
     )
 
 
@@ -261,8 +266,36 @@ def _warnings(case: Case, parts: Parts, groups: IntArray, k: int, wishes: Wishes
                 )
     return (
         *said,
+        *_fractionated(case, parts),
         *(s for n, dose in zip(case.lesions, parts.doses, strict=True) for s in _alone(case, n, dose, parts)),
     )
+
+
+def _fractionated(case: Case, parts: Parts) -> list[str]:
+    """What lesions of as many fractions do to the brain together, in all their sessions.
+
+    A remark, and no limit that a grouping is asked to keep: the volumes were published for single lesions, and the sum
+    of such a lesion's sessions is the same in any grouping.
+    """
+    said = []
+    for fractions in FRACTIONS[1:]:
+        rows = [k for k, n in enumerate(case.lesions) if n.prescription.fractions > 1 and _row(n) == fractions]
+        if len(rows) < 2:
+            continue
+        brain = case.limits.brain(fractions)
+        total = sum(parts.doses[k] * case.lesions[k].prescription.fractions for k in rows)
+        volume = float((total >= brain.dose_gy).sum() * parts.voxel_ml)
+        if volume > brain.most_ml:
+            names = ", ".join(case.lesions[k].name for k in rows)
+            said.append(
+                f"{names} together give {volume:.1f} ml {brain.dose_gy:g} Gy or more over all their sessions, above "
+                f"{brain.most_ml:g} ml, which was published for single lesions and is not known to hold for several."
+            )
+    return said
+
+
+def _row(lesion: Lesion) -> int:
+    return course(lesion.prescription.fractions)
 
 
 def _alone(case: Case, lesion: Lesion, dose_gy: Doses, parts: Parts) -> list[str]:

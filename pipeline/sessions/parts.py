@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,12 +48,39 @@ class Parts:
         return np.asarray(table.T @ self.doses, np.float64)
 
 
-def treated(case: Case, wishes: Wishes) -> Case:
-    """The case without excluded lesions. Raises ConfigInvalid for wishes about lesions that are not there."""
+def understood(case: Case, wishes: Wishes) -> Wishes:
+    """The wishes with whole names: "BM02" is the lesion "BM02_L_FRONT" where no other name begins so.
+
+    Raises ConfigInvalid for names that no lesion has, or several, and for a lesion that is locked twice.
+    """
     names = [n.name for n in case.lesions]
-    for what, wished in (("locked", wishes.locked.keys()), ("excluded", wishes.excluded), ("first", wishes.first)):
-        if unknown := sorted(set(wished) - set(names)):
-            raise ConfigInvalid(f"{what}: no lesion is called {', '.join(unknown)}", f"there are: {', '.join(names)}")
+    locked = [(_named("locked", wished, names), session) for wished, session in wishes.locked.items()]
+    if twice := sorted({name for name, session in locked if dict(locked)[name] != session}):
+        raise ConfigInvalid(f"{', '.join(twice)} cannot be locked to two sessions", "give one of the two")
+    return replace(
+        wishes,
+        locked=dict(locked),
+        excluded=frozenset(_named("excluded", wished, names) for wished in wishes.excluded),
+        first=frozenset(_named("first", wished, names) for wished in wishes.first),
+    )
+
+
+def _named(what: str, wished: str, names: Sequence[str]) -> str:
+    """The one lesion of that name; else the one whose name begins with it, up to the end of a word."""
+    if wished in names:
+        return wished
+    begins = re.compile(rf"{re.escape(wished)}(?![^\W_])", re.IGNORECASE)
+    meant = [name for name in names if wished and begins.match(name)]
+    if not meant:
+        raise ConfigInvalid(f"{what}: no lesion is called {wished}", f"there are: {', '.join(names)}")
+    if len(meant) > 1:
+        raise ConfigInvalid(f"{what}: {wished} may be any of {', '.join(meant)}", "give the whole name")
+    return meant[0]
+
+
+def treated(case: Case, wishes: Wishes) -> Case:
+    """The case without excluded lesions; the wishes have whole names. Raises ConfigInvalid when none is left."""
+    names = [n.name for n in case.lesions]
     if both := sorted(wishes.locked.keys() & wishes.excluded):
         raise ConfigInvalid(f"{', '.join(both)} cannot be locked and excluded", "give one of the two")
     kept = [k for k, name in enumerate(names) if name not in wishes.excluded]
@@ -63,6 +91,7 @@ def treated(case: Case, wishes: Wishes) -> Case:
         lesions=tuple(case.lesions[k] for k in kept),
         doses_gy=None if case.doses_gy is None else case.doses_gy[kept],
         organ_gy=None if case.organ_gy is None else {name: d[kept] for name, d in case.organ_gy.items()},
+        given=tuple(name for name in case.given if name not in wishes.excluded),
     )
 
 

@@ -77,6 +77,7 @@ class Plan:
     brain_bed_gy: mean of the brain, complete repair between sessions; organs_bed_gy: largest of each organ.
     compared:   one session, by size, by place; and this plan under its own name, "optimised".
     remarks:    sentences for the reader.
+    given:      lesions whose doses are those of a planning system.
     """
 
     sessions: tuple[Session, ...]
@@ -87,6 +88,7 @@ class Plan:
     brain_bed_gy: float
     organs_bed_gy: Mapping[str, float]
     remarks: tuple[str, ...]
+    given: tuple[str, ...] = ()
 
     @property
     def option(self) -> Option:

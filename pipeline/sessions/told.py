@@ -65,7 +65,7 @@ def as_data(plan: Plan, case: Case) -> dict[str, Any]:
              "source": brain.source},
             *({"organ": d.organ, "most_gy": d.most_gy, "source": d.source} for d in limits if d),
         ],
-        "kernel": {"gradient_index": round(case.kernel.gradient_index, 3), "given_doses": case.doses_gy is not None},
+        "kernel": {"gradient_index": round(case.kernel.gradient_index, 3), "given_doses": list(plan.given)},
         "remarks": list(plan.remarks),
     }  # fmt: skip
 
@@ -91,7 +91,16 @@ def sentences(plan: Plan) -> tuple[str, ...]:
         f"{NOT_FOR_TREATMENT}.",
         f"Proposed: {plan.chosen} session(s), {best}; largest V12 of a session {option.v12_ml[0]:.1f} ml"
         + (f", {one.v12_ml:.1f} ml if all were treated in one." if one and plan.chosen > 1 else "."),
-        "Doses are estimated from prescription, size and shape of each lesion, not calculated by a planning system. "
-        f"Each session is held to the limits of a single one{whole}.",
+        f"{_doses(plan)} Each session is held to the limits of a single one{whole}.",
         *plan.remarks,
     )
+
+
+def _doses(plan: Plan) -> str:
+    """Where the doses come from."""
+    estimated = "estimated from prescription, size and shape of each lesion, not calculated by a planning system."
+    if not plan.given:
+        return f"Doses are {estimated}"
+    others = {name for s in plan.sessions for name in s.lesions} - set(plan.given)
+    given = f"The doses of {', '.join(plan.given)} come from a planning system"
+    return f"{given}; those of all others are {estimated}" if others else f"{given}."

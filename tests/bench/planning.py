@@ -1,15 +1,19 @@
-"""Model 3: a hundred lesions into sessions, dose maps and all; and twenty with the proof."""
+"""Model 3: a hundred lesions into sessions, dose maps and all; twenty with the proof; and what a wrong kernel costs."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from pipeline.sessions import exact
-from pipeline.sessions.case import Case, Lesion, Wishes
+from pipeline.sessions.case import Case, FloatArray, Lesion, Wishes
 from pipeline.sessions.choose import plan
 from pipeline.sessions.dosemap import sphere
+from pipeline.sessions.gram import cross_sum, squared_sum
+from pipeline.sessions.kernel import Kernel
+from pipeline.sessions.parts import parts_of
 from pipeline.sessions.tables import prescribe, read_prescriptions
 
 SEMI_AXES_MM = np.array([70.0, 85.0, 60.0])
@@ -45,3 +49,45 @@ def planning() -> None:
             f"{lesions} lesions, {len(found.curve)} number(s) of sessions up to {sessions}, "
             f"{len(case.brain_mm)} points: {seconds:.1f} s, {known}"
         )
+
+
+INDICES = (2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
+CASES = 20
+LESIONS, SESSIONS = 12, 3
+
+
+def regret() -> None:
+    """Print by how much a plan for one gradient index is worse than the best for another: mean and largest, in %.
+
+    `python -m tests.bench.planning` makes the table in pipeline/sessions/README.md.
+    """
+    both = np.array([_regrets(made_up(LESIONS, seed, step_mm=4.0)) for seed in range(CASES)]) * 100
+    found, pairs = both[:, 0], both[:, 1]
+    print(f"{CASES} cases of {LESIONS} lesions in {SESSIONS} sessions")
+    print("| planned for | " + " | ".join(f"counted with {g:g}" for g in INDICES) + " |")
+    print("|---" * (len(INDICES) + 1) + "|")
+    for row, g in enumerate(INDICES):
+        cells = [f"{found[:, row, k].mean():.2f} ({found[:, row, k].max():.1f})" for k in range(len(INDICES))]
+        print(f"| {g:g} | " + " | ".join(cells) + " |")
+    other = ~np.eye(len(INDICES), dtype=bool)
+    print(f"of what pairs add alone: {pairs[:, other].mean():.1f} ({pairs.max():.1f}) over all other indices")
+
+
+def _regrets(case: Case) -> FloatArray:
+    """(2, planned for, counted with) by what share a plan exceeds the best: of squared doses, and of pairs alone."""
+    wishes = Wishes(sessions=SESSIONS, most_sessions=SESSIONS, apart_mm=0)
+    cases = [replace(case, kernel=Kernel(g)) for g in INDICES]
+    plans = [plan(c, wishes, patience_s=exact.PATIENCE_S) for c in cases]
+    assert all(p.option.proven for p in plans)
+    made = np.empty((2, len(INDICES), len(INDICES)))
+    for k, scored in enumerate(cases):
+        parts = parts_of(scored, wishes)
+        names = [n.name for n in scored.lesions]
+        for row, planned in enumerate(plans):
+            table = np.array([[name in s.lesions for s in planned.sessions] for name in names])
+            made[:, row, k] = squared_sum(parts.gram, table), cross_sum(parts.gram, table)
+    return np.asarray(made / np.diagonal(made, axis1=1, axis2=2)[:, None, :] - 1)
+
+
+if __name__ == "__main__":
+    regret()

@@ -222,3 +222,53 @@ def test_what_is_told_carries_the_warning_sources_and_reasons():
     assert {n for s in data["sessions"] for n in s["lesions"]} == {n.name for n in given.lesions}
     assert len(data["why"]) == 8 * (made.chosen - 1)
     assert sentences(made)[0].startswith("ESTIMATE - NOT FOR TREATMENT")
+
+
+def test_large_lesions_of_one_course_are_held_to_its_volume_together():
+    two = case(np.array([[0, -45, 0], [0, 45, 0.0]]), np.array([30.0, 30.0]))
+    rows = [r for r in ROWS if r.fractions == 3]
+    two = replace(two, lesions=tuple(replace(n, prescription=rows[0]) for n in two.lesions))
+    doses, _ = two.brain_doses()
+    each, both = ((d * 3 >= 20).sum() * two.voxel_ml for d in (doses[0], doses.sum(axis=0)))
+    assert both > 1.1 * each
+    limit = replace(read_limits().brain(3), most_ml=float(each) * 1.05)
+    limits = read_limits()
+    limits = replace(limits, volumes=tuple(limit if v.fractions == 3 else v for v in limits.volumes))
+    (said,) = [r for r in plan(replace(two, limits=limits)).remarks if "together" in r]
+    assert "BM01, BM02" in said
+    assert f"{both:.1f} ml 20 Gy" in said
+    single = replace(two, lesions=two.lesions[:1], limits=limits)
+    assert not [r for r in plan(single).remarks if "together" in r or "in all" in r]
+    generous = replace(limits, volumes=tuple(replace(v, most_ml=1e3) for v in limits.volumes))
+    assert not [r for r in plan(replace(two, limits=generous)).remarks if "together" in r]
+
+
+LONG_NAMES = ("BM01_L_FRONT", "BM02_R_CEREB", "BM021_L_PARIET", "GTV 1", "GTV 2")
+
+
+def long_named(**wishes: object):
+    given = case(*scattered(5, 5))
+    given = replace(given, lesions=tuple(replace(n, name=m) for n, m in zip(given.lesions, LONG_NAMES, strict=True)))
+    return plan(given, Wishes(sessions=3, **wishes), patience_s=2)  # type: ignore[arg-type]
+
+
+def test_a_short_name_is_the_lesion_whose_name_begins_with_it():
+    made = long_named(locked={"BM02": 2, "gtv 2": 3}, excluded=frozenset({"BM01"}), first=frozenset({"bm021"}))
+    assert "BM02_R_CEREB" in made.sessions[1].lesions
+    assert "GTV 2" in made.sessions[2].lesions
+    assert all("BM01_L_FRONT" not in s.lesions for s in made.sessions)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({"excluded": frozenset({"GTV"})}, "GTV may be any of GTV 1, GTV 2"),
+        ({"first": frozenset({"BM0"})}, "first: no lesion is called BM0"),
+        ({"first": frozenset({""})}, "first: no lesion is called"),
+        ({"locked": {"BM01": 1, "BM01_L_FRONT": 2}}, "BM01_L_FRONT cannot be locked to two sessions"),
+        ({"locked": {"BM01": 1}, "excluded": frozenset({"BM01_L_FRONT"})}, "locked and excluded"),
+    ],
+)
+def test_a_short_name_of_several_lesions_or_none_is_refused_with_the_names_there_are(wishes: dict, said: str):
+    with pytest.raises(ConfigInvalid, match=said):
+        long_named(**wishes)

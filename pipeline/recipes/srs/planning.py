@@ -16,6 +16,9 @@ from pipeline.findings import Lesion as Finding
 from pipeline.imaging.read import read_volume
 from pipeline.imaging.regions import measure
 from pipeline.imaging.structures import Structure, frames_of_reference, structures
+from pipeline.recipes.srs.doses import with_doses
+from pipeline.recipes.srs.given import NOTHING, Given, read_given
+from pipeline.recipes.srs.organs import brain_of, organs_of, targets_of, tumours
 from pipeline.sessions.case import Case, Lesion, Tables, Wishes
 from pipeline.sessions.choose import plan
 from pipeline.sessions.dosemap import Points, brain_grid, target_of
@@ -36,28 +39,48 @@ ORGAN_STEP_MM = 3.0
 
 
 def case_of(
-    names: Sequence[str], diameters_mm: Sequence[float], labels: hd.Volume, anatomy: Anatomy, tables: Tables
+    names: Sequence[str],
+    diameters_mm: Sequence[float],
+    labels: hd.Volume,
+    anatomy: Anatomy,
+    tables: Tables,
+    given: Given = NOTHING,
 ) -> Case:
-    """What is to be planned. Label i + 1 is called names[i] and measures diameters_mm[i] where it is longest."""
+    """What is to be planned. Label i + 1 is called names[i] and measures diameters_mm[i] where it is longest.
+
+    given: what a hospital has sent takes the place of the kernel, the atlas and the outline; the case's remarks say so.
+    """
     limits, rows, kernel = read_limits(tables.limits), read_prescriptions(tables.prescriptions), tables.kernel()
-    brain = anatomy.brain | (np.asarray(labels.array) > 0)
-    grid = brain_grid(brain, np.asarray(labels.affine), GRID_MM)
+    boxes = ndimage.find_objects(np.asarray(labels.array))
+    inside = [_points_of(labels, number, box) for number, box in enumerate(boxes, start=1)]
+    brain, of_brain = brain_of(given.drawn, anatomy.brain, labels)
+    organs, of_organs = organs_of(given.drawn, anatomy.organs_mm())
+    ptvs, of_targets = targets_of(given.drawn, names, inside)
+    grid = brain_grid(brain | (np.asarray(labels.array) > 0), np.asarray(labels.affine), GRID_MM)
     points, voxel_ml = grid.points_mm, grid.voxel_ml
     lesions = []
-    boxes = ndimage.find_objects(np.asarray(labels.array))
-    for number, (name, diameter_mm) in enumerate(zip(names, diameters_mm, strict=True), start=1):
-        target = target_of(labels, number, boxes[number - 1])
+    for k, (name, diameter_mm) in enumerate(zip(names, diameters_mm, strict=True)):
+        target = ptvs.get(k) or target_of(labels, k + 1, boxes[k])
         dose = prescription_for(target, diameter_mm, rows, points, voxel_ml, limits, kernel)
         lesions.append(Lesion(name, target, dose))
-    return Case(tuple(lesions), points, voxel_ml, _organs(anatomy), kernel, limits, grid=grid)
+    thinned = {name: _thinned(there) for name, there in organs.items()}
+    said = (*given.remarks, *of_brain, *of_organs, *of_targets)
+    case = Case(tuple(lesions), points, voxel_ml, thinned, kernel, limits, grid=grid, remarks=said)
+    return with_doses(case, inside, given.doses)
 
 
 def plan_lesions(
-    lesions: Sequence[Finding], labels: hd.Volume, anatomy: Anatomy, wishes: Wishes, tables: Tables, runtime: Runtime
+    lesions: Sequence[Finding],
+    labels: hd.Volume,
+    anatomy: Anatomy,
+    wishes: Wishes,
+    tables: Tables,
+    runtime: Runtime,
+    given: Given = NOTHING,
 ) -> tuple[Planned | None, tuple[str, ...]]:
     """A plan for the lesions of a label volume, or None where none keeps the wishes; and what is to be said of that."""
     names = [lesion.short_label for lesion in lesions]
-    case = case_of(names, [lesion.max_diameter_3d_mm for lesion in lesions], labels, anatomy, tables)
+    case = case_of(names, [lesion.max_diameter_3d_mm for lesion in lesions], labels, anatomy, tables, given)
     try:
         return Planned(plan(case, wishes, seed=runtime.seed), case), ()
     except ConfigInvalid as error:  # the contours are worth sending without a plan
@@ -65,13 +88,19 @@ def plan_lesions(
 
 
 def plan_contours(
-    series: Series, rtstruct: Dataset, wishes: Wishes, tables: Tables, runtime: Runtime
+    series: Series,
+    rtstruct: Dataset,
+    wishes: Wishes,
+    tables: Tables,
+    runtime: Runtime,
+    sent: Mapping[str, Series] | None = None,
 ) -> Planned | Declined:
     """A plan for the tumours of a structure set of any vendor, drawn on that series.
 
+    sent: doses and structure sets, by role (see `given.read_given`); organs and PTVs of `rtstruct` count as well.
     Declines contours on other images than MR, of another frame of reference, off the slices, without tumours, or on
     what is no head.
-    Raises ConfigInvalid for wishes that cannot be met.
+    Raises ConfigInvalid for wishes that cannot be met, and another Permanent for what was sent and cannot be used.
     """
     from pipeline.recipes.srs.examine import head_in  # noqa: PLC0415  (brings torch)
 
@@ -79,7 +108,7 @@ def plan_contours(
         return Declined(f"the contours lie on {series.modality} images: brain and organs are known on T1 MR alone")
     try:
         t1c = read_volume(series)
-        drawn = [s for s in structures(rtstruct) if s.is_target]
+        drawn = tumours(structures(rtstruct))
         if not drawn:
             return Declined("the structure set has no tumour: no ROI is a GTV or named like a tumour")
         frames = frames_of_reference(rtstruct)
@@ -88,18 +117,21 @@ def plan_contours(
         labels, remarks = _drawn_on(drawn, t1c.volume)
     except GeometryUnusable as error:
         return Declined(str(error))
+    given = read_given(sent or {}, t1c.volume.frame_of_reference_uid or "", beside=rtstruct, strict=True)
     anatomy = head_in(t1c.volume, runtime)
     if isinstance(anatomy, Declined):
         return anatomy
     names = _unique([s.name for s in drawn])
     diameters_mm = [region.max_diameter_3d_mm for region in measure(labels)]
-    case = case_of(names, diameters_mm, labels, anatomy, tables)
+    case = case_of(names, diameters_mm, labels, anatomy, tables, given)
     return Planned(plan(case, wishes, seed=runtime.seed), case, (*t1c.remarks, *remarks))
 
 
-def _organs(anatomy: Anatomy) -> Mapping[str, Points]:
-    """Points of organs at risk, thinned; none when the head could not be placed in the atlas."""
-    return {name: _thinned(points) for name, points in anatomy.organs_mm().items()}
+def _points_of(labels: hd.Volume, number: int, box: tuple[slice, slice, slice]) -> np.ndarray:
+    """(n, 3) LPS mm of the voxel centres of one label, found in `box`."""
+    index = np.argwhere(labels.array[box] == number) + [s.start for s in box]
+    affine = np.asarray(labels.affine)
+    return np.asarray(index @ affine[:3, :3].T + affine[:3, 3])
 
 
 def _thinned(points: np.ndarray) -> Points:

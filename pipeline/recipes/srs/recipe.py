@@ -141,12 +141,18 @@ class Srs:
         return Inputs({T1C: ranking.best.series}, {T1C: ranking.best.why}, dict(options))
 
     def plan_contours(
-        self, series: Series, rtstruct: Dataset, wishes: Wishes, tables: Tables, runtime: Runtime
+        self,
+        series: Series,
+        rtstruct: Dataset,
+        wishes: Wishes,
+        tables: Tables,
+        runtime: Runtime,
+        sent: Mapping[str, Series] | None = None,
     ) -> Planned | Declined:
         """Model 3 alone, on contours of any origin; see planning.py."""
         from pipeline.recipes.srs.planning import plan_contours  # noqa: PLC0415
 
-        return plan_contours(series, rtstruct, wishes, tables, runtime)
+        return plan_contours(series, rtstruct, wishes, tables, runtime, sent)
 
     def run(self, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
         """Read, find candidates (model 1), judge them (model 2), name them. Labels are on the grid of the series."""

@@ -1,0 +1,94 @@
+"""What of a study is given for a series: by frame of reference, from headers alone, and never what was made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+
+from pipeline.core.errors import GeometryUnusable, HeaderUnusable, PixelsUnreadable
+from pipeline.core.study import Series, Study
+from pipeline.core.uid import derive_uid, instance_uid
+from pipeline.imaging.header import scan
+from pipeline.recipes.srs.given import DOSE, ORGANS, given_in, read_given
+from tests.support.drawn import ball, structure, structure_set
+from tests.support.findings import Grid, write_classic
+from tests.support.rtdose import Lattice, blob, rt_dose, saved
+
+FRAME, OTHER = derive_uid("frame of reference"), "2.25.99"
+BALL = ball((0, 0, 0), 10.0)
+
+
+def study(folder: Path, *objects: Dataset) -> tuple[Study, Series]:
+    """A study of MR images and those objects; the series is that of the images."""
+    write_classic(folder / "mr", Grid(shape=(4, 16, 16)))
+    (images,) = scan(folder / "mr")
+    for number, ds in enumerate(objects):
+        ds.StudyInstanceUID = images.study_instance_uid
+        saved(ds, folder / f"{number}.dcm")
+    (found,) = scan(folder)
+    return found, next(s for s in found.series if s.modality == "MR")
+
+
+def dose(seed: float = 20.0, frame: str = FRAME, **more: object) -> Dataset:
+    return rt_dose(Lattice(shape=(8, 9, 10)), blob((0, 0, 0), seed), frame, **more)
+
+
+def uids(found: Series) -> set[str]:
+    return {i.sop_instance_uid for i in found.instances}
+
+
+def test_doses_and_organs_of_the_same_frame_of_reference_are_found(tmp_path: Path):
+    here, there = [dose(20.0), dose(18.0)], dose(16.0, OTHER)
+    organs = structure_set([structure("Hirnstamm", BALL, "")], FRAME)
+    margins = structure_set([structure("GTV", BALL, "GTV"), structure("PTV 1", BALL, "PTV")], FRAME)
+    tumours = structure_set([structure("GTV 1", BALL, "GTV"), structure("Eye_L", BALL)], FRAME)
+    elsewhere = structure_set([structure("Brainstem", BALL), structure("Eye_L", BALL)], OTHER)
+    found = given_in(*study(tmp_path, *here, there, organs, margins, tumours, elsewhere))
+    assert uids(found[DOSE]) == {d.SOPInstanceUID for d in here}
+    assert uids(found[ORGANS]) == {organs.SOPInstanceUID, margins.SOPInstanceUID}
+
+
+def test_a_study_of_images_alone_gives_nothing(tmp_path: Path):
+    assert given_in(*study(tmp_path)) == {}
+
+
+def test_what_was_made_here_is_not_given(tmp_path: Path):
+    ours = dose()
+    ours.SeriesInstanceUID = derive_uid("a dose map")
+    ours.SOPInstanceUID = ours.file_meta.MediaStorageSOPInstanceUID = instance_uid(ours.SeriesInstanceUID)
+    assert given_in(*study(tmp_path, ours)) == {}
+
+
+def test_rois_of_another_frame_of_reference_in_the_same_set_are_left_out(tmp_path: Path):
+    both = structure_set([structure("Brainstem", BALL), structure("Chiasm", BALL)], FRAME)
+    both.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = OTHER
+    given = read_given(given_in(*study(tmp_path, both)), FRAME)
+    assert [s.name for s in given.drawn] == ["Brainstem"]
+
+
+WRONG = [
+    (dose(frame=OTHER), GeometryUnusable, "different frames of reference"),
+    (dose(DoseUnits="RELATIVE"), HeaderUnusable, "RELATIVE"),
+    (dose(PixelData=b"\0\0"), PixelsUnreadable, "do not decode"),
+    (structure_set([structure("Brainstem", BALL)], OTHER), GeometryUnusable, "different frames of reference"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "error", "said"), WRONG)
+def test_what_cannot_be_used_is_refused_or_else_named_while_the_rest_is_used(
+    tmp_path: Path, wrong: Dataset, error: type[Exception], said: str
+):
+    good = dose(15.0)
+    whole, _ = study(tmp_path, wrong, good)
+    role = DOSE if wrong.Modality == "RTDOSE" else ORGANS
+    sent = {role: Series("1.2", tuple(i for i in whole.instances if i.modality == wrong.Modality))}
+    with pytest.raises(error, match=said):
+        read_given(sent, FRAME, strict=True)
+    given = read_given(sent, FRAME)
+    assert len(given.doses) == (1 if role == DOSE else 0)
+    assert given.drawn == ()
+    assert len(given.remarks) == 1
+    assert said in given.remarks[0]
+    assert given.remarks[0].startswith("A dose" if role == DOSE else "A structure set")
