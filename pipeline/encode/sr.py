@@ -23,6 +23,7 @@ from pipeline.encode.common import (
     serial_number,
     statements,
 )
+from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
 from pipeline.encode.rejected import rejected_candidates
@@ -78,6 +79,8 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
     items = content[0].ContentSequence
     items.insert(len(items) - 1, image_library(source))
     items.append(_evaluations(findings, source, stamp))
+    if findings.follow_up is not None:
+        items.append(followed(findings.follow_up))
     if findings.rejected:
         items.append(rejected_candidates(findings, source, made.get(Part.REJECTED_SEG)))
     return content
@@ -123,7 +126,8 @@ def _lesion_group(lesion: Lesion, findings: Findings, source: Source, seg_uid: s
         finding_type=findings.sought.finding,
         finding_sites=finding_sites(lesion, findings.sought) or None,
         algorithm_id=_algorithm(findings.algorithm),
-        measurements=measurements(lesion),
+        measurements=[*measurements(lesion), *followed_measurements(findings, lesion)],
+        qualitative_evaluations=followed_evaluations(findings, lesion) or None,
     )
 
 

@@ -121,6 +121,8 @@ class Change:
     volume_percent: of all parts on both dates, as status is; None where one date has none. diameter_percent: of the
                     longest diameter, parts of a date summed up.
     target:         whether it counts in the sum of longest diameters.
+    doubtful:       new, but its place was as bright on the earlier date: outlined now only, and not counted as new in a
+                    response.
     """
 
     tracking_uid: str
@@ -133,6 +135,7 @@ class Change:
     merged_from: tuple[Before, ...] = ()
     split_from: str = ""
     target: bool = False
+    doubtful: bool = False
 
     @property
     def enhancing_percent(self) -> float | None:
@@ -152,6 +155,8 @@ class Change:
             said.append(f"longest diameter {sizes} ({_signed(self.diameter_percent)})")
         elif size := self.now or self.then:
             said.append(f"{'was ' if self.now is None else ''}{_ml(size)} ml, {size.long_axis_mm:.1f} mm")
+        if self.doubtful:
+            said.append("doubtful: its place was as bright before, but was not outlined")
         if self.merged_from:
             said.append(f"merged with {', '.join(b.label for b in self.merged_from)} of the earlier date")
         if self.split_from:

@@ -22,11 +22,16 @@ from pipeline.followup.match import Matched
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """A lesion of the later date; tracking_uid: the one it has where no earlier lesion hands on another."""
+    """A lesion of the later date.
+
+    tracking_uid:  the one it has where no earlier lesion hands on another.
+    bright_before: whether its place was as bright on the earlier date.
+    """
 
     tracking_uid: str
     label: str
     size: Size
+    bright_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def compare(matched: Matched, then: Mapping[int, Before], now: Mapping[int, Now]
         sum_now,
         max((after - before for before, after in sums), default=0.0),
         left=len(then) - len(matched.gone),
-        new=len(matched.new),
+        new=sum(not now[k].bright_before for k in matched.new),
         before=len(then),
     )
     return Compared(changes, gone, sum_then, sum_now, response)
@@ -106,7 +111,7 @@ def _change(
 ) -> Change:
     lesion = now[number]
     if group is None:
-        return Change(uid, lesion.label, Status.NEW, None, lesion.size)
+        return Change(uid, lesion.label, Status.NEW, None, lesion.size, doubtful=lesion.bright_before)
     before = [then[e].size for e in group.then]
     after = [now[k].size for k in group.now]
     own = matched.pairs.get(number)

@@ -11,6 +11,7 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 from pydicom import dcmread
+from scipy import ndimage
 
 from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.errors import GeometryUnusable, PixelsUnreadable
@@ -39,6 +40,10 @@ OURS = "LANTERN_SEG"
 
 AROUND_MM = 6.0
 """So far about a lesion the brain is looked at, to tell what in it enhances."""
+
+AS_BRIGHT, LEAST_CONTRAST, BRIGHT_PART = 0.75, 0.2, 70
+"""What is new to the models was there before if its place had this share of its contrast, and this contrast at least;
+of the brighter part, by a percentile."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -145,8 +150,10 @@ def follow(
     if isinstance(prior, Declined):
         return Followed(found.lesions, found.rejected, None, (f"Not compared with the earlier study: {prior.reason}.",))
     labels = _or_none(found.labels, t1c)
-    brain = _carried(examined.gathered.anatomy.brain, t1c, image, laid)
-    return _followed(inputs, prior, laid, labels, brain, found)
+    now = examined.gathered.anatomy.brain
+    brain = _carried(now, t1c, image, laid)
+    bright = _bright_before(labels, t1c, prior, laid, now, brain)
+    return _followed(inputs, prior, laid, labels, brain, found, bright)
 
 
 def _prior(inputs: Inputs, image: hd.Volume, runtime: Runtime, options: Mapping[str, Any]) -> _Prior | Declined:
@@ -171,12 +178,18 @@ def _or_none(labels: hd.Volume | None, image: hd.Volume) -> hd.Volume:
 
 
 def _followed(
-    inputs: Inputs, prior: _Prior, laid: Registration, labels: hd.Volume, brain: Mask, found: Described
+    inputs: Inputs,
+    prior: _Prior,
+    laid: Registration,
+    labels: hd.Volume,
+    brain: Mask,
+    found: Described,
+    bright: frozenset[int],
 ) -> Followed:
     sizes = _sizes(prior.labels, _enhancing_mm3(prior, brain))
     then = {k: Before(*prior.names[k], size) for k, size in sizes.items()}
     of_now = _sizes(labels, {x.number: x.enhancing_volume_mm3 for x in found.lesions})
-    now = {x.number: Now(x.tracking_uid, x.label, of_now[x.number]) for x in found.lesions}
+    now = {x.number: Now(x.tracking_uid, x.label, of_now[x.number], x.number in bright) for x in found.lesions}
     matched = match(relate(prior.labels, labels, laid), tuple(then), tuple(now))
     compared = compare(matched, then, now)
     lesions = tuple(
@@ -229,25 +242,54 @@ def _enhancing_mm3(prior: _Prior, brain: Mask) -> dict[int, float | None]:
     from pipeline.recipes.srs.candidates import enhancing  # noqa: PLC0415
 
     image, labels = np.asarray(prior.image.array, np.float32), np.asarray(prior.labels.array)
-    wider = [int(np.ceil(AROUND_MM / mm)) for mm in prior.image.spacing]
     found: dict[int, float | None] = {}
     for region in measure(prior.labels):
-        box = tuple(slice(max(0, s.start - k), s.stop + k) for s, k in zip(region.box, wider, strict=True))
+        box = _wider(region.box, prior.image)
         bright = enhancing(image[box], labels[box] == region.number, brain[box] & (labels[box] == 0))
         found[region.number] = float(bright.sum() * np.prod(prior.image.spacing))
     return found
 
 
-def _carried(brain: Mask, now: hd.Volume, then: hd.Volume, laid: Registration) -> Mask:
-    """The brain of today where it lies in the earlier images: they are read only where nobody has before."""
-    index = np.indices(then.spatial_shape).reshape(3, -1).T
-    points = laid.to_later(index @ then.affine[:3, :3].T + then.affine[:3, 3])
-    to_index = np.linalg.inv(now.affine)
-    there = np.rint(points @ to_index[:3, :3].T + to_index[:3, 3]).astype(np.int32)
-    inside = ((there >= 0) & (there < brain.shape)).all(axis=1)
-    carried = np.zeros(len(index), bool)
-    carried[inside] = brain[tuple(there[inside].T)]
-    return carried.reshape(then.spatial_shape)
+def _bright_before(
+    labels: hd.Volume, t1c: hd.Volume, prior: _Prior, laid: Registration, brain: Mask, brain_then: Mask
+) -> frozenset[int]:
+    """Lesions of today whose place was about as bright, against the brain around, on the earlier date."""
+    today = np.asarray(labels.array)
+    now = _contrasts(t1c, today, brain & (today == 0))
+    there = _carried(today, t1c, prior.image, laid)
+    then = _contrasts(prior.image, there, brain_then & (there == 0) & (np.asarray(prior.labels.array) == 0))
+    return frozenset(k for k, c in now.items() if then.get(k, 0.0) >= max(AS_BRIGHT * c, LEAST_CONTRAST))
+
+
+def _contrasts(image: hd.Volume, labels: npt.NDArray[Any], around: Mask) -> dict[int, float]:
+    """How much brighter the brighter part of each region is than the brain around it, as a share of that."""
+    found = {}
+    for number, filled in enumerate(ndimage.find_objects(labels.astype(np.int32, copy=False)), start=1):
+        if filled is None:
+            continue
+        box = _wider(filled, image)
+        array, mask = np.asarray(image.array, np.float32)[box], labels[box] == number
+        near = around[box] & ~ndimage.binary_dilation(mask)
+        normal = float(np.median(array[near])) if near.any() else 0.0
+        if normal > 0:
+            found[number] = (float(np.percentile(array[mask], BRIGHT_PART)) - normal) / normal
+    return found
+
+
+def _wider(box: tuple[slice, ...], image: hd.Volume) -> tuple[slice, ...]:
+    steps = (int(np.ceil(AROUND_MM / mm)) for mm in image.spacing)
+    return tuple(slice(max(0, s.start - k), s.stop + k) for s, k in zip(box, steps, strict=True))
+
+
+def _carried(labels: npt.NDArray[Any], now: hd.Volume, then: hd.Volume, laid: Registration) -> npt.NDArray[Any]:
+    """Labels, or a mask, of today where they lie in the earlier images."""
+    motion = np.eye(4)
+    motion[:3, :3], motion[:3, 3] = laid.matrix, laid.offset_mm
+    index = np.linalg.inv(now.affine) @ motion @ then.affine
+    values = labels.astype(np.uint16)
+    shape = tuple(then.spatial_shape)
+    carried = ndimage.affine_transform(values, index[:3, :3], index[:3, 3], output_shape=shape, order=0)
+    return np.asarray(carried, labels.dtype)
 
 
 def _days(then: str, now: str) -> int | None:
