@@ -259,7 +259,7 @@ def response_of(
 
 def percent(then: float, now: float) -> float | None:
     """By how much `now` is more than `then`; None where that was nothing."""
-    return 100 * (now / then - 1) if then > 0 else None
+    return 100 * (now - then) / then if then > 0 else None
 
 
 def _ml(size: Size) -> str:

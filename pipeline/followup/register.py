@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import highdicom as hd
@@ -79,6 +80,22 @@ def register(earlier: hd.Volume, later: hd.Volume) -> Registration:
     """
     if min(float(np.ptp(v.array)) for v in (earlier, later)) == 0:
         raise GeometryUnusable("an image without any contrast cannot be laid on another", "look at both series")
+    with _one_thread():
+        return _registered(earlier, later)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums of floats in another order would be another result, by a billionth; and the metric heeds this alone."""
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+
+
+def _registered(earlier: hd.Volume, later: hd.Volume) -> Registration:
     fixed, moving = _grey(later), _grey(earlier)
     coarse = _Pair(_cubes(fixed, COARSE_MM), _cubes(moving, COARSE_MM))
     same_frame = bool(later.frame_of_reference_uid) and later.frame_of_reference_uid == earlier.frame_of_reference_uid
@@ -207,8 +224,6 @@ def _refined(pair: _Pair, start: sitk.Euler3DTransform, steps: int) -> sitk.Eule
     method.SetOptimizerAsRegularStepGradientDescent(side_mm / 2, side_mm / 200, steps, relaxationFactor=0.6)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(transform, inPlace=True)
-    # One thread: sums of floats in another order would be another result.
-    method.SetNumberOfThreads(1)
     try:
         method.Execute(pair.fixed.image, pair.moving.image)
     except RuntimeError:  # the start leaves nothing in common: it stays where it was, and is judged so
