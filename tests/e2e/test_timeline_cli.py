@@ -17,6 +17,7 @@ from tests.support import node as n
 from tests.support.blobs import write_blobs
 from tests.support.bright import NAME
 from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic
+from tests.support.peers import eventually, free_port
 
 GRID = Grid((24, 80, 80))
 PLACES = ((8, 20, 20), (14, 55, 55))
@@ -101,6 +102,23 @@ def test_a_folder_without_reports_ends_with_1_and_says_what_to_give(tmp_path: Pa
     done = n.lantern("timeline", str(tmp_path))
     assert done.returncode == 1
     assert "SR" in done.stderr
+
+
+def test_a_patient_id_is_looked_up_among_the_results_that_a_node_keeps(tmp_path: Path) -> None:
+    write_blobs(tmp_path / "series")
+    (patient,) = {str(dcmread(p).PatientID) for p in (tmp_path / "series").iterdir()}
+    tables = [n.destination("pacs", "PACS", free_port()), n.route(["pacs"], NAME)]
+    with n.RunningNode(tmp_path / "node", *tables).serve() as node:
+        assert n.dcmsend(node.port, tmp_path / "series").returncode == 0
+        eventually(lambda: json.loads(node.run("results", "1", "--json").stdout), within_s=60)
+        (told,) = json.loads(node.run("timeline", patient, "--json").stdout)
+        assert told["patient_id"] == patient
+        assert [len(d["study_instance_uid"]) > 0 for d in told["dates"]] == [True]
+        assert len(told["lesions"]) == 2
+        nobody = node.run("timeline", "NOBODY")
+        assert nobody.returncode == 1
+        assert "Patient ID" in nobody.stderr
+        assert patient not in node.log()
 
 
 def test_analyze_with_a_prior_of_a_pipeline_that_carries_nothing_on_says_so(tmp_path: Path) -> None:

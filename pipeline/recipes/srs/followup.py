@@ -18,9 +18,9 @@ from pipeline.core.errors import GeometryUnusable, PixelsUnreadable
 from pipeline.core.study import Series, Study
 from pipeline.core.uid import derive_uid, is_ours
 from pipeline.findings import Lesion
-from pipeline.followup.change import Before, FollowUp, Size
+from pipeline.followup.change import Before, FollowUp
 from pipeline.followup.compare import Now, compare
-from pipeline.followup.drawn import drawn_in
+from pipeline.followup.drawn import drawn_in, sizes_in
 from pipeline.followup.match import match, relate
 from pipeline.followup.register import Registration, register
 from pipeline.imaging.header import MALFORMED
@@ -186,9 +186,9 @@ def _followed(
     found: Described,
     bright: frozenset[int],
 ) -> Followed:
-    sizes = _sizes(prior.labels, _enhancing_mm3(prior, brain))
+    sizes = sizes_in(prior.labels, _enhancing_mm3(prior, brain))
     then = {k: Before(*prior.names[k], size) for k, size in sizes.items()}
-    of_now = _sizes(labels, {x.number: x.enhancing_volume_mm3 for x in found.lesions})
+    of_now = sizes_in(labels, {x.number: x.enhancing_volume_mm3 for x in found.lesions})
     now = {x.number: Now(x.tracking_uid, x.label, of_now[x.number], x.number in bright) for x in found.lesions}
     matched = match(relate(prior.labels, labels, laid), tuple(then), tuple(now))
     compared = compare(matched, then, now)
@@ -220,21 +220,6 @@ def _elsewhere(rejected: tuple[Lesion, ...], taken: set[str]) -> tuple[Lesion, .
         replace(r, tracking_uid=derive_uid(r.tracking_uid, "rejected")) if r.tracking_uid in taken else r
         for r in rejected
     )
-
-
-def _sizes(labels: hd.Volume, enhancing_mm3: Mapping[int, float | None]) -> dict[int, Size]:
-    slices, rows, columns = (float(v) for v in labels.spacing)
-    return {
-        region.number: Size(
-            volume_mm3=region.volume_mm3,
-            long_axis_mm=region.long_axis_mm,
-            short_axis_mm=region.short_axis_mm,
-            slices=region.box[0].stop - region.box[0].start,
-            voxel_mm=(slices, rows, columns),
-            enhancing_volume_mm3=enhancing_mm3.get(region.number),
-        )
-        for region in measure(labels)
-    }
 
 
 def _enhancing_mm3(prior: _Prior, brain: Mask) -> dict[int, float | None]:
