@@ -21,14 +21,15 @@ LINKS = ("MERGED_LESION", "SPLIT_LESION")
 """Containers of the comparison (pipeline/encode/followup.py) that tell which lesions became one, or several."""
 
 _UID, _BELONGS_TO, _DOUBTFUL, _GROUP = "112040", "BELONGS_TO", "NEW_DOUBTFUL", "125007"
+_APART = "112226"  # Spacing between slices
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """One patient. remarks: sentences on reports that were left out, or that cannot be told apart.
 
-    targets: tracking UIDs of the lesions in the sum of longest diameters: those of the first date. A report names no
-             slices, so that a lesion is taken to be seen on two.
+    targets: tracking UIDs of the lesions in the sum of longest diameters: those of the first date. A report does
+             not say on how many slices a lesion is seen; it is taken to be on two.
     """
 
     patient_id: str
@@ -100,7 +101,8 @@ def _made(ds: Dataset) -> tuple[str, str, str]:
 
 def _visit(ds: Dataset) -> Visit:
     doubtful = set(_doubtful(ds))
-    lesions = {t.tracking_uid: _seen(t, t.tracking_uid in doubtful) for t in told(ds) if _is_lesion(t)}
+    apart_mm = next((float(i.MeasuredValueSequence[0].NumericValue) for i in _walk(ds) if _name(i) == _APART), 1.0)
+    lesions = {t.tracking_uid: _seen(t, apart_mm, t.tracking_uid in doubtful) for t in told(ds) if _is_lesion(t)}
     return Visit(str(ds.get("StudyDate") or ""), str(ds.StudyInstanceUID), lesions, dict(_links(ds)))
 
 
@@ -108,9 +110,9 @@ def _is_lesion(t: Told) -> bool:
     return not t.rejected and bool(t.tracking_uid) and not math.isnan(t.volume_mm3)
 
 
-def _seen(t: Told, doubtful: bool) -> Seen:
+def _seen(t: Told, apart_mm: float, doubtful: bool) -> Seen:
     long_mm, short_mm = (0.0 if math.isnan(mm) else mm for mm in t.size_mm)
-    return Seen(t.label, Size(t.volume_mm3, long_mm, short_mm, 2, (1.0, 1.0, 1.0)), doubtful)
+    return Seen(t.label, Size(t.volume_mm3, long_mm, short_mm, 2, (apart_mm, 1.0, 1.0)), doubtful)
 
 
 def _links(ds: Dataset) -> Iterable[tuple[str, str]]:

@@ -54,7 +54,8 @@ def _dress(axis: Any, days: Sequence[date | None]) -> None:
     axis.set_ylabel("volume, ml", color="white", fontsize=7)
     axis.set_xticks(days, [str(day) for day in days])
     axis.tick_params(colors="white", labelsize=6)
-    axis.margins(x=0.15)
+    axis.margins(x=0.3)  # for the names
+    axis.yaxis.set_major_formatter("{x:g}")
     for spine in axis.spines.values():
         spine.set_color("grey")
 

@@ -100,6 +100,15 @@ def test_timelines_read_links_and_doubts_back_from_the_report(tmp_path: Path) ->
     assert [s.doubtful for s in only.visit.lesions.values()] == [False, False, True]
 
 
+def test_the_report_says_how_far_apart_the_slices_are_for_what_is_measurable_depends_on_it(tmp_path: Path) -> None:
+    made = findings(tmp_path, 1)
+    (apart,) = [i for i in walk(report(made)) if name(i) == "112226"]
+    assert float(apart.MeasuredValueSequence[0].NumericValue) == pytest.approx(1.5, abs=1e-3)
+    (found,) = timelines([report(made)])
+    (seen,) = found.dates[0].visit.lesions.values()
+    assert seen.size.voxel_mm[0] == pytest.approx(1.5, abs=1e-3)
+
+
 def test_a_report_without_an_earlier_study_says_nothing_of_one(tmp_path: Path) -> None:
     plain = findings_on(write_classic(tmp_path, GRID), GRID, spheres(GRID, ((12, 50, 50), 8.0)))
     assert not {"FOLLOW_UP", "PRIOR_VOLUME", "442714003"} & {name(i) for i in walk(report(plain))}
