@@ -28,6 +28,14 @@ plan         the proposed treatment sessions as `lantern plan` has them (`lanter
              "fractions", "v12_ml", "organs_gy", "minutes"}], "chosen", "curve", "why", "compared", "brain_bed_gy",
              "organs_bed_gy", "prescriptions", "limits", "kernel", "remarks"}; null without a plan
 rejected     candidates that the false-positive step turned down, described alike; they are no findings
+follow_up    null without an earlier study that could be used, else {"prior_study_instance_uid",
+              "prior_series_instance_uid", "prior_date", "days", "drawn_by", "fit": correlation after registration,
+              "sum_then_mm", "sum_now_mm", "sum_percent" of target lesions, "response": of RANO-BM against that study
+              alone, "words", "changes": one for each finding, "gone": [...]}; a change is {"tracking_uid", "label",
+              "status": "new", "grown", "stable", "shrunk" or "gone", "then", "now": {"volume_mm3",
+              "enhancing_volume_mm3", "long_axis_mm", "short_axis_mm", "slices", "voxel_mm"} or null, "volume_percent",
+              "enhancing_percent", "diameter_percent", "merged_from": [{"tracking_uid", "label", "size"}],
+              "split_from": tracking UID or "", "target", "doubtful": new, but as bright before, "words"}
 remarks      sentences for the reader
 timings_s    seconds by stage
 lantern      {"version"}
@@ -46,12 +54,13 @@ from typing import Any
 from node.version import VERSION
 from node.work_key import result_seed, work_key
 from pipeline import registry
-from pipeline.contract import Declined, Executor, Inputs, Pipeline
+from pipeline.contract import Declined, Earlier, Executor, Follower, Inputs, Pipeline
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, OurFault, place_of
 from pipeline.core.study import Study
 from pipeline.encode import Encoded, Part, Stamp, encode, to_bytes
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings, Lesion
+from pipeline.followup.change import Change, FollowUp
 from pipeline.imaging.header import content_digest
 from pipeline.sessions.planned import Planned
 from pipeline.sessions.told import as_data
@@ -82,8 +91,12 @@ def analyze(
     executor: Executor,
     options: Mapping[str, Any] | None = None,
     clock: Clock = utc_now,
+    *,
+    priors: tuple[Study, ...] = (),
 ) -> Analysis:
     """Run a pipeline on a study, write its objects and `summary.json` to `out`. Raises NotFound (no such pipeline).
+
+    priors: earlier studies of the patient, images and our objects, the newest first; for pipelines that carry on.
 
     What goes wrong after that is the analysis's own outcome, "failed", with the reason.
     """
@@ -94,7 +107,7 @@ def analyze(
         path.unlink(missing_ok=True)  # of another analysis: must not lie beside this one's summary
     started = time.perf_counter()
     try:
-        done = _analyze(study, pipeline, pipeline_name, out, executor, options or {}, clock)
+        done = _analyze(study, pipeline, pipeline_name, out, executor, options or {}, clock, priors)
     except LanternError as e:
         done = Analysis("failed", str(e), study)
     except Exception as e:  # noqa: BLE001  # the edge: the caller gets a summary whatever a pipeline or file does
@@ -114,10 +127,13 @@ def _analyze(
     executor: Executor,
     options: Mapping[str, Any],
     clock: Clock,
+    priors: tuple[Study, ...],
 ) -> Analysis:
     inputs = pipeline.select(study, options)
     if isinstance(inputs, Declined):
         return Analysis("declined", inputs.reason, study)
+    if priors and isinstance(pipeline, Follower):
+        inputs = pipeline.recall(inputs, Earlier(None, priors))
     begun = time.perf_counter()
     found = executor.run(name, inputs)
     ran = time.perf_counter()
@@ -177,6 +193,7 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
         else [],
         "plan": _plan(done.findings.planned) if done.findings else None,
         "rejected": [_described(candidate) for candidate in done.findings.rejected] if done.findings else [],
+        "follow_up": done.findings and done.findings.follow_up and _followed(done.findings.follow_up),
         "remarks": list(done.findings.remarks) if done.findings else [],
         "timings_s": {k: round(v, 3) for k, v in {**done.timings_s, **total}.items()},
         "lantern": {"version": VERSION},
@@ -213,6 +230,19 @@ def _described(lesion: Lesion) -> dict[str, Any]:
             "words": site.words,
         },
     }
+
+
+def _followed(follow_up: FollowUp) -> dict[str, Any]:
+    return asdict(follow_up) | {
+        "changes": [_changed(change) for change in follow_up.changes],
+        "gone": [_changed(change) for change in follow_up.gone],
+        "sum_percent": follow_up.sum_percent,
+        "words": follow_up.words,
+    }
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    return asdict(change) | {"enhancing_percent": change.enhancing_percent, "words": change.words}
 
 
 def picture(done: Analysis, out: Path) -> Path:

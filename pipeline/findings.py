@@ -9,6 +9,7 @@ from enum import StrEnum
 import highdicom as hd
 from pydicom.sr.coding import Code
 
+from pipeline.followup.change import FollowUp
 from pipeline.imaging.read import FrameRef
 from pipeline.sessions.planned import Planned
 
@@ -180,6 +181,7 @@ class Findings:
     rejected_labels: of the rejected; given only when a second segmentation of them is wanted.
     extras:    which further objects are wanted.
     planned:   how the lesions could be split over treatment sessions; None where no plan was wanted or none is to plan.
+    follow_up: what became of the lesions of an earlier study; None where there was none, or none that could be used.
     """
 
     drawn_on: str
@@ -194,3 +196,4 @@ class Findings:
     rejected_labels: hd.Volume | None = None
     planned: Planned | None = None
     extras: frozenset[Extra] = frozenset()
+    follow_up: FollowUp | None = None

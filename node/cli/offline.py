@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from node.cli.app import Json, example
 from node.cli.show import complain, show, show_json
 from pipeline.core.errors import ConfigInvalid, HeaderUnusable, NotFound
 from pipeline.datasets.mr_habits import Habit
+
+if TYPE_CHECKING:
+    from pipeline.core.study import Study
 
 convert_app = typer.Typer(no_args_is_help=True, help="Turn images that were never DICOM into DICOM.")
 
@@ -43,6 +46,9 @@ def analyze(
         list[str] | None,
         typer.Option("--option", "-o", help="A pipeline option, KEY=VALUE (true, 3, text); may be given again."),
     ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(exists=True, help="A folder with an earlier study, and our objects of it if there.")
+    ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", or a GPU such as "gpu:0".')] = "auto",
     picture: Annotated[bool, typer.Option("--picture", help="Draw picture.png too: each lesion outlined.")] = False,
     verbose: Annotated[
@@ -70,22 +76,37 @@ def analyze(
     studies = scan(folder)
     if not studies:
         raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")
+    priors = _priors(prior)
     executor = make_executor("inline", ExecutorOptions(device=device, threads=_cores()))
     codes, summaries = [], []
     for number, study in enumerate(studies, 1):
         place = out if len(studies) == 1 else out / f"study-{number}"
         with spinner(f"{pipeline}: study {number} of {len(studies)}"):
-            done = run(study, pipeline, place, executor, options)
+            done = run(study, pipeline, place, executor, options, priors=priors)
             if picture and done.findings:
                 paint(done, place)
         codes.append(Exit[done.outcome.upper()])
         summaries.append(json.loads((place / "summary.json").read_text()))
+        if priors and not any(s["role"].startswith("prior") for s in summaries[-1]["series"]):
+            typer.echo(f"Note: nothing in {prior} is an earlier study of this patient that can be compared.", err=True)
         if not as_json:
             _say(summaries[-1], place, f"study {number}: " if len(studies) > 1 else "")
     executor.close()
     if as_json:
         show_json(summaries if len(studies) > 1 else summaries[0])
     raise typer.Exit(Exit.FAILED if Exit.FAILED in codes else max(codes))
+
+
+def _priors(folder: Path | None) -> tuple[Study, ...]:
+    """Earlier studies, the newest first. Raises HeaderUnusable when there is none."""
+    from pipeline.imaging.header import scan
+
+    if folder is None:
+        return ()
+    found = scan(folder)
+    if not found:
+        raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the earlier study")
+    return tuple(sorted(found, key=lambda study: str(study.series[0].get("StudyDate", "")), reverse=True))
 
 
 def _cores() -> int:
@@ -128,6 +149,11 @@ def _say(summary: dict[str, Any], place: Path, which: str) -> None:
         show("Findings", [_finding(f) for f in summary["findings"]], as_json=False, empty="none")
         if summary["rejected"]:
             show("Rejected candidates, not findings", [_rejected(f) for f in summary["rejected"]], as_json=False)
+        if summary["follow_up"]:
+            followed = [*summary["follow_up"]["changes"], *summary["follow_up"]["gone"]]
+            show(
+                "Since the earlier study", [{"label": c["label"], "what": c["words"]} for c in followed], as_json=False
+            )
         for remark in summary["remarks"]:
             typer.echo(f"Note: {remark}")
         drawn = ["picture.png"] if (place / "picture.png").exists() else []

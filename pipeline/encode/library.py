@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import highdicom as hd
+import numpy as np
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -64,6 +65,15 @@ def _descriptors(source: Source) -> list[Any]:
         (codes.DCM.ImageOrientationPatientColumnY, frame.cosines[4], _RATIO),
         (codes.DCM.ImageOrientationPatientColumnZ, frame.cosines[5], _RATIO),
     )
-    for name, value, unit in numbers:
+    apart_mm = _apart_mm(source)
+    between = [(codes.DCM.SpacingBetweenSlices, apart_mm, codes.UCUM.Millimeter)] if apart_mm else []
+    for name, value, unit in (*numbers, *between):
         found.append(hd.sr.NumContentItem(name, float(value), unit, relationship_type=_CONTEXT))
     return found
+
+
+def _apart_mm(source: Source) -> float:
+    """From one image to the next; 0 for a lone image. Readers need it to know which lesions are measurable."""
+    places = np.array([frame.position for frame in source.frames])
+    steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    return round(float(np.median(steps)), 4) if len(steps) else 0.0

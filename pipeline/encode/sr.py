@@ -23,6 +23,7 @@ from pipeline.encode.common import (
     serial_number,
     statements,
 )
+from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
 from pipeline.encode.proposal import said_of_plan
@@ -82,6 +83,8 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
     items.append(_evaluations(findings, source, stamp))
     if findings.planned is not None:
         items.append(proposed_sessions(findings, findings.planned, others))
+    if findings.follow_up is not None:
+        items.append(followed(findings.follow_up))
     if findings.rejected:
         items.append(rejected_candidates(findings, source, made.get(Part.REJECTED_SEG)))
     return content
@@ -127,8 +130,13 @@ def _lesion_group(lesion: Lesion, findings: Findings, source: Source, seg_uid: s
         finding_type=findings.sought.finding,
         finding_sites=finding_sites(lesion, findings.sought) or None,
         algorithm_id=_algorithm(findings.algorithm),
-        measurements=[*measurements(lesion), *proposed_measurements(findings, lesion)],
-        qualitative_evaluations=proposed_evaluations(findings, lesion) or None,
+        measurements=[
+            *measurements(lesion),
+            *proposed_measurements(findings, lesion),
+            *followed_measurements(findings, lesion),
+        ],
+        qualitative_evaluations=[*proposed_evaluations(findings, lesion), *followed_evaluations(findings, lesion)]
+        or None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from pipeline.contract import Declined, Inputs, Runtime
+from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.core.errors import ConfigInvalid, GeometryUnusable
 from pipeline.core.study import Series, Study
@@ -140,6 +140,12 @@ class Srs:
             return Declined(f"no contrast-enhanced T1 series to read: {ranking.reason}")
         return Inputs({T1C: ranking.best.series}, {T1C: ranking.best.why}, dict(options))
 
+    def recall(self, inputs: Inputs, earlier: Earlier) -> Inputs:
+        """The inputs, with the images of the newest usable earlier study and our segmentation on them; headers only."""
+        from pipeline.recipes.srs.followup import recall  # noqa: PLC0415
+
+        return recall(inputs, earlier, check_options(inputs.options))
+
     def plan_contours(
         self,
         series: Series,
@@ -158,6 +164,7 @@ class Srs:
         """Read, find candidates (model 1), judge them (model 2), name them. Labels are on the grid of the series."""
         # Models, atlas and radiomics take seconds to import; only a process that computes pays for them.
         from pipeline.recipes.srs.examine import examine  # noqa: PLC0415
+        from pipeline.recipes.srs.followup import follow  # noqa: PLC0415
         from pipeline.recipes.srs.lesions import describe  # noqa: PLC0415
         from pipeline.recipes.srs.planning import plan_lesions  # noqa: PLC0415
 
@@ -174,6 +181,8 @@ class Srs:
             return examined
         found = describe(examined, with_rejected_labels=options["rejected_seg"])
         clock.lap("examine")
+        followed = follow(inputs, t1c.volume, found, examined, runtime, options)
+        clock.lap("follow_up")
         planned, unplanned = None, tuple[str, ...]()
         if options["plan"] and found.labels is not None:
             wishes, tables = wishes_of(options), tables_of(options)
@@ -186,21 +195,27 @@ class Srs:
             sought=BRAIN_METASTASIS,
             labels=found.labels,
             frames=t1c.frames,
-            lesions=found.lesions,
+            lesions=followed.lesions,
             remarks=(
                 *t1c.remarks,
                 *_series_remarks(inputs),
                 *_bundle_remarks(options),
                 *found.remarks,
+                *followed.remarks,
                 *unplanned,
                 *runtime.remarks,
             ),
-            timings_s={"read": clock.laps["read"], **examined.laps, "sessions": clock.laps["sessions"]},
-            rejected=found.rejected,
+            timings_s={"read": clock.laps["read"], **examined.laps, **_later(clock)},
+            rejected=followed.rejected,
             rejected_labels=found.rejected_labels,
             planned=planned,
+            follow_up=followed.follow_up,
             extras=extras_of(options),
         )
+
+
+def _later(clock: Stopwatch) -> dict[str, float]:
+    return {stage: clock.laps[stage] for stage in ("follow_up", "sessions")}
 
 
 def _geometry_reason(error: GeometryUnusable, filled: int) -> str:
