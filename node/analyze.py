@@ -14,7 +14,8 @@ objects      {"kind", "part", "number", "file", "sop_class_uid", "sop_instance_u
 findings     the lesions: {"number", "label", "short_label": the ROI's name, "tracking_uid",
               "centroid_mm": [x, y, z] in LPS, "volume_mm3", "enhancing_volume_mm3" of it, "long_axis_mm",
               "short_axis_mm", "max_diameter_3d_mm" (from corner to corner of voxels),
-              "probability": 0…1, calibrated where there is a verdict, else the network's mean,
+              "probability": 0…1, calibrated where there is a verdict, else the network's mean; null
+              where a person drew the outline,
               "agreement": 0…1, mean Dice of repeated readings with the first,
               "site": {"code", "scheme", "meaning", "laterality": "Left", "Right" or null, "words"},
               "distances_mm": {structure: from surface to surface},
@@ -36,6 +37,9 @@ follow_up    null without an earlier study that could be used, else {"prior_stud
               "enhancing_volume_mm3", "long_axis_mm", "short_axis_mm", "slices", "voxel_mm"} or null, "volume_percent",
               "enhancing_percent", "diameter_percent", "merged_from": [{"tracking_uid", "label", "size"}],
               "split_from": tracking UID or "", "target", "doubtful": new, but as bright before, "words"}
+corrections  where a person sent contours: {"by", "sop_instance_uid" of their object, "compared": whether there was
+             something of ours to compare with, "changes": [{"edit": "unchanged", "changed", "renamed", "added" or
+             "deleted", "label", "tracking_uid", "words"}]}; else null
 remarks      sentences for the reader
 timings_s    seconds by stage
 lantern      {"version"}
@@ -58,8 +62,9 @@ from pipeline.contract import Declined, Earlier, Executor, Follower, Inputs, Pip
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, OurFault, place_of
 from pipeline.core.study import Study
+from pipeline.core.uid import is_ours
 from pipeline.encode import Encoded, Part, Stamp, encode, to_bytes
-from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings, Lesion
+from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Corrections, Findings, Lesion
 from pipeline.followup.change import Change, FollowUp
 from pipeline.imaging.header import content_digest
 from pipeline.sessions.planned import Planned
@@ -132,8 +137,8 @@ def _analyze(
     inputs = pipeline.select(study, options)
     if isinstance(inputs, Declined):
         return Analysis("declined", inputs.reason, study)
-    if priors and isinstance(pipeline, Follower):
-        inputs = pipeline.recall(inputs, Earlier(None, priors))
+    if isinstance(pipeline, Follower):
+        inputs = pipeline.recall(inputs, Earlier(_own(study), priors))
     begun = time.perf_counter()
     found = executor.run(name, inputs)
     ran = time.perf_counter()
@@ -144,6 +149,14 @@ def _analyze(
     files = tuple((e, _write(e, out)) for e in encode(found, stamp))
     timings = {**found.timings_s, "pipeline": ran - begun, "encode": time.perf_counter() - ran}
     return Analysis("completed", "", study, inputs, found, files, timings)
+
+
+def _own(study: Study) -> Study | None:
+    """What was made here before and lies beside the images."""
+    ours = tuple(
+        s for s in study.series if all(is_ours(i.sop_instance_uid, i.series_instance_uid) for i in s.instances)
+    )
+    return Study(study.study_instance_uid, ours) if ours else None
 
 
 def _key(inputs: Inputs, name: str, algorithm: Algorithm) -> str:
@@ -194,6 +207,7 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
         "plan": _plan(done.findings.planned) if done.findings else None,
         "rejected": [_described(candidate) for candidate in done.findings.rejected] if done.findings else [],
         "follow_up": done.findings and done.findings.follow_up and _followed(done.findings.follow_up),
+        "corrections": _corrections(done.findings.corrections if done.findings else None),
         "remarks": list(done.findings.remarks) if done.findings else [],
         "timings_s": {k: round(v, 3) for k, v in {**done.timings_s, **total}.items()},
         "lantern": {"version": VERSION},
@@ -243,6 +257,14 @@ def _followed(follow_up: FollowUp) -> dict[str, Any]:
 
 def _changed(change: Change) -> dict[str, Any]:
     return asdict(change) | {"enhancing_percent": change.enhancing_percent, "words": change.words}
+
+
+def _corrections(made: Corrections | None) -> dict[str, Any] | None:
+    if made is None:
+        return None
+    changes = [{"edit": c.edit.value, "label": c.label, "tracking_uid": c.tracking_uid, "words": c.words}
+               for c in made.changes]  # fmt: skip
+    return {"by": made.by, "sop_instance_uid": made.sop_instance_uid, "compared": made.compared, "changes": changes}
 
 
 def picture(done: Analysis, out: Path) -> Path:

@@ -33,6 +33,9 @@ SETTLE_S = 1.0
 
 SILENT_S = 30.0
 """Seconds for which a peer that gave no answer is asked about no study: each question may cost its whole time limit."""
+DRAWN_QUIET_S = 2.0
+"""Seconds without a further object before contours or doses on images that were decided on are looked at: a person
+waits for the answer, and what a planning system exports comes at once."""
 LOOK_AGAIN_S = 5.0
 """Seconds before a study that could not be decided is read again, unless an image comes: reading it costs."""
 TROUBLE_S = 30.0
@@ -151,6 +154,8 @@ class Intake:
 
     def _ready(self, route: Route, reception: Reception) -> Ready:
         quiet_s = self._quiet_s(reception)
+        if self._only_drawn(route, reception) and quiet_s >= min(DRAWN_QUIET_S, route.quiet_period_s):
+            return Ready(True)
         if route.verify_with and quiet_s >= min(SETTLE_S, route.quiet_period_s):
             expected = self._expected(self._desk.peers[route.verify_with], reception)
             if expected is not None:
@@ -158,6 +163,13 @@ class Intake:
         if quiet_s < route.quiet_period_s:
             return Ready(False, waits_for=f"quiet for {quiet_s:.0f} of {route.quiet_period_s:.0f} s")
         return Ready(True, verified=not route.verify_with)
+
+    def _only_drawn(self, route: Route, reception: Reception) -> bool:
+        """Whether nothing but derived objects came since an earlier decision: the images are as complete as then."""
+        if reception.revision == 1:
+            return False
+        at = reception.images_at
+        return at is None or (self._desk.clock() - at).total_seconds() >= route.quiet_period_s
 
     def _counted(self, route: Route, reception: Reception, expected: int, quiet_s: float) -> Ready:
         here = reception.instance_count
@@ -202,7 +214,7 @@ class Intake:
         """True when the route has decided (or the study changed meanwhile, which the next look will see)."""
         found = match(route, study, calling_ae=reception.calling_ae, called_ae=reception.called_ae)
         if found.taken is None:
-            return self._note(route, reception, Outcome.NO_MATCH, "no series for which the route's condition holds")
+            return self._note(route, reception, Outcome.NO_MATCH, _why_none(study))
         pipeline = registry.get(route.pipeline)
         chosen = pipeline.select(found.taken, route.options)
         if self._must_wait(route, reception, chosen.series if isinstance(chosen, Inputs) else {}):
@@ -215,7 +227,8 @@ class Intake:
             if d.route == route.name and d.outcome is Outcome.RUN and d.job_id
         ]
         changed = earlier and self._desk.ledger.job(earlier[-1].job_id or 0).work.key != work.key
-        if changed and route.late_images is not LateImages.RERUN:
+        asked_for = isinstance(chosen, Inputs) and chosen.corrects  # by a person, who waits for the answer
+        if changed and not asked_for and route.late_images is not LateImages.RERUN:
             outcome = Outcome.IGNORED if route.late_images is LateImages.IGNORE else Outcome.ALERT
             return self._note(route, reception, outcome, f"images came after job {earlier[-1].job_id} was opened")
         return self._open(route, reception, found, work, instances)
@@ -245,6 +258,15 @@ class Intake:
         if job_id is not None:
             log.info("study %s: route %s: job %d", reception.study_instance_uid, route.name, job_id)
         return job_id is not None
+
+
+def _why_none(study: Study) -> str:
+    """Why a route takes nothing; images that were let go of while contours were drawn on them are named."""
+    here = {s.series_instance_uid for s in study.series}
+    missing = sorted({uid for s in study.series for uid in s.drawn_on} - here)
+    if missing:
+        return f"drawn on images that are not here (any more): send series {', '.join(missing[:3])} again"
+    return "no series for which the route's condition holds"
 
 
 def _key(reception: Reception) -> _Key:

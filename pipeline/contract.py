@@ -20,11 +20,13 @@ class Inputs:
 
     why:     for each role, one sentence on how the series was recognised.
     options: the route's options, as they were given to `select`.
+    corrects: a person sent corrections of earlier results: such work is done whatever a route says of late images.
     """
 
     series: Mapping[str, Series]
     why: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    corrects: bool = False
 
     def __getitem__(self, role: str) -> Series:
         return self.series[role]

@@ -118,7 +118,8 @@ class Lesion:
     volume_mm3:             voxels times voxel volume.
     long_axis_mm:           largest in-plane diameter on any slice; short_axis_mm the largest perpendicular to it there.
     max_diameter_3d_mm:     largest distance between any two of its voxels' corners.
-    probability:            0…1, that it is a lesion: of the verdict where there is one, else the network's mean.
+    probability:            0…1, that it is a lesion: of the verdict where there is one, else the network's mean; None
+                            where a person drew it.
     site:                   where it lies, None when the head could not be placed in the atlas.
     distances_mm:           from its surface to organs at risk, by name ("brainstem", "optic pathway", "left cochlea").
     agreement:              0…1, mean overlap (Dice) of its outline with that in each single reading; None if it was
@@ -137,7 +138,7 @@ class Lesion:
     long_axis_mm: float
     short_axis_mm: float
     max_diameter_3d_mm: float
-    probability: float
+    probability: float | None
     site: Site | None = None
     distances_mm: Mapping[str, float] = field(default_factory=dict)
     agreement: float | None = None
@@ -157,6 +158,44 @@ class Lesion:
         if self.name:
             return self.name
         return f"{self.label.split('_')[0]}_{self.site.short_name}"[:16] if self.site else self.label[:16]
+
+
+class Edit(StrEnum):
+    """What a person did to an outline that was made here."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"  #: moved or redrawn, perhaps renamed too
+    RENAMED = "renamed"
+    ADDED = "added"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What became of one outline. label: its name now, or that of a deleted one; words: for people."""
+
+    edit: Edit
+    label: str
+    tracking_uid: str
+    origin: Origin
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """What a person changed, and in which object.
+
+    by:       who, with what and when, as that object says.
+    changes:  one for each lesion of the findings, in their order, then one for each that was deleted.
+    compared: whether there was something to compare with; without it every outline counts as added.
+    """
+
+    by: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    changes: tuple[Correction, ...]
+    compared: bool
 
 
 class Extra(StrEnum):
@@ -179,6 +218,7 @@ class Findings:
     timings_s: seconds per stage.
     rejected:  candidates that the false-positive step turned down, numbered 1…m; never lost.
     rejected_labels: of the rejected; given only when a second segmentation of them is wanted.
+    corrections: what a person changed since earlier findings; None where nobody did.
     extras:    which further objects are wanted.
     planned:   how the lesions could be split over treatment sessions; None where no plan was wanted or none is to plan.
     follow_up: what became of the lesions of an earlier study; None where there was none, or none that could be used.
@@ -195,5 +235,6 @@ class Findings:
     rejected: tuple[Lesion, ...] = ()
     rejected_labels: hd.Volume | None = None
     planned: Planned | None = None
+    corrections: Corrections | None = None
     extras: frozenset[Extra] = frozenset()
     follow_up: FollowUp | None = None

@@ -12,7 +12,7 @@ from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LedgerUnavailable
 from pipeline.core.job import Decision, Event, Outcome, State, Work
 from pipeline.core.result import DeliveryState
-from pipeline.core.study import Added, Association, Conflict, Instance, Known, Reception
+from pipeline.core.study import DERIVED, Added, Association, Conflict, Instance, Known, Reception
 from storage import tables as t
 from storage.engine import Database
 from storage.moves import move_job
@@ -287,6 +287,7 @@ def _receptions(
             sa.func.count(sa.distinct(i.series_instance_uid)),
             r.calling_ae,
             r.peer_ip,
+            sa.func.max(sa.case((i.modality.not_in(sorted(DERIVED)), a.at))),
         )
         .outerjoin(t.arrival, sa.and_(a.study_instance_uid == r.study_instance_uid, a.called_ae == r.called_ae))
         .outerjoin(t.instance, i.sop_instance_uid == a.sop_instance_uid)

@@ -154,6 +154,9 @@ def _say(summary: dict[str, Any], place: Path, which: str) -> None:
             show(
                 "Since the earlier study", [{"label": c["label"], "what": c["words"]} for c in followed], as_json=False
             )
+        if summary["corrections"]:
+            changed = [{"outline": c["label"], "what": c["words"]} for c in summary["corrections"]["changes"]]
+            show(f"Outlines by {summary['corrections']['by']}", changed, as_json=False)
         for remark in summary["remarks"]:
             typer.echo(f"Note: {remark}")
         drawn = ["picture.png"] if (place / "picture.png").exists() else []
@@ -167,7 +170,7 @@ def _described(found: dict[str, Any]) -> dict[str, object]:
         "site": found["site"] and found["site"]["words"],
         "volume mm3": found["volume_mm3"],
         "size mm": f"{found['long_axis_mm']:.1f} x {found['short_axis_mm']:.1f}",
-        "probability": f"{found['probability']:.2f}",
+        "probability": "" if found["probability"] is None else f"{found['probability']:.2f}",
     }
 
 

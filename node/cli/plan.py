@@ -172,7 +172,7 @@ def _instances(place: Path, sop_class: str, what: str) -> list[Instance]:
 def _series(folder: Path, rtstruct: Dataset) -> Series:
     """The one that the contours name; the only image series where they name none that is there."""
     from pipeline.imaging.header import scan
-    from pipeline.imaging.structures import series_named
+    from pipeline.imaging.references import series_named
 
     images = [s for study in scan(folder) for s in study.series if s.modality in ("MR", "CT", "PT")]
     named = [s for s in images if s.series_instance_uid in series_named(rtstruct)]

@@ -148,14 +148,21 @@ class Match:
 
 
 def match(route: Route, study: Study, *, calling_ae: str, called_ae: str) -> Match:
-    """Ask `route` about every series of `study`. `calling_ae` and `called_ae` can be tested like keywords."""
+    """Ask `route` about every series of `study`; what is drawn on a series that it takes goes with that.
+
+    `calling_ae` and `called_ae` can be tested like keywords.
+    """
     if not route.listens_to(called_ae):
         said = Verdict(False, f"called_ae is {called_ae}; this route listens to {', '.join(route.called_ae)}")
         return Match(route, None, ((study.study_instance_uid, said),))
     extra = {"calling_ae": calling_ae, "called_ae": called_ae}
-    why = tuple((s.series_instance_uid, judge(route.when, s, extra)) for s in study.series)
-    taken = tuple(s for s, (_, verdict) in zip(study.series, why, strict=True) if verdict.holds)
-    return Match(route, Study(study.study_instance_uid, taken) if taken else None, why)
+    verdicts = {s.series_instance_uid: judge(route.when, s, extra) for s in study.series}
+    images = [s for s in study.series if verdicts[s.series_instance_uid].holds]
+    for s in study.series:
+        if s not in images and s.belongs_to(images):
+            verdicts[s.series_instance_uid] = Verdict(True, f"{s.modality} drawn on a series that is taken")
+    taken = tuple(s for s in study.series if verdicts[s.series_instance_uid].holds)
+    return Match(route, Study(study.study_instance_uid, taken) if taken else None, tuple(verdicts.items()))
 
 
 def judge(condition: Condition, series: Series, extra: Mapping[str, str] | None = None) -> Verdict:

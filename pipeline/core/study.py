@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from pipeline.core.uid import is_ours
+
+DERIVED = frozenset({"SEG", "RTSTRUCT", "RTDOSE"})
+"""Modalities of what is drawn on images, or calculated on them, and sent after them."""
+
+DRAWN_ON = "ReferencedSeriesInstanceUID"
+"""In a header, the series that a derived object refers to, however deep in it: a tuple of UIDs. No keyword of DICOM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,25 @@ class Series:
         """The value of a DICOM keyword in the first instance."""
         return self.first.get(keyword, default)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether all of it was made here, and is unchanged."""
+        return all(is_ours(i.sop_instance_uid, self.series_instance_uid) for i in self.instances)
+
+    @property
+    def drawn_on(self) -> frozenset[str]:
+        """Series Instance UIDs that a derived object refers to."""
+        return frozenset(uid for i in self.instances for uid in i.get(DRAWN_ON, ()))
+
+    def belongs_to(self, others: Iterable[Series]) -> bool:
+        """Whether it is derived from one of the others: it names that series, or no series but its frame."""
+        if self.modality not in DERIVED:
+            return False
+        if self.drawn_on:
+            return any(o.series_instance_uid in self.drawn_on for o in others)
+        frame = self.get("FrameOfReferenceUID")
+        return frame is not None and any(o.get("FrameOfReferenceUID") == frame for o in others)
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -94,7 +121,8 @@ def group(instances: tuple[Instance, ...] | list[Instance]) -> tuple[Study, ...]
 class Reception:
     """A study as one called AE title has it: what arrived, when, and how often it changed after being decided.
 
-    `revision` counts from 1; a late image on a decided study opens the next one.
+    `revision` counts from 1; a late image on a decided study opens the next one. `images_at` is when the last came that
+    is no derived object; None when there is none.
     """
 
     study_instance_uid: str
@@ -107,6 +135,7 @@ class Reception:
     series_count: int
     calling_ae: str
     peer_ip: str
+    images_at: datetime | None = None
 
 
 class Added(StrEnum):

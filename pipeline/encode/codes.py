@@ -84,6 +84,19 @@ GRAY = Code("Gy", "UCUM", "Gray")
 GRAY2_ML = Code("Gy2.ml", "UCUM", "square gray milliliter")
 ML = Code("cm3", "UCUM", "cubic centimeter")
 
+CORRECTIONS = Code("CORRECTIONS_ALL", SCHEME, "Corrections by a person")
+CORRECTION = Code("CORRECTION_ONE", SCHEME, "Correction of an outline")
+CORRECTED_BY = Code("CORRECTED_BY", SCHEME, "Corrected by")
+EDITED_OBJECT = Code("EDITED_OBJECT", SCHEME, "Object with the corrections")
+EDIT = Code("EDIT", SCHEME, "What was done to the outline")
+EDITS = {
+    "unchanged": Code("EDIT_UNCHANGED", SCHEME, "Outline unchanged"),
+    "changed": Code("EDIT_CHANGED", SCHEME, "Outline changed"),
+    "renamed": Code("EDIT_RENAMED", SCHEME, "Outline renamed"),
+    "added": Code("EDIT_ADDED", SCHEME, "Outline added"),
+    "deleted": Code("EDIT_DELETED", SCHEME, "Outline deleted"),
+}
+
 _ORGANS = {
     "brainstem": (Code("119238007", "SCT", "Brain Stem"),),
     "cochlea": (Code("80169004", "SCT", "Cochlea"),),

@@ -157,10 +157,16 @@ def described(lesion: Lesion) -> tuple[str, ...]:
         f"Tracking UID {lesion.tracking_uid}",
         lesion.label,
         *([lesion.site.words] if lesion.site else []),
-        f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.is_calibrated else ''}",
+        *_certain(lesion),
         *([] if lesion.agreement is None else [f"agreement {lesion.agreement:.2f}"]),
         f"long axis {lesion.long_axis_mm:.1f} mm, short axis {lesion.short_axis_mm:.1f} mm",
     )
+
+
+def _certain(lesion: Lesion) -> list[str]:
+    if lesion.probability is None:
+        return [f"outline {lesion.origin.value.lower()}, no probability"]
+    return [f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.is_calibrated else ''}"]
 
 
 def brief(algorithm: Algorithm) -> str:

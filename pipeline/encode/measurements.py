@@ -29,7 +29,7 @@ def finding_sites(lesion: Lesion, sought: Sought) -> list[Any]:
 
 def measurements(lesion: Lesion) -> list[Any]:
     """All of a lesion: sizes, certainty, agreement, distances."""
-    rows = [*sizes(lesion), certainty(lesion)]
+    rows = [*sizes(lesion), *certainty(lesion)]
     if lesion.agreement is not None:
         rows.append(number(AGREEMENT, 100 * lesion.agreement, _PERCENT, derivation=codes.SCT.Mean))
     return rows + [_distance(name, mm) for name, mm in lesion.distances_mm.items()]
@@ -46,10 +46,12 @@ def sizes(lesion: Lesion) -> list[Any]:
     return rows
 
 
-def certainty(lesion: Lesion) -> Any:
-    """Certainty of Finding in percent: that of the verdict, else the mean of the network's own numbers."""
+def certainty(lesion: Lesion) -> list[Any]:
+    """Certainty of Finding in percent: that of the verdict, else the mean of the network's own numbers, if any."""
+    if lesion.probability is None:
+        return []
     how = {"method": CALIBRATED} if lesion.is_calibrated else {} if lesion.verdict else {"derivation": codes.SCT.Mean}
-    return number(codes.DCM.CertaintyOfFinding, 100 * lesion.probability, _PERCENT, **how)
+    return [number(codes.DCM.CertaintyOfFinding, 100 * lesion.probability, _PERCENT, **how)]
 
 
 def threshold(verdict: Verdict) -> Any:
@@ -84,6 +86,8 @@ def definitions(findings: Findings) -> tuple[str, ...]:
 
 
 def _on_certainty(described: Sequence[Lesion]) -> tuple[str, ...]:
+    if all(lesion.probability is None for lesion in described):
+        return ("Outlines that a person drew or changed have no certainty.",)
     verdicts = [lesion.verdict for lesion in described if lesion.verdict]
     if not verdicts:
         return ("Certainty of Finding is the network's mean probability within the outline; it is not calibrated.",)

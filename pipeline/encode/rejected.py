@@ -48,7 +48,7 @@ def _candidate(candidate: Lesion, sought: Sought, source: Source, seg: Dataset |
     content.extend(_where(candidate, source, seg))
     for row in (
         *sizes(candidate),
-        certainty(candidate),
+        *certainty(candidate),
         *([threshold(candidate.verdict)] if candidate.verdict else []),
     ):
         content.extend(row)

@@ -64,6 +64,9 @@ def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: 
     ds.StructureSetDescription = short(said_of_all(findings), 1024)
     ds.StructureSetDate, ds.StructureSetTime = date_and_time(local_time(source, stamp))
     ds.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
+    edited = findings.corrections
+    if edited is not None and edited.sop_class_uid == RTStructureSetStorage:
+        ds.PredecessorStructureSetSequence = [reference(edited.sop_class_uid, edited.sop_instance_uid)]
     windows = ndimage.find_objects(labels.array)
     lesions, names, shown_in = in_order(findings), _names(findings.lesions), colours(findings)
     ds.StructureSetROISequence = [_roi(n, names[n.number], findings, source) for n in lesions]

@@ -23,6 +23,7 @@ from pipeline.encode.common import (
     serial_number,
     statements,
 )
+from pipeline.encode.corrections import corrected, said_of_corrections
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
@@ -47,7 +48,7 @@ def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encod
     """
     made_at = date_and_time(local_time(source, stamp))
     made = hd.sr.Comprehensive3DSR(
-        evidence=[*_images(source), *(e.dataset for e in others)],
+        evidence=[*_images(source), *_edited(findings, source), *(e.dataset for e in others)],
         content=_content(findings, source, stamp, others)[0],
         series_instance_uid=stamp.uid(Part.SR, "series"),
         series_number=1,  # `dress` has the last word on series, equipment and patient
@@ -81,6 +82,8 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
     items = content[0].ContentSequence
     items.insert(len(items) - 1, image_library(source))
     items.append(_evaluations(findings, source, stamp))
+    if findings.corrections is not None:
+        items.append(corrected(findings.corrections))
     if findings.planned is not None:
         items.append(proposed_sessions(findings, findings.planned, others))
     if findings.follow_up is not None:
@@ -190,6 +193,7 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
         *_on_rejected(findings),
         *definitions(findings),
         *_on_people(findings),
+        *said_of_corrections(findings.corrections),
         *findings.remarks,
         *said_of_plan(findings),
         *others,
@@ -215,6 +219,13 @@ def _on_people(findings: Findings) -> tuple[str, ...]:
 def _images(source: Source) -> list[Dataset]:
     """The source images as evidence: highdicom wants data sets, and takes patient and study from the first."""
     return [_stub(source, of_class, uid, source.series_instance_uid) for uid, (of_class, _) in source.instances.items()]
+
+
+def _edited(findings: Findings, source: Source) -> list[Dataset]:
+    edited = findings.corrections
+    if edited is None:
+        return []
+    return [_stub(source, edited.sop_class_uid, edited.sop_instance_uid, edited.series_instance_uid)]
 
 
 def _predecessors(source: Source, stamp: Stamp) -> list[Dataset]:

@@ -11,8 +11,9 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ImplicitVRLittleEndian
 
 from pipeline.core.errors import HeaderUnusable
-from pipeline.core.study import Instance, Study, group
+from pipeline.core.study import DERIVED, DRAWN_ON, Instance, Study, group
 from pipeline.core.uid import is_uid
+from pipeline.imaging.references import frames_of_reference, series_named
 from pipeline.imaging.values import MALFORMED, plain_values
 
 __all__ = [
@@ -128,10 +129,22 @@ def _transfer_syntax(ds: Dataset) -> str:
 
 def _flat(ds: Dataset) -> dict[str, Any]:
     header = plain_values(ds)
+    if header.get("Modality") in DERIVED:
+        header.update(_belonging(ds))
     for item in _functional_groups(ds):
         for keyword, value in item.items():
             header.setdefault(keyword, value)
     return header
+
+
+def _belonging(ds: Dataset) -> dict[str, Any]:
+    """What a derived object is drawn on, for a structure set its only frame of reference too."""
+    try:
+        frames, series = frames_of_reference(ds), series_named(ds)
+    except MALFORMED:
+        return {}
+    found: dict[str, Any] = {DRAWN_ON: tuple(sorted(series))} if series else {}
+    return found | ({"FrameOfReferenceUID": min(frames)} if len(frames) == 1 else {})
 
 
 def _functional_groups(ds: Dataset) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import highdicom as hd
 import numpy as np
@@ -30,6 +30,7 @@ class Structure:
 
     number:       ROI Number; name: ROI Name; kind: RT ROI Interpreted Type ("GTV"), "" where none is given.
     tracking_uid: that an object of ours gave it, "" for others.
+    drawn_by:     ROI Generation Algorithm (AUTOMATIC, SEMIAUTOMATIC, MANUAL), "" where none is given.
     is_target:    whether it is a tumour: of the type GTV; else, where no ROI is, one named like a tumour; else, where
                   none is, any that is no organ, margin or outline.
     """
@@ -40,6 +41,7 @@ class Structure:
     tracking_uid: str
     is_target: bool
     contours: tuple[npt.NDArray[np.float64], ...]
+    drawn_by: str = ""
 
     def on(self, image: hd.Volume) -> tuple[Mask, Box]:
         """Its voxels within a box of the image. A voxel belongs to it when its centre lies in an odd number of its
@@ -80,24 +82,7 @@ def structures(rtstruct: Dataset) -> tuple[Structure, ...]:
     """All ROIs that have contours, in the order of the file."""
     found = list(_read(rtstruct))
     targets = _targets(found)
-    return tuple(Structure(s.number, s.name, s.kind, s.tracking_uid, s.number in targets, s.contours) for s in found)
-
-
-def frames_of_reference(rtstruct: Dataset) -> frozenset[str]:
-    """Frame of Reference UIDs that the structure set names, wherever its vendor writes them (PS3.3 C.8.8.5)."""
-    named = {str(i.get("FrameOfReferenceUID") or "") for i in rtstruct.get("ReferencedFrameOfReferenceSequence") or ()}
-    named |= {str(i.get("ReferencedFrameOfReferenceUID") or "") for i in rtstruct.get("StructureSetROISequence") or ()}
-    named.add(str(rtstruct.get("FrameOfReferenceUID") or ""))
-    return frozenset(named - {""})
-
-
-def series_named(ds: Dataset) -> frozenset[str]:
-    """Series Instance UIDs that a SEG (PS3.3 C.12.2) or an RTSTRUCT (C.8.8.5) refers to."""
-    found = [i.get("SeriesInstanceUID") for i in ds.get("ReferencedSeriesSequence") or ()]
-    for frame in ds.get("ReferencedFrameOfReferenceSequence") or ():
-        for study in frame.get("RTReferencedStudySequence") or ():
-            found += [s.get("SeriesInstanceUID") for s in study.get("RTReferencedSeriesSequence") or ()]
-    return frozenset(str(uid) for uid in found if uid)
+    return tuple(replace(s, is_target=s.number in targets) for s in found)
 
 
 def _read(rtstruct: Dataset) -> Iterator[Structure]:
@@ -111,7 +96,8 @@ def _read(rtstruct: Dataset) -> Iterator[Structure]:
         name = str(roi.get("ROIName") or about.get("ROIObservationLabel") or f"ROI {number}").strip()
         kind = str(about.get("RTROIInterpretedType") or "").upper()
         if any(len(p) >= 3 for p in points):
-            yield Structure(number, name, kind, uid[1] if uid else "", False, points)
+            drawn_by = str(roi.get("ROIGenerationAlgorithm") or "").upper()
+            yield Structure(number, name, kind, uid[1] if uid else "", False, points, drawn_by)
 
 
 def _points(contour: Dataset) -> npt.NDArray[np.float64]:

@@ -14,7 +14,8 @@ from pipeline.datasets.mr_writer import write_volume
 from pipeline.encode import Part, encode, to_bytes
 from pipeline.imaging.header import scan
 from pipeline.imaging.read import read_volume
-from pipeline.imaging.structures import series_named, structures
+from pipeline.imaging.references import series_named
+from pipeline.imaging.structures import structures
 from pipeline.phantom import t1c_phantom
 from tests.support import node as n
 from tests.support.findings import STAMP, findings_on

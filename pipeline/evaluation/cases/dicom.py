@@ -16,7 +16,7 @@ from pipeline.evaluation.cases.case import Case, Entry, Mask, make_case
 from pipeline.evaluation.cases.contours import structure_masks
 from pipeline.imaging.header import scan
 from pipeline.imaging.read import read_volume
-from pipeline.imaging.structures import series_named
+from pipeline.imaging.references import series_named
 
 LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
 """Label Map Segmentation (Supplement 243); pydicom 3.0 has no name for it."""

@@ -26,11 +26,10 @@ from pipeline.followup.register import Registration, register
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.mr_series import rank_t1c
 from pipeline.imaging.read import read_volume
+from pipeline.imaging.references import series_named
 from pipeline.imaging.regions import measure
-from pipeline.imaging.structures import series_named
 
 if TYPE_CHECKING:
-    from pipeline.recipes.srs.examine import Examined
     from pipeline.recipes.srs.lesions import Described
 
 T1C, PRIOR_T1C, PRIOR_SEG = "t1c", "prior_t1c", "prior_seg"
@@ -133,11 +132,11 @@ class _Prior:
 
 
 def follow(
-    inputs: Inputs, t1c: hd.Volume, found: Described, examined: Examined, runtime: Runtime, options: Mapping[str, Any]
+    inputs: Inputs, t1c: hd.Volume, found: Described, now: Mask, runtime: Runtime, options: Mapping[str, Any]
 ) -> Followed:
     """What became of the lesions of the earlier study, if there is one; the lesions of today stay as they were found.
 
-    t1c: the images of today; found: what is on them; examined: the head, for what enhances on the earlier images.
+    t1c: the images of today; found: what is on them; now: the brain in them, for what enhances on the earlier images.
     """
     if PRIOR_T1C not in inputs.series:
         return Followed(found.lesions, found.rejected)
@@ -150,7 +149,6 @@ def follow(
     if isinstance(prior, Declined):
         return Followed(found.lesions, found.rejected, None, (f"Not compared with the earlier study: {prior.reason}.",))
     labels = _or_none(found.labels, t1c)
-    now = examined.gathered.anatomy.brain
     brain = _carried(now, t1c, image, laid)
     bright = _bright_before(labels, t1c, prior, laid, now, brain)
     return _followed(inputs, prior, laid, labels, brain, found, bright)

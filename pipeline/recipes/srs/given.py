@@ -14,7 +14,8 @@ from pipeline.core.study import Instance, Series, Study
 from pipeline.core.uid import is_ours
 from pipeline.imaging.dose import DoseGrid, read_dose
 from pipeline.imaging.header import MALFORMED
-from pipeline.imaging.structures import Structure, frames_of_reference, structures
+from pipeline.imaging.references import frames_of_reference
+from pipeline.imaging.structures import Structure, structures
 from pipeline.recipes.srs.organs import is_ptv, kept, organ_named
 
 DOSE, ORGANS = "dose", "organs"

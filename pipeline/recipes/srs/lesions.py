@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import highdicom as hd
 import numpy as np
 
-from pipeline.core.uid import derive_uid
-from pipeline.findings import Lesion, Verdict
+from pipeline.contract import Declined, Inputs, Runtime
+from pipeline.core.clock import Stopwatch
+from pipeline.findings import Corrections, Lesion, Verdict
+from pipeline.recipes.srs.anatomy import Anatomy
 from pipeline.recipes.srs.candidates import Candidate
-from pipeline.recipes.srs.examine import Examined
-
-TRACKING_GRID_MM = 3.0
-"""Lesions are tracked by where they lie: a centroid in the same cell of this grid is the same lesion again."""
+from pipeline.recipes.srs.corrections import corrected
+from pipeline.recipes.srs.examine import Examined, examine, head_in
+from pipeline.recipes.srs.tracking import tracking_uid
 
 _UNPLACED = "The head could not be placed in the atlas with confidence; lesions are named without a site."
 
@@ -28,6 +29,51 @@ class Described:
     rejected_labels: hd.Volume | None
     rejected: tuple[Lesion, ...]
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is to be followed, planned and told of one head, whoever drew it.
+
+    corrections: what a person changed; None where the models found it all. laps: seconds by stage.
+    """
+
+    anatomy: Anatomy
+    found: Described
+    corrections: Corrections | None = None
+    laps: Mapping[str, float] = field(default_factory=dict)
+
+
+def seen_by_models(t1c: hd.Volume, runtime: Runtime, bundle: str, *, with_rejected_labels: bool) -> Seen | Declined:
+    """Lesions as models 1 and 2 find them."""
+    examined = examine(t1c, runtime, bundle)
+    if isinstance(examined, Declined):
+        return examined
+    found = describe(examined, with_rejected_labels=with_rejected_labels)
+    return Seen(examined.gathered.anatomy, found, laps=examined.laps)
+
+
+def seen_by_person(inputs: Inputs, t1c: hd.Volume, runtime: Runtime) -> Seen | Declined:
+    """Lesions as a person drew or changed them, with sites and distances of this head."""
+    clock = Stopwatch()
+    drawn = corrected(inputs, t1c)
+    if isinstance(drawn, Declined):
+        return drawn
+    clock.lap("contours")
+    anatomy = head_in(t1c, runtime)
+    if isinstance(anatomy, Declined):
+        return anatomy
+    lesions = tuple(
+        replace(
+            lesion,
+            site=anatomy.site(drawn.labels, lesion.number),
+            distances_mm=anatomy.distances_mm(drawn.labels, lesion.number),
+        )
+        for lesion in drawn.lesions
+    )
+    clock.lap("anatomy")
+    found = Described(drawn.labels, lesions, None, (), drawn.remarks)
+    return Seen(anatomy, found, drawn.corrections, clock.laps)
 
 
 def describe(examined: Examined, *, with_rejected_labels: bool) -> Described:
@@ -79,10 +125,12 @@ def _lesion(
     # What is barred lies outside the brain: no lobe is its place.
     site = None if verdict.barred else gathered.anatomy.site(gathered.labels, region.number)
     name = f"{prefix}{number:02d}"
+    uid = tracking_uid(gathered.labels, region.centroid_mm, taken)
+    taken.add(uid)
     return Lesion(
         number=number,
         label=f"{name}_{site.name}" if site else name,
-        tracking_uid=_tracking_uid(gathered.labels, region.centroid_mm, taken),
+        tracking_uid=uid,
         centroid_mm=region.centroid_mm,
         volume_mm3=region.volume_mm3,
         long_axis_mm=region.long_axis_mm,
@@ -95,13 +143,3 @@ def _lesion(
         enhancing_volume_mm3=candidate.enhancing_volume_mm3,
         verdict=verdict,
     )
-
-
-def _tracking_uid(labels: hd.Volume, centroid_mm: tuple[float, float, float], taken: set[str]) -> str:
-    """The same for what lies in the same place of the same frame of reference, whichever model or option found it."""
-    cell = ",".join(str(int(np.floor(v / TRACKING_GRID_MM))) for v in centroid_mm)
-    name = cell
-    while name in taken:  # two small ones in one cell
-        name += "'"
-    taken.add(name)
-    return derive_uid(labels.frame_of_reference_uid or "", "brain metastasis", name)

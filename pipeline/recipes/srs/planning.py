@@ -15,10 +15,10 @@ from pipeline.core.study import Series
 from pipeline.findings import Lesion as Finding
 from pipeline.imaging.read import read_volume
 from pipeline.imaging.regions import measure
-from pipeline.imaging.structures import Structure, frames_of_reference, structures
+from pipeline.recipes.srs.contours import drawn_on
 from pipeline.recipes.srs.doses import with_doses
 from pipeline.recipes.srs.given import NOTHING, Given, read_given
-from pipeline.recipes.srs.organs import brain_of, organs_of, targets_of, tumours
+from pipeline.recipes.srs.organs import brain_of, organs_of, targets_of
 from pipeline.sessions.case import Case, Lesion, Tables, Wishes
 from pipeline.sessions.choose import plan
 from pipeline.sessions.dosemap import Points, brain_grid, target_of
@@ -108,23 +108,16 @@ def plan_contours(
         return Declined(f"the contours lie on {series.modality} images: brain and organs are known on T1 MR alone")
     try:
         t1c = read_volume(series)
-        drawn = tumours(structures(rtstruct))
-        if not drawn:
-            return Declined("the structure set has no tumour: no ROI is a GTV or named like a tumour")
-        frames = frames_of_reference(rtstruct)
-        if frames and t1c.volume.frame_of_reference_uid not in frames:
-            return Declined("the contours and the series have different frames of reference")
-        labels, remarks = _drawn_on(drawn, t1c.volume)
+        drawn = drawn_on(rtstruct, t1c.volume)
     except GeometryUnusable as error:
         return Declined(str(error))
     given = read_given(sent or {}, t1c.volume.frame_of_reference_uid or "", beside=rtstruct, strict=True)
     anatomy = head_in(t1c.volume, runtime)
     if isinstance(anatomy, Declined):
         return anatomy
-    names = _unique([s.name for s in drawn])
-    diameters_mm = [region.max_diameter_3d_mm for region in measure(labels)]
-    case = case_of(names, diameters_mm, labels, anatomy, tables, given)
-    return Planned(plan(case, wishes, seed=runtime.seed), case, (*t1c.remarks, *remarks))
+    diameters_mm = [region.max_diameter_3d_mm for region in measure(drawn.labels)]
+    case = case_of(drawn.names, diameters_mm, drawn.labels, anatomy, tables, given)
+    return Planned(plan(case, wishes, seed=runtime.seed), case, (*t1c.remarks, *drawn.remarks))
 
 
 def _points_of(labels: hd.Volume, number: int, box: tuple[slice, slice, slice]) -> np.ndarray:
@@ -139,32 +132,3 @@ def _thinned(points: np.ndarray) -> Points:
     cells = np.floor(points / ORGAN_STEP_MM).astype(np.int64)
     _, first = np.unique(cells, axis=0, return_index=True)
     return np.asarray(points[np.sort(first)], np.float32)
-
-
-def _drawn_on(drawn: Sequence[Structure], image: hd.Volume) -> tuple[hd.Volume, tuple[str, ...]]:
-    """Labels 1...n in the order of the structures. A voxel that two claim goes to the smaller, which is then said."""
-    masks = [s.on(image) for s in drawn]
-    labels = np.zeros(image.spatial_shape, np.uint16)
-    shared = []
-    for k in sorted(range(len(drawn)), key=lambda k: -int(masks[k][0].sum())):
-        mask, box = masks[k]
-        if not mask.any():
-            raise GeometryUnusable(f"{drawn[k].name} holds no voxel of the series", "draw it on the series itself")
-        if (labels[box][mask] > 0).any():
-            shared.append(drawn[k].name)
-        labels[box][mask] = k + 1
-    gone = [s.name for k, s in enumerate(drawn) if not (labels[masks[k][1]] == k + 1).any()]
-    if gone:
-        raise GeometryUnusable(f"{', '.join(gone)} lies within other ROIs", "give each tumour one ROI")
-    said = (f"ROIs overlap: what they share was counted with {', '.join(shared)}.",) if shared else ()
-    return image.with_array(labels), said
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """Two ROIs of one name get numbers, for lesions are locked and excluded by name."""
-    seen: dict[str, int] = {}
-    made = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return made

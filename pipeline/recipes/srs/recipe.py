@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.sr.coding import Code
 
 from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.core.errors import ConfigInvalid, GeometryUnusable
-from pipeline.core.study import Series, Study
+from pipeline.core.study import DRAWN_ON, Instance, Series, Study
 from pipeline.findings import Algorithm, Extra, Findings, Sought
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
 from pipeline.imaging.read import read_volume
+from pipeline.recipes.srs.corrections import CONTOURS, edited_in, recall_own
+from pipeline.recipes.srs.given import DOSE, ORGANS, given_in, read_given
 from pipeline.recipes.srs.weights import FOLDER
 from pipeline.sessions.case import Tables, Wishes
 from pipeline.sessions.planned import Planned
@@ -34,6 +36,7 @@ OPTIONS: Mapping[str, bool | int | float | str] = {
     "fill_missing_slices": 0,
     "rejected_seg": False,
     "bundle": "",
+    "contours": True,
     "plan": True,
     "sessions": 0,
     "most_sessions": 5,
@@ -56,6 +59,8 @@ require_contrast:    false also reads T1 without contrast.
 fill_missing_slices: so many single missing slices, each between two that are there, are made up from these.
 rejected_seg:        true sends the candidates that model 2 turned down as a second segmentation.
 bundle:              the folder of a model of your own that takes the place of model 1 (pipeline/bundle/README.md).
+contours:            false does not look at structure sets and segmentations that people send; else the newest with
+                     tumours takes the place of models 1 and 2.
 plan:                false plans no treatment sessions.
 sessions:            exactly so many; 0 for the fewest that keep all limits.
 most_sessions, most_lesions, most_minutes, minutes, setup_minutes, apart_mm, days_between:
@@ -107,7 +112,7 @@ class Srs:
     """The pipeline `srs`. A module-level object of it is the entry point; it holds no state."""
 
     name: str = "srs"
-    roles: tuple[str, ...] = (T1C,)
+    roles: tuple[str, ...] = (T1C, CONTOURS, DOSE, ORGANS)
 
     @property
     def algorithm(self) -> Algorithm:
@@ -135,16 +140,24 @@ class Srs:
         self.algorithm_with(options)  # what cannot be used is said at the start, not at the first study
         checked = check_options(options)
         wishes_of(checked), tables_of(checked)
-        ranking = rank_t1c(study.series, require_contrast=checked["require_contrast"])
+        contours = edited_in(study) if checked["contours"] else None
+        images = _drawn_on(study, contours)
+        ranking = rank_t1c(images, require_contrast=checked["require_contrast"] and images is study.series)
         if ranking.best is None:
             return Declined(f"no contrast-enhanced T1 series to read: {ranking.reason}")
-        return Inputs({T1C: ranking.best.series}, {T1C: ranking.best.why}, dict(options))
+        series, why = {T1C: ranking.best.series}, {T1C: ranking.best.why}
+        given = dict(given_in(study, ranking.best.series))
+        if contours is not None:
+            series[CONTOURS] = Series(contours.series_instance_uid, (contours,))
+            why[CONTOURS] = "the newest structure set or segmentation with tumours that was not made here"
+        why |= dict.fromkeys(given, "sent by the hospital, in the frame of reference of the images")
+        return Inputs(series | given, why, dict(options), corrects=contours is not None)
 
     def recall(self, inputs: Inputs, earlier: Earlier) -> Inputs:
         """The inputs, with the images of the newest usable earlier study and our segmentation on them; headers only."""
         from pipeline.recipes.srs.followup import recall  # noqa: PLC0415
 
-        return recall(inputs, earlier, check_options(inputs.options))
+        return recall_own(recall(inputs, earlier, check_options(inputs.options)), earlier)
 
     def plan_contours(
         self,
@@ -161,11 +174,11 @@ class Srs:
         return plan_contours(series, rtstruct, wishes, tables, runtime, sent)
 
     def run(self, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
-        """Read, find candidates (model 1), judge them (model 2), name them. Labels are on the grid of the series."""
+        """Read; find candidates (model 1), judge them (model 2) and name them, or take the outlines that a person sent;
+        compare with the study before; split over sessions (model 3). Labels are on the grid of the series."""
         # Models, atlas and radiomics take seconds to import; only a process that computes pays for them.
-        from pipeline.recipes.srs.examine import examine  # noqa: PLC0415
         from pipeline.recipes.srs.followup import follow  # noqa: PLC0415
-        from pipeline.recipes.srs.lesions import describe  # noqa: PLC0415
+        from pipeline.recipes.srs.lesions import seen_by_models, seen_by_person  # noqa: PLC0415
         from pipeline.recipes.srs.planning import plan_lesions  # noqa: PLC0415
 
         clock, options = Stopwatch(), check_options(inputs.options)
@@ -174,20 +187,27 @@ class Srs:
         except GeometryUnusable as error:  # a normal end: the images are readable, but no volume to measure in
             return Declined(_geometry_reason(error, options["fill_missing_slices"]))
         clock.lap("read")
-        if not t1c.volume.frame_of_reference_uid:
+        frame = t1c.volume.frame_of_reference_uid
+        if not frame:
             return Declined("the images name no Frame of Reference UID, so that contours on them could not be placed")
-        examined = examine(t1c.volume, runtime, options["bundle"])
-        if isinstance(examined, Declined):
-            return examined
-        found = describe(examined, with_rejected_labels=options["rejected_seg"])
-        clock.lap("examine")
-        followed = follow(inputs, t1c.volume, found, examined, runtime, options)
+        if CONTOURS in inputs.series:
+            seen = seen_by_person(inputs, t1c.volume, runtime)
+        else:
+            wanted = options["rejected_seg"]
+            seen = seen_by_models(t1c.volume, runtime, options["bundle"], with_rejected_labels=wanted)
+        if isinstance(seen, Declined):
+            return seen
+        found = seen.found
+        clock.lap("see")
+        followed = follow(inputs, t1c.volume, found, seen.anatomy.brain, runtime, options)
         clock.lap("follow_up")
         planned, unplanned = None, tuple[str, ...]()
         if options["plan"] and found.labels is not None:
             wishes, tables = wishes_of(options), tables_of(options)
-            anatomy = examined.gathered.anatomy
-            planned, unplanned = plan_lesions(found.lesions, found.labels, anatomy, wishes, tables, runtime)
+            given = read_given(inputs.series, frame, beside=_structure_set(inputs))
+            planned, unplanned = plan_lesions(
+                followed.lesions, found.labels, seen.anatomy, wishes, tables, runtime, given
+            )
         clock.lap("sessions")
         return Findings(
             drawn_on=T1C,
@@ -205,13 +225,28 @@ class Srs:
                 *unplanned,
                 *runtime.remarks,
             ),
-            timings_s={"read": clock.laps["read"], **examined.laps, **_later(clock)},
+            timings_s={"read": clock.laps["read"], **seen.laps, **_later(clock)},
             rejected=followed.rejected,
             rejected_labels=found.rejected_labels,
             planned=planned,
             follow_up=followed.follow_up,
+            corrections=seen.corrections,
             extras=extras_of(options),
         )
+
+
+def _drawn_on(study: Study, contours: Instance | None) -> tuple[Series, ...]:
+    """The series that contours name, where it is here; else all of the study."""
+    named = contours.get(DRAWN_ON, ()) if contours is not None else ()
+    return tuple(s for s in study.series if s.series_instance_uid in named and s.modality == "MR") or study.series
+
+
+def _structure_set(inputs: Inputs) -> Dataset | None:
+    """The one that contours came in: its organs and PTVs count as well."""
+    contours = inputs.series.get(CONTOURS)
+    if contours is None or contours.modality != "RTSTRUCT":
+        return None
+    return dcmread(contours.first.path)
 
 
 def _later(clock: Stopwatch) -> dict[str, float]:

@@ -1,0 +1,244 @@
+"""Contours that come back: which to plan from, and what a person changed since our own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import highdicom as hd
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset, dcmread
+
+from pipeline.contract import Declined, Earlier, Inputs
+from pipeline.core.errors import GeometryUnusable
+from pipeline.core.study import Instance, Series, Study
+from pipeline.core.uid import is_ours, is_uid
+from pipeline.findings import Correction, Corrections, Edit, Lesion, Origin
+from pipeline.imaging.header import MALFORMED
+from pipeline.imaging.regions import RegionMeasure, measure
+from pipeline.recipes.srs.contours import Drawn, drawn_on, has_tumours, unique
+from pipeline.recipes.srs.tracking import tracking_uid
+
+CONTOURS, OWN = "contours", "own"
+"""Roles: what a person drew or changed; what was made here before, which they may have changed."""
+
+SAME = 0.95
+"""From this overlap (Dice) on an outline is the same: other systems write its points anew."""
+
+ALIKE = 0.3
+"""A contour without a name or UID of ours is the outline that it overlaps by more than this (Dice)."""
+
+NOT_THE_SAME_MM = 20.0
+"""One that has only the name of ours, and lies further from it than this, is another lesion."""
+
+LONGEST = 16
+"""Characters of a ROI's name that planning systems take."""
+
+
+def edited_in(study: Study) -> Instance | None:
+    """The newest structure set or segmentation of a study with tumours in it that was not made here, if any."""
+    found = [
+        i
+        for s in study.series
+        if s.modality in ("RTSTRUCT", "SEG")
+        for i in s.instances
+        if not is_ours(i.sop_instance_uid, i.series_instance_uid) and _has_tumours(i)
+    ]
+    return max(found, key=_made, default=None)
+
+
+def _has_tumours(instance: Instance) -> bool:
+    try:
+        return has_tumours(dcmread(instance.path, stop_before_pixels=True))
+    except MALFORMED:
+        return False
+
+
+def _made(instance: Instance) -> tuple[str, str, str]:
+    """When it was drawn, as it says itself."""
+    for prefix in ("StructureSet", "Content", "InstanceCreation", "Series"):
+        if day := str(instance.get(f"{prefix}Date") or ""):
+            return day, str(instance.get(f"{prefix}Time") or ""), instance.sop_instance_uid
+    return "", "", instance.sop_instance_uid
+
+
+def recall_own(inputs: Inputs, earlier: Earlier) -> Inputs:
+    """The inputs, with the structure set that was made here for this study, where contours came back."""
+    if CONTOURS not in inputs.series or earlier.own is None:
+        return inputs
+    ours = [s for s in earlier.own.series if s.modality == "RTSTRUCT" and _is_of(s, inputs["t1c"])]
+    newest = max(ours, key=lambda s: _made(s.first), default=None)
+    if newest is None:
+        return inputs
+    return replace(
+        inputs,
+        series={**inputs.series, OWN: newest},
+        why={**inputs.why, OWN: "the structure set that was made here before"},
+    )
+
+
+def _is_of(series: Series, images: Series) -> bool:
+    ours = all(is_ours(i.sop_instance_uid, i.series_instance_uid) for i in series.instances)
+    return ours and images.series_instance_uid in series.drawn_on
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corrected:
+    """Lesions as a person wants them, numbered 1...n in `labels`, and what that person changed."""
+
+    labels: hd.Volume
+    lesions: tuple[Lesion, ...]
+    corrections: Corrections
+    remarks: tuple[str, ...]
+
+
+def corrected(inputs: Inputs, image: hd.Volume) -> Corrected | Declined:
+    """Read the contours that came back, and compare them with ours. Sites and distances are for the caller to add."""
+    try:
+        ds = dcmread(inputs[CONTOURS].first.path)
+        drawn = drawn_on(ds, image)
+        ours = drawn_on(dcmread(inputs[OWN].first.path), image) if OWN in inputs.series else None
+    except GeometryUnusable as error:
+        return Declined(f"contours {inputs[CONTOURS].first.sop_instance_uid}: {error}")
+    except MALFORMED as error:
+        return Declined(f"the contours cannot be read ({type(error).__name__}): export them again")
+    regions = measure(drawn.labels)
+    changes = _compared(drawn, regions, ours) if ours else [_added(drawn, k, {}) for k in range(len(regions))]
+    uids = _different([c.tracking_uid for c in changes], regions, image)
+    names = unique(drawn.names, LONGEST)
+    now = [replace(c, label=n, tracking_uid=u) for c, n, u in zip(changes, names, uids, strict=False)]
+    lesions = tuple(_lesion(drawn, k, region, now[k]) for k, region in enumerate(regions))
+    made = Corrections(
+        by=_by(ds),
+        sop_class_uid=str(ds.SOPClassUID),
+        sop_instance_uid=str(ds.SOPInstanceUID),
+        series_instance_uid=str(ds.SeriesInstanceUID),
+        changes=(*now, *changes[len(regions) :]),
+        compared=ours is not None,
+    )
+    return Corrected(drawn.labels, lesions, made, drawn.remarks)
+
+
+def _lesion(drawn: Drawn, k: int, region: RegionMeasure, change: Correction) -> Lesion:
+    return Lesion(
+        number=k + 1,
+        label=drawn.names[k],
+        tracking_uid=change.tracking_uid,
+        centroid_mm=region.centroid_mm,
+        volume_mm3=region.volume_mm3,
+        long_axis_mm=region.long_axis_mm,
+        short_axis_mm=region.short_axis_mm,
+        max_diameter_3d_mm=region.max_diameter_3d_mm,
+        probability=None,
+        origin=change.origin,
+        name=change.label,
+    )
+
+
+def _compared(drawn: Drawn, regions: Sequence[RegionMeasure], ours: Drawn) -> list[Correction]:
+    """What became of each contour, in its order, then what of ours is gone."""
+    before = measure(ours.labels)
+    overlap = _dice(drawn.labels, ours.labels, regions, before)
+    pairs = _paired(drawn, regions, ours, before, overlap)
+    found = []
+    for k, region in enumerate(regions):
+        j = pairs.get(k)
+        found.append(_added(drawn, k, pairs) if j is None else
+                     _kept(drawn.names[k], region, ours, j, before[j], float(overlap[k, j])))  # fmt: skip
+    gone = [j for j in range(len(before)) if j not in pairs.values()]
+    return found + [
+        Correction(Edit.DELETED, ours.names[j], ours.tracking_uids[j], _origin(ours.drawn_by[j]),
+                   f"{ours.names[j]}: deleted ({before[j].volume_mm3:.0f} mm3)") for j in gone
+    ]  # fmt: skip
+
+
+def _added(drawn: Drawn, k: int, pairs: Mapping[int, int]) -> Correction:
+    """Whose UID it has, where it is a second one of ours, goes to the other."""
+    copied = drawn.tracking_uids[k] in {drawn.tracking_uids[other] for other in pairs}
+    uid = "" if copied else drawn.tracking_uids[k]
+    return Correction(Edit.ADDED, drawn.names[k], uid, _origin(drawn.drawn_by[k]), f"{drawn.names[k]}: added")
+
+
+def _kept(name: str, now: RegionMeasure, ours: Drawn, j: int, then: RegionMeasure, overlap: float) -> Correction:
+    away_mm = float(np.linalg.norm(np.subtract(now.centroid_mm, then.centroid_mm)))
+    renamed = name != ours.names[j]
+    words = [f"called {name} now"] if renamed else []
+    origin = _origin(ours.drawn_by[j])
+    edit = Edit.RENAMED if renamed else Edit.UNCHANGED
+    if overlap < SAME:
+        edit = Edit.CHANGED
+        origin = Origin.MANUAL if origin is Origin.MANUAL else Origin.SEMIAUTOMATIC
+        words.append(
+            f"outline changed: moved by {away_mm:.1f} mm, {then.volume_mm3:.0f} -> {now.volume_mm3:.0f} mm3, "
+            f"overlap {overlap:.0%}"
+        )
+    return Correction(edit, name, ours.tracking_uids[j], origin, f"{ours.names[j]}: {'; '.join(words) or 'unchanged'}")
+
+
+def _paired(
+    drawn: Drawn,
+    regions: Sequence[RegionMeasure],
+    ours: Drawn,
+    before: Sequence[RegionMeasure],
+    overlap: npt.NDArray[np.float64],
+) -> dict[int, int]:
+    """Contour -> ours that it was, one to one: by tracking UID, else by name and place, else by overlap."""
+    ways: list[tuple[int, float, float, int, int]] = []
+    for k, now in enumerate(regions):
+        for j, then in enumerate(before):
+            away_mm = float(np.linalg.norm(np.subtract(now.centroid_mm, then.centroid_mm)))
+            uid = bool(drawn.tracking_uids[k]) and drawn.tracking_uids[k] == ours.tracking_uids[j]
+            near = overlap[k, j] > 0 or away_mm <= NOT_THE_SAME_MM
+            way = 0 if uid else 1 if drawn.names[k] == ours.names[j] and near else 2 if overlap[k, j] > ALIKE else 3
+            if way < 3:
+                ways.append((way, -float(overlap[k, j]), away_mm, k, j))
+    pairs: dict[int, int] = {}
+    for *_, k, j in sorted(ways):
+        if k not in pairs and j not in pairs.values():
+            pairs[k] = j
+    return pairs
+
+
+def _dice(
+    first: hd.Volume, second: hd.Volume, regions: Sequence[RegionMeasure], others: Sequence[RegionMeasure]
+) -> npt.NDArray[np.float64]:
+    """(regions, others) overlap of labels on one grid."""
+    a, b = np.asarray(first.array), np.asarray(second.array)
+    both = (a > 0) & (b > 0)
+    shared = np.zeros((len(regions), len(others)))
+    np.add.at(shared, (a[both].astype(int) - 1, b[both].astype(int) - 1), 1)
+    sizes = np.add.outer([r.voxels for r in regions], [r.voxels for r in others])
+    return np.asarray(2 * shared / sizes)
+
+
+def _origin(drawn_by: str) -> Origin:
+    return Origin(drawn_by) if drawn_by in set(Origin) else Origin.MANUAL
+
+
+def _different(uids: Sequence[str], regions: Sequence[RegionMeasure], image: hd.Volume) -> list[str]:
+    """Tracking UIDs of the contours; those that have none, or that of another, get one from where they lie."""
+    taken: set[str] = set()
+    made = []
+    for uid, region in zip(uids, regions, strict=False):
+        known = uid if is_uid(uid) and uid not in taken else tracking_uid(image, region.centroid_mm, taken)
+        taken.add(known)
+        made.append(known)
+    return made
+
+
+def _by(ds: Dataset) -> str:
+    """Who drew it, with what and when, in the words of the file."""
+    who = next((str(ds.get(k)) for k in ("OperatorsName", "ContentCreatorName", "ReviewerName") if ds.get(k)), "")
+    versions = ds.get("SoftwareVersions") or ""
+    tool = " ".join(str(ds.get(k) or "") for k in ("Manufacturer", "ManufacturerModelName")).strip()
+    version = str(versions if isinstance(versions, str) else versions[0])
+    when = " ".join(p for p in _moment(ds) if p)
+    return ", ".join(p for p in (who or "an unnamed person", f"{tool} {version}".strip(), when) if p)
+
+
+def _moment(ds: Dataset) -> tuple[str, str]:
+    for prefix in ("StructureSet", "Content", "InstanceCreation"):
+        if ds.get(f"{prefix}Date"):
+            return str(ds.get(f"{prefix}Date")), str(ds.get(f"{prefix}Time") or "").partition(".")[0]
+    return "", ""
