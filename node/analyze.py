@@ -62,7 +62,6 @@ from pipeline.contract import Declined, Earlier, Executor, Follower, Inputs, Pip
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, OurFault, place_of
 from pipeline.core.study import Study
-from pipeline.core.uid import is_ours
 from pipeline.encode import Encoded, Part, Stamp, encode, to_bytes
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Corrections, Findings, Lesion
 from pipeline.followup.change import Change, FollowUp
@@ -153,9 +152,7 @@ def _analyze(
 
 def _own(study: Study) -> Study | None:
     """What was made here before and lies beside the images."""
-    ours = tuple(
-        s for s in study.series if all(is_ours(i.sop_instance_uid, i.series_instance_uid) for i in s.instances)
-    )
+    ours = tuple(s for s in study.series if s.is_ours)
     return Study(study.study_instance_uid, ours) if ours else None
 
 

@@ -187,3 +187,21 @@ def test_grouping_does_not_depend_on_the_order_of_arrival(order: list[int]):
 
 def test_the_secret_of_a_destination_is_not_in_its_text_form():
     assert "hunter2" not in repr(Destination("web", stow_url="https://x", secret="hunter2"))
+
+
+def test_what_is_drawn_on_a_series_goes_with_it_and_nothing_else_does():
+    def one(uid: str, modality: str, **header: Any) -> Instance:
+        return Instance(f"{uid}.1", "1.2", uid, "1.9", "1.2", modality, Path(), header={"Modality": modality, **header})
+
+    t1c = one("1.1", "MR", FrameOfReferenceUID="1.7")
+    drawn = one("1.2", "RTSTRUCT", ReferencedSeriesInstanceUID=("1.1",))
+    elsewhere = one("1.3", "RTSTRUCT", ReferencedSeriesInstanceUID=("1.99",), FrameOfReferenceUID="1.7")
+    dose = one("1.4", "RTDOSE", FrameOfReferenceUID="1.7")
+    report = one("1.5", "SR", ReferencedSeriesInstanceUID=("1.1",))
+    (study,) = group([t1c, drawn, elsewhere, dose, report])
+    only_mr = Route("r", "srs", (), when=Test("Modality", Op.EQUALS, "MR"))
+    found = match(only_mr, study, calling_ae="A", called_ae="B")
+    assert found.taken is not None
+    assert [s.series_instance_uid for s in found.taken.series] == ["1.1", "1.2", "1.4"]
+    nothing = Route("r", "srs", (), when=Test("Modality", Op.EQUALS, "CT"))
+    assert match(nothing, study, calling_ae="A", called_ae="B").taken is None

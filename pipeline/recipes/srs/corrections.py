@@ -79,8 +79,7 @@ def recall_own(inputs: Inputs, earlier: Earlier) -> Inputs:
 
 
 def _is_of(series: Series, images: Series) -> bool:
-    ours = all(is_ours(i.sop_instance_uid, i.series_instance_uid) for i in series.instances)
-    return ours and images.series_instance_uid in series.drawn_on
+    return series.is_ours and images.series_instance_uid in series.drawn_on
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from scipy import ndimage
 from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.errors import GeometryUnusable, PixelsUnreadable
 from pipeline.core.study import Series, Study
-from pipeline.core.uid import derive_uid, is_ours
+from pipeline.core.uid import derive_uid
 from pipeline.findings import Lesion
 from pipeline.followup.change import Before, FollowUp
 from pipeline.followup.compare import Now, compare
@@ -83,10 +83,7 @@ def _our_seg(study: Study, images: Series) -> Series | None:
     ours = [
         s
         for s in study.series
-        if s.modality == "SEG"
-        and s.get("ContentLabel") == OURS
-        and all(is_ours(i.sop_instance_uid, i.series_instance_uid) for i in s.instances)
-        and _names(s, images)
+        if s.modality == "SEG" and s.get("ContentLabel") == OURS and s.is_ours and _names(s, images)
     ]
     return max(ours, key=_made, default=None)
 

@@ -1,0 +1,217 @@
+"""Contours that come back: which are read, what of ours they were, and what a person changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import generate_uid
+
+from pipeline.contract import Declined, Earlier, Inputs
+from pipeline.core.study import Study
+from pipeline.encode import Part, encode, to_bytes
+from pipeline.encode.corrections import said_of_corrections
+from pipeline.findings import Edit, Findings, Origin
+from pipeline.imaging.header import read_header, scan
+from pipeline.imaging.read import read_volume
+from pipeline.recipes.srs.contours import drawn_on, unique
+from pipeline.recipes.srs.corrections import CONTOURS, OWN, Corrected, corrected, edited_in, recall_own
+from pipeline.recipes.srs.given import together
+from pipeline.recipes.srs.recipe import PIPELINE
+from tests.support.edited import add_square, edited
+from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic
+
+GRID = Grid((24, 60, 60), (1.5, 1.0, 1.0))
+LESIONS = (((6, 15, 15), 9.0), ((12, 40, 20), 7.0), ((17, 25, 45), 5.0))
+
+
+class Room:
+    """images/ and our SEG.dcm and RTSTRUCT.dcm on them."""
+
+    def __init__(self, folder: Path, grid: Grid = GRID) -> None:
+        self.folder, frames = folder, write_classic(folder / "images", grid, ContrastBolusAgent="Gd")
+        self.found: Findings = findings_on(frames, grid, spheres(grid, *LESIONS))
+        for e in encode(self.found, STAMP):
+            (folder / f"{e.name}.dcm").write_bytes(to_bytes(e.dataset))
+        (study,) = scan(folder / "images")
+        self.series = study.series[0]
+        self.image = read_volume(self.series).volume
+
+    def ours(self, part: Part = Part.RTSTRUCT) -> Dataset:
+        return dcmread(self.folder / f"{part.value}.dcm")
+
+    def corrected(self, ds: Dataset, *, own: bool = True) -> Corrected | Declined:
+        ds.save_as(self.folder / "edited.dcm")
+        series = {"t1c": self.series, CONTOURS: together([read_header(self.folder / "edited.dcm")])}
+        if own:
+            series[OWN] = together([read_header(self.folder / "RTSTRUCT.dcm")])
+        return corrected(Inputs(series), self.image)
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    return Room(tmp_path_factory.mktemp("room"))
+
+
+def made(answer: Corrected | Declined) -> Corrected:
+    assert isinstance(answer, Corrected), answer
+    return answer
+
+
+def edits(answer: Corrected) -> dict[str, Edit]:
+    return {c.label: c.edit for c in answer.corrections.changes}
+
+
+def test_contours_that_come_back_unchanged_are_unchanged_and_keep_their_tracking_uids(room: Room) -> None:
+    answer = made(room.corrected(edited(room.ours())))
+    assert set(edits(answer).values()) == {Edit.UNCHANGED}
+    assert [n.tracking_uid for n in answer.lesions] == [n.tracking_uid for n in room.found.lesions]
+    assert {n.origin for n in answer.lesions} == {Origin.AUTOMATIC}
+    assert np.array_equal(answer.labels.array, room.found.labels.array)  # type: ignore[union-attr]
+
+
+def test_moved_deleted_added_and_renamed_are_told_apart(room: Room) -> None:
+    ds = edited(room.ours(), move=("BM01", (3.0, 0.0, 0.0)), delete="BM02", rename=("BM03", "GTV left"))
+    centre = np.asarray(room.image.affine) @ (12, 45, 40, 1)
+    add_square(ds, "GTV_new", centre[:3].tolist())
+    answer = made(room.corrected(ds))
+    assert edits(answer) == {
+        "BM01": Edit.CHANGED, "GTV left": Edit.RENAMED, "GTV_new": Edit.ADDED, "BM02": Edit.DELETED,
+    }  # fmt: skip
+    before = {n.label: n.tracking_uid for n in room.found.lesions}
+    assert [n.tracking_uid for n in answer.lesions[:2]] == [before["BM01"], before["BM03"]]
+    assert answer.lesions[2].tracking_uid not in before.values()
+    assert [n.origin for n in answer.lesions] == [Origin.SEMIAUTOMATIC, Origin.AUTOMATIC, Origin.MANUAL]
+    words = next(c.words for c in answer.corrections.changes if c.label == "BM01")
+    assert "moved by 3.0 mm" in words
+    assert {n.probability for n in answer.lesions} == {None}
+
+
+def test_without_our_descriptions_names_and_places_tell_which_is_which(room: Room) -> None:
+    ds = edited(room.ours(), rename=("BM03", "Met C"), move=("BM01", (2.0, 0, 0)), keep_descriptions=False)
+    answer = made(room.corrected(ds))
+    assert edits(answer) == {"BM01": Edit.CHANGED, "BM02": Edit.UNCHANGED, "Met C": Edit.RENAMED}
+    assert [n.tracking_uid for n in answer.lesions] == [n.tracking_uid for n in room.found.lesions]
+
+
+def test_a_name_of_ours_far_away_is_another_lesion(room: Room) -> None:
+    ds = edited(room.ours(), move=("BM01", (33.0, 0.0, 0.0)), keep_descriptions=False)
+    answer = made(room.corrected(ds))
+    assert sorted(c.edit for c in answer.corrections.changes if c.label == "BM01") == [Edit.ADDED, Edit.DELETED]
+    assert answer.lesions[0].tracking_uid != room.found.lesions[0].tracking_uid
+
+
+def test_a_copied_contour_does_not_take_the_tracking_uid_of_the_first(room: Room) -> None:
+    ds = edited(room.ours())
+    centre = np.asarray(room.image.affine) @ (12, 45, 40, 1)
+    add_square(ds, "BM01 copy", centre[:3].tolist())
+    ds.StructureSetROISequence[-1].ROIDescription = ds.StructureSetROISequence[0].ROIDescription
+    answer = made(room.corrected(ds))
+    uids = [n.tracking_uid for n in answer.lesions]
+    assert len(set(uids)) == 4
+    assert uids[0] == room.found.lesions[0].tracking_uid
+
+
+def test_without_anything_of_ours_all_is_added_by_a_person(room: Room) -> None:
+    answer = made(room.corrected(edited(room.ours(), keep_descriptions=False), own=False))
+    assert set(edits(answer).values()) == {Edit.ADDED}
+    assert "Against" not in " ".join(said_of_corrections(answer.corrections))
+
+
+def test_who_changed_it_is_told_and_what_was_changed_is_counted(room: Room) -> None:
+    answer = made(room.corrected(edited(room.ours(), delete="BM02")))
+    assert answer.corrections.by.startswith("Editor^Test, ACME Contour Desk")
+    assert "2 unchanged, 1 deleted" in " ".join(said_of_corrections(answer.corrections))
+
+
+def test_an_edited_segmentation_is_read_alike(room: Room) -> None:
+    seg = room.ours(Part.SEG)
+    seg.SOPInstanceUID = seg.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    pixels = seg.pixel_array.copy()
+    segment_of = [
+        int((f if "SegmentIdentificationSequence" in f else seg.SharedFunctionalGroupsSequence[0])
+            .SegmentIdentificationSequence[0].ReferencedSegmentNumber) for f in seg.PerFrameFunctionalGroupsSequence
+    ]  # fmt: skip
+    for k, number in enumerate(segment_of):
+        if number == 1:
+            pixels[k] = np.roll(pixels[k], 3, axis=1)
+    seg.PixelData = np.packbits(pixels.ravel(), bitorder="little").tobytes()
+    answer = made(room.corrected(seg))
+    assert edits(answer) == {"BM01": Edit.CHANGED, "BM02": Edit.UNCHANGED, "BM03": Edit.UNCHANGED}
+
+
+def test_a_segmentation_of_organs_is_no_correction(room: Room, tmp_path: Path) -> None:
+    seg = room.ours(Part.SEG)
+    seg.SOPInstanceUID = seg.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    for k, s in enumerate(seg.SegmentSequence):
+        s.SegmentLabel = f"Thalamus {k}"
+        s.SegmentedPropertyTypeCodeSequence[0].CodeValue = "42695009"
+    seg.save_as(tmp_path / "seg.dcm")
+    assert edited_in(Study("1.2", scan(tmp_path)[0].series)) is None
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_contours_on_thicker_slices_are_filled_between(tmp_path: Path, every: int) -> None:
+    fine = Room(tmp_path, Grid((48, 60, 60), (0.75, 1.0, 1.0)))
+    ds = edited(fine.ours())
+    big = ds.ROIContourSequence[0]
+    planes = sorted({c.ContourData[2] for c in big.ContourSequence})[::every]
+    big.ContourSequence = [c for c in big.ContourSequence if c.ContourData[2] in planes]
+    drawn = drawn_on(ds, fine.image)
+    volume = float((drawn.labels.array == 1).sum()) * 0.75
+    assert volume == pytest.approx(fine.found.lesions[0].volume_mm3, rel=0.25)
+    assert "resampled: BM01" in " ".join(drawn.remarks)
+
+
+def test_another_frame_of_reference_and_other_planes_are_declined_by_name(room: Room) -> None:
+    ds = edited(room.ours())
+    ds.FrameOfReferenceUID = "1.2.3"
+    ds.ReferencedFrameOfReferenceSequence[0].FrameOfReferenceUID = "1.2.3"
+    for roi in ds.StructureSetROISequence:
+        roi.ReferencedFrameOfReferenceUID = "1.2.3"
+    answer = room.corrected(ds)
+    assert isinstance(answer, Declined)
+    assert "different frames of reference" in answer.reason
+    answer = room.corrected(edited(room.ours(), move=("BM01", (0.0, 400.0, 0.0))))
+    assert isinstance(answer, Declined)
+    assert "BM01" in answer.reason
+
+
+def test_the_newest_of_several_corrections_counts_and_what_is_ours_never(room: Room, tmp_path: Path) -> None:
+    first, second = edited(room.ours()), edited(room.ours())
+    first.StructureSetTime = "235959"
+    for k, ds in enumerate((first, second, room.ours())):
+        ds.save_as(tmp_path / f"{k}.dcm")
+    found = edited_in(scan(tmp_path)[0])
+    assert found is not None
+    assert found.sop_instance_uid == first.SOPInstanceUID
+
+
+def test_select_takes_contours_with_the_series_they_are_drawn_on(room: Room, tmp_path: Path) -> None:
+    edited(room.ours()).save_as(tmp_path / "edited.dcm")
+    images = scan(room.folder / "images")[0]
+    study = replace(images, series=(*images.series, *scan(tmp_path)[0].series))
+    chosen = PIPELINE.select(study, {})
+    assert isinstance(chosen, Inputs)
+    assert chosen.corrects
+    assert set(chosen.series) == {"t1c", CONTOURS}
+    without = PIPELINE.select(study, {"contours": False})
+    assert not isinstance(without, Inputs) or not without.corrects
+
+
+def test_our_own_structure_set_is_recalled_only_where_contours_came_back(room: Room) -> None:
+    ours = scan(room.folder / "RTSTRUCT.dcm")[0]
+    plain = Inputs({"t1c": room.series})
+    assert recall_own(plain, Earlier(ours)) is plain
+    back = Inputs({"t1c": room.series, CONTOURS: ours.series[0]})
+    assert OWN in recall_own(back, Earlier(ours)).series
+    assert OWN not in recall_own(back, Earlier(None)).series
+
+
+def test_names_that_planning_systems_would_cut_to_the_same_stay_apart() -> None:
+    names = unique(["GTV_frontal_left_1", "GTV_frontal_left_2", "GTV_frontal_left_2"], 16)
+    assert len(set(names)) == 3
+    assert max(map(len, names)) <= 16
