@@ -23,11 +23,16 @@ _UNREADABLE = (InvalidDicomError, AttributeError, IndexError, KeyError, RuntimeE
 _HINT = "export the segmentation on the images of the series itself"
 
 Mask = npt.NDArray[np.bool_]
+Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """One segment. type_code: (value, scheme) of its type; mask: on the grid of the image; drawn_by: Algorithm Type."""
+    """One segment.
+
+    type_code: (value, scheme) of its type; drawn_by: Segment Algorithm Type.
+    mask:      its voxels in `box` of the image.
+    """
 
     number: int
     label: str
@@ -35,6 +40,7 @@ class Segment:
     type_code: tuple[str, str]
     drawn_by: str
     mask: Mask
+    box: Box
 
 
 def segments_on(seg: Dataset, image: hd.Volume) -> tuple[Segment, ...]:
@@ -47,18 +53,34 @@ def segments_on(seg: Dataset, image: hd.Volume) -> tuple[Segment, ...]:
         raise GeometryUnusable(f"a segmentation of type {kind or 'unknown'} is not read", "export it as BINARY")
     try:
         most = float(seg.get("MaximumFractionalValue") or 1) if kind == "FRACTIONAL" else 1.0
-        masks: dict[int, Mask] = {}
+        planes: dict[int, list[tuple[int, Mask]]] = {}
         for number, index, frame in _frames(seg, image):
-            masks.setdefault(number, np.zeros(image.spatial_shape, bool))[index] |= frame >= most / 2
-        return tuple(_segment(s, masks[int(s.SegmentNumber)]) for s in seg.SegmentSequence
-                     if int(s.SegmentNumber) in masks)  # fmt: skip
+            planes.setdefault(number, []).append((index, frame >= most / 2))
+        return tuple(
+            _segment(s, *_boxed(planes[int(s.SegmentNumber)]))
+            for s in seg.SegmentSequence
+            if any(frame.any() for _, frame in planes.get(int(s.SegmentNumber), ()))
+        )
     except _UNREADABLE as error:  # data sets raise what they like
         raise GeometryUnusable(
             f"the segmentation cannot be read ({type(error).__name__})", "export it again"
         ) from error
 
 
-def _segment(s: Dataset, mask: Mask) -> Segment:
+def _boxed(planes: list[tuple[int, Mask]]) -> tuple[Mask, Box]:
+    """The planes of one segment, cut to what they hold: many lesions on a large grid must not cost a volume each."""
+    filled = [(k, frame) for k, frame in planes if frame.any()]
+    first, last = min(k for k, _ in filled), max(k for k, _ in filled)
+    over = np.logical_or.reduce([frame for _, frame in filled])
+    rows, columns = (np.flatnonzero(over.any(axis=axis)) for axis in (1, 0))
+    box = (slice(first, last + 1), slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    mask = np.zeros([s.stop - s.start for s in box], bool)
+    for k, frame in filled:
+        mask[k - first] |= frame[box[1:]]
+    return mask, box
+
+
+def _segment(s: Dataset, mask: Mask, box: Box) -> Segment:
     code = (s.get("SegmentedPropertyTypeCodeSequence") or [Dataset()])[0]
     return Segment(
         number=int(s.SegmentNumber),
@@ -67,6 +89,7 @@ def _segment(s: Dataset, mask: Mask) -> Segment:
         type_code=(str(code.get("CodeValue") or ""), str(code.get("CodingSchemeDesignator") or "")),
         drawn_by=str(s.get("SegmentAlgorithmType") or ""),
         mask=mask,
+        box=box,
     )
 
 

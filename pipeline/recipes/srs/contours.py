@@ -94,16 +94,14 @@ def _is_named(label: str, code: str) -> bool:
 
 
 def _of_segments(found: Sequence[Segment], image: hd.Volume) -> Drawn:
-    boxes = [_box(s.mask) for s in found]
-    regions = [(s.mask[box], box) for s, box in zip(found, boxes, strict=True)]
     return _labelled(
-        [s.label for s in found], [s.tracking_uid for s in found], [s.drawn_by for s in found], regions, image, ()
+        [s.label for s in found],
+        [s.tracking_uid for s in found],
+        [s.drawn_by for s in found],
+        [(s.mask, s.box) for s in found],
+        image,
+        (),
     )
-
-
-def _box(mask: Mask) -> Box:
-    found: list[Box] = ndimage.find_objects(mask.astype(np.uint8))
-    return found[0] if found else (slice(0, 0), slice(0, 0), slice(0, 0))
 
 
 def _region(structure: Structure, image: hd.Volume) -> tuple[Mask, Box, bool]:
