@@ -20,11 +20,13 @@ class Inputs:
 
     why:     for each role, one sentence on how the series was recognised.
     options: the route's options, as they were given to `select`.
+    remarks: what whoever gathered them wants said in the result (why there is no earlier study).
     """
 
     series: Mapping[str, Series]
     why: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __getitem__(self, role: str) -> Series:
         return self.series[role]
