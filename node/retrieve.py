@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from node.ask import asking
+from pynetdicom import build_context
+from pynetdicom.sop_class import (
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+)
+
+from node.ask import MODEL as FIND
+from node.ask import SYNTAXES, asking
+from node.association import associate
 from node.priors import IMAGES, Patient, PriorStudy, find_priors, is_same_person, patient_of
 from pipeline.core.errors import LedgerUnavailable, Permanent, Retryable
 from pipeline.core.route import Peer
@@ -20,6 +28,12 @@ log = logging.getLogger(__name__)
 
 FIND_S = 10.0
 """Seconds for all questions about which studies there are."""
+
+RETRIEVE = {
+    "get": {StudyRootQueryRetrieveInformationModelGet: "C-GET"},
+    "move": {StudyRootQueryRetrieveInformationModelMove: "C-MOVE"},
+}
+"""By the value of `retrieve`: the model (PS3.4 C.6.2.3) and its name."""
 
 Tick = Callable[[], None]
 
@@ -50,6 +64,17 @@ class Library:
     retriever: Retriever
     calling_ae: str
     tls: ssl.SSLContext | None = None
+
+    def lacks(self, timeout_s: float) -> tuple[str, ...]:
+        """Which of C-FIND and the way of fetching the peer does not offer. Raises PeerUnreachable."""
+        wanted = {FIND: "C-FIND", **RETRIEVE[self.peer.retrieve]}
+        contexts = [build_context(model, SYNTAXES) for model in wanted]
+        with associate(self.peer, contexts, calling_ae=self.calling_ae, timeout_s=timeout_s, tls=self.tls) as (
+            association,
+            _,
+        ):
+            offered = {str(c.abstract_syntax) for c in association.accepted_contexts}
+        return tuple(name for model, name in wanted.items() if model not in offered)
 
     def priors(self, study: Study, most: int, folder: Path, tick: Tick) -> Fetched:
         """At most `most` earlier studies of the patient of `study`, the newest first, as files in `folder`.
