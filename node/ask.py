@@ -18,6 +18,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 from node.association import Watch, associate
 from pipeline.core.errors import PeerUnreachable
 from pipeline.core.route import Peer
+from pipeline.imaging.header import MALFORMED
 
 MODEL = StudyRootQueryRetrieveInformationModelFind
 PENDING = (0xFF00, 0xFF01)
@@ -102,8 +103,11 @@ def _is_asked_for(match: Dataset, keys: Mapping[str, str]) -> bool:
 
 
 def text_of(match: Dataset, keyword: str) -> str:
-    """The value of a match as text; several as in a file, with backslashes; empty without one."""
-    value: Any = match.get(keyword)
+    """The value of a match as text; several as in a file, with backslashes; empty without one that can be read."""
+    try:
+        value: Any = match.get(keyword)
+    except MALFORMED:
+        return ""
     if value is None:
         return ""
     return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value).strip()

@@ -91,8 +91,9 @@ class Library:
             return self._fetch(study, patient, found, folder, tick)
         except LedgerUnavailable:
             raise
-        except (Retryable, Permanent) as error:
-            log.warning("study %s: no earlier studies: %s", study.study_instance_uid, error)
+        except (Retryable, Permanent, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            log.warning("study %s: no earlier studies: %s", study.study_instance_uid, why)
             said = f"Not compared with earlier studies: the system {self.peer.name!r} could not be asked for them."
             return Fetched((), (said,))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,9 @@ from tests.support.blobs import write_blobs
 from tests.support.hostile import scripted_scp, silent_peer
 from tests.support.mr import edit
 from tests.support.objects import write_sample
-from tests.support.peers import OrthancPeer, free_port
+from tests.support.peers import STORESCU, Daemon, OrthancPeer, free_port, require
+
+DCMQRSCP = "/usr/bin/dcmqrscp"
 
 
 def library(port: int, *, silence_s: float = 2.0, longest_s: float = 30.0) -> Library:
@@ -217,3 +220,26 @@ def test_whoever_ends_the_job_ends_the_retrieval_at_once(tmp_path: Path) -> None
 def test_images_without_a_patient_id_ask_nobody(tmp_path: Path) -> None:
     got = fetched(library(free_port()), written(tmp_path, "20250601", PatientID=""), tmp_path)
     assert got.remarks == ("Not compared with earlier studies: the images name no Patient ID.",)
+
+
+@pytest.mark.real("dcmtk")
+def test_dcmtks_archive_gives_earlier_studies_too(tmp_path: Path) -> None:
+    """Another Query/Retrieve SCP than Orthanc: dcmqrscp, with images in its own database."""
+    now, before = written(tmp_path, "20250601"), written(tmp_path, "20250101")
+    port, store = free_port(), tmp_path / "store"
+    store.mkdir()
+    config = tmp_path / "dcmqrscp.cfg"
+    config.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 4\n"
+        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nANY {store} RW (9, 1024mb) ANY\nAETable END\n"
+    )
+    archive = Daemon([require(DCMQRSCP), "-c", config], port, tmp_path / "dcmqrscp.log")
+    archive.start()
+    try:
+        subprocess.run([require(STORESCU), "-aec", "ANY", "127.0.0.1", str(port), *paths(before)], check=True)
+        got = fetched(library(port), now, tmp_path)
+    finally:
+        archive.stop()
+    assert [len(s.instances) for s in got.studies] == [8]
+    assert got.remarks == ()
