@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from node.intake import read_instances
 from node.loop import is_gone
 from node.retrieve import Fetched, Tick
-from pipeline.core.errors import HeaderUnusable
+from pipeline.core.errors import DiskFull, HeaderUnusable
 from pipeline.core.job import Job
 from pipeline.core.study import Instance, Study, group
 from storage import Archive, Ledger
@@ -45,10 +45,14 @@ def _readable(archive: Archive, files: list[tuple[str, str]]) -> list[Instance]:
 
 @contextmanager
 def folder_for(archive: Archive, holder: str) -> Iterator[Path]:
-    """An empty folder on the archive's file system that vanishes at the end of the block."""
-    shelf = archive.root / FOLDER
-    shelf.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{quote(holder, safe='')}~", dir=shelf) as folder:
+    """An empty folder on the archive's file system that vanishes at the end of the block. Raises DiskFull."""
+    try:
+        shelf = archive.root / FOLDER
+        shelf.mkdir(exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=f"{quote(holder, safe='')}~", dir=shelf, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise DiskFull(f"no folder could be made below the archive: {error.strerror}") from error
+    with made as folder:
         yield Path(folder)
 
 
