@@ -20,7 +20,8 @@ def cross_problems(data: dict[str, Any]) -> Iterator[Problem]:
         yield from _twice(data, section)
     for number, route in _items(data, "route"):
         yield from _destinations_exist(data, route, ("route", number))
-        yield from _can_verify(data, route, ("route", number))
+        yield from _can_be_asked(data, route, ("route", number), "verify_with")
+        yield from _can_be_asked(data, route, ("route", number), "priors_from")
     yield from _keys_fit_together(data)
     yield from _ports_differ(data)
 
@@ -114,16 +115,20 @@ def _destinations_exist(data: dict[str, Any], route: dict[str, Any], at: Key) ->
             yield Problem((*at, "destinations", number), f"no destination is called {name!r}", hint)
 
 
-def _can_verify(data: dict[str, Any], route: dict[str, Any], at: Key) -> Iterator[Problem]:
-    name = route.get("verify_with")
+def _can_be_asked(data: dict[str, Any], route: dict[str, Any], at: Key, key: str) -> Iterator[Problem]:
+    name = route.get(key)
     if not isinstance(name, str) or not name:
         return
     peers = _by_name(data, "peer")
     if name not in peers:
         hint = did_you_mean(name, peers, "add a [[peer]] with that name")
-        yield Problem((*at, "verify_with"), f"no peer is called {name!r}", hint)
-    elif peers[name].get("port", 0) in (0, "0"):
-        yield Problem((*at, "verify_with"), f"peer {name!r} cannot be asked", "give it the `port` it answers C-FIND on")
+        yield Problem((*at, key), f"no peer is called {name!r}", hint)
+        return
+    if peers[name].get("port", 0) in (0, "0"):
+        yield Problem((*at, key), f"peer {name!r} cannot be asked", "give it the `port` it answers C-FIND on")
+    elif key == "priors_from" and not peers[name].get("retrieve"):
+        hint = 'give it `retrieve = "get"`, or "move" when it has no C-GET'
+        yield Problem((*at, key), f"nothing can be fetched from peer {name!r}", hint)
 
 
 def _keys_fit_together(data: dict[str, Any]) -> Iterator[Problem]:

@@ -262,10 +262,15 @@ class PeerSettings(Section):
     host: Host = Field(description="the host name or address that it calls from, and answers at")
     port: int = Field(default=0, ge=0, le=65535, description="the TCP port it answers C-FIND on; 0: it only sends")
     tls: bool = Field(default=False, description="true asks it by DICOM over TLS, as [tls] says")
+    retrieve: Literal["get", "move", ""] = Field(
+        default="",
+        description='how earlier studies are fetched from it: "get" (C-GET), "move" (C-MOVE, for which it must know '
+        "this node's ae_title, host and port); by default they are not",
+    )
 
     def as_peer(self) -> core.Peer:
         """The same as the rest of the node knows it."""
-        return core.Peer(self.name, self.ae_title, self.host, self.port, self.tls)
+        return core.Peer(self.name, self.ae_title, self.host, self.port, self.tls, self.retrieve)
 
 
 class DestinationSettings(Section):
@@ -325,6 +330,10 @@ class RouteSettings(Section):
     required_roles: Texts = Field(default=(), description="series roles of the pipeline that it waits for")
     required_within_s: Seconds = Field(default=3600.0, description="seconds to wait for them after the last image")
     verify_with: str = Field(default="", description="name of a [[peer]] to ask by C-FIND whether all images are here")
+    priors_from: str = Field(
+        default="", description="name of a [[peer]] with `retrieve`, to be asked for earlier studies of the patient"
+    )
+    most_priors: int = Field(default=1, ge=1, le=20, description="earlier studies that are fetched, the newest first")
     options: dict[str, Any] = Field(
         default_factory=dict, description="a table handed to the pipeline; goes before [pipelines.NAME]"
     )

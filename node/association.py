@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
@@ -75,6 +75,18 @@ class Watch:
                 socket.socket.shutdown(transport.socket, socket.SHUT_RDWR)
 
 
+class Storing(Protocol):
+    """Takes the objects that a peer sends back on an association that we opened (C-GET, PS3.4 C.4.3)."""
+
+    sop_classes: Sequence[str]
+
+    def on_open(self, event: Any) -> None:
+        """Handler of EVT_CONN_OPEN."""
+
+    def on_c_store(self, event: Any) -> int:
+        """Handler of EVT_C_STORE; returns the status."""
+
+
 @contextmanager
 def associate(
     peer: Destination | Peer,
@@ -83,12 +95,13 @@ def associate(
     calling_ae: str,
     timeout_s: float,
     tls: ssl.SSLContext | None = None,
+    storing: Storing | None = None,
 ) -> Iterator[tuple[Association, Watch]]:
     """An association with `peer`, released at the end of the block; aborted when the block raises.
 
     Established, or, when the peer took the association but none of `contexts`, with no accepted contexts.
     timeout_s bounds each of: the answer to the request, one DIMSE answer, the release. `tls` is used when the peer's
-    entry says `tls`; None then means to trust whom the operating system trusts.
+    entry says `tls`; None then means to trust whom the operating system trusts. `storing`: for C-GET.
     Raises PeerUnreachable when there is no association, with what to look at.
     """
     ae = AE(ae_title=calling_ae)
@@ -96,7 +109,7 @@ def associate(
     ae.acse_timeout = ae.dimse_timeout = timeout_s
     ae.network_timeout = None  # the Watch is stricter
     with Watch(ae.connection_timeout + timeout_s) as watch:
-        association = _request(ae, peer, contexts, watch, (tls or client_context()) if peer.tls else None)
+        association = _request(ae, peer, contexts, watch, (tls or client_context()) if peer.tls else None, storing)
         try:
             yield association, watch
         except BaseException:  # whatever ended the conversation, the peer is told at once; raised again
@@ -108,15 +121,24 @@ def associate(
 
 
 def _request(
-    ae: AE, peer: Destination | Peer, contexts: Sequence[PresentationContext], watch: Watch, tls: ssl.SSLContext | None
+    ae: AE,
+    peer: Destination | Peer,
+    contexts: Sequence[PresentationContext],
+    watch: Watch,
+    tls: ssl.SSLContext | None,
+    storing: Storing | None,
 ) -> Association:
+    handlers: list[Any] = [(evt.EVT_CONN_OPEN, watch.attach)]
+    if storing:
+        handlers += [(evt.EVT_CONN_OPEN, storing.on_open), (evt.EVT_C_STORE, storing.on_c_store)]
     try:
         association = ae.associate(
             peer.host,
             peer.port,
             contexts=list(contexts),
             ae_title=peer.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, watch.attach)],
+            ext_neg=[build_role(sop_class, scp_role=True) for sop_class in storing.sop_classes] if storing else None,
+            evt_handlers=handlers,
             tls_args=(tls, peer.host) if tls else None,
         )
     except (OSError, UnicodeError) as error:  # the name cannot be resolved, or no local socket

@@ -68,6 +68,8 @@ def examine(settings: Settings) -> list[Finding]:
     found += _guard("processes", lambda: _processes(house))
     for d in settings.destinations:
         found += _guard(f"destination {d.name}", partial(_reach, house, d))
+    for peer in (p for p in settings.peers if p.retrieve):
+        found += _guard(f"peer {peer.name}", partial(_retrieves, house, peer))
     return found
 
 
@@ -194,3 +196,13 @@ def _processes(house: House) -> Iterator[Finding]:
 
 def _reach(house: House, destination: Destination) -> Iterator[Finding]:
     yield Finding(f"destination {destination.name}", Health.GOOD, f"reachable; {house.reach(destination)}".rstrip("; "))
+
+
+def _retrieves(house: House, peer: Peer) -> Iterator[Finding]:
+    lacking = house.library(peer).lacks(_SECONDS_TO_ANSWER)
+    what = f"peer {peer.name}"
+    if lacking:
+        advice = f"is {house.settings.node.ae_title!r} allowed to query and retrieve there? Else change `retrieve`"
+        yield Finding(what, Health.BAD, f"does not offer {' and '.join(lacking)}: no earlier studies", advice)
+    else:
+        yield Finding(what, Health.GOOD, f"offers C-FIND and C-{peer.retrieve.upper()} for earlier studies")

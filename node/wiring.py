@@ -23,13 +23,18 @@ from node.intake import Intake
 from node.loop import Stop, holder_name, is_gone
 from node.options import pipeline_problems
 from node.receive.acceptor import Acceptor, AcceptorOptions
+from node.retrieve import Fetched, Library, Retriever, Tick
+from node.retrieve_get import CGet
+from node.retrieve_move import CMove
 from node.tls import client_context, server_context
 from node.worker import Bench
 from pipeline import registry
 from pipeline.contract import Executor
 from pipeline.core.clock import utc_now
 from pipeline.core.errors import ConfigInvalid, NotFound
+from pipeline.core.job import Job
 from pipeline.core.route import Destination, Peer
+from pipeline.core.study import Study
 from pipeline.execute import ExecutorOptions, make_executor
 from storage import Archive, Database, Ledger, open_database
 
@@ -122,6 +127,7 @@ class House:
             lease_s=w.time_limit_s + LEASE_S if w.executor == "inline" else LEASE_S,
             max_attempts=w.max_attempts,
             stop=stop,
+            fetch_priors=self._fetch_priors if any(r.priors_from for r in self.settings.route) else None,
         )
 
     def executor(self, on_tick: Callable[[], None]) -> Executor:
@@ -197,6 +203,27 @@ class House:
 
     def _count_instances(self, peer: Peer, study_instance_uid: str) -> int | None:
         return c_find.count_instances(peer, study_instance_uid, calling_ae=self._own_ae, tls=self._tls_for(peer.tls))
+
+    def library(self, peer: Peer) -> Library:
+        """A peer that earlier studies are fetched from. Raises ConfigInvalid when the settings do not say how."""
+        tls = self._tls_for(peer.tls)
+        match peer.retrieve:
+            case "get":
+                retriever: Retriever = CGet(self._own_ae, tls, self.archive.require_room)
+            case "move":
+                retriever = CMove(self._own_ae, tls, self.archive, self.ledger)
+            case _:
+                raise ConfigInvalid(f"nothing can be fetched from peer {peer.name!r}", "give it `retrieve`")
+        return Library(peer, retriever, self._own_ae, tls)
+
+    def _fetch_priors(self, job: Job, study: Study, folder: Path, tick: Tick) -> Fetched:
+        """Earlier studies, as the first of the job's routes that asks for them wants it."""
+        routes = {r.name: r for r in self.settings.routes if r.priors_from}
+        route = next((routes[name] for name in self.ledger.asked_by(job.id) if name in routes), None)
+        if route is None:
+            return Fetched()
+        peer = next(p for p in self.settings.peers if p.name == route.priors_from)
+        return self.library(peer).priors(study, route.most_priors, folder, tick)
 
     def _tls_for(self, wanted: bool) -> ssl.SSLContext | None:
         return self._client_tls() if wanted else None

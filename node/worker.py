@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from node.intake import read_instances
 from node.loop import BEAT_EVERY_S, Stop, notify
+from node.recall import FetchPriors, folder_for, own_results, sweep
+from node.retrieve import Fetched
 from node.version import VERSION
-from node.work_key import result_seed
+from node.work_key import recalled_key, result_seed
 from pipeline import registry
-from pipeline.contract import Declined, Executor, Inputs
+from pipeline.contract import Declined, Earlier, Executor, Follower, Inputs
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import (
     HeaderUnusable,
@@ -54,6 +57,7 @@ class Bench:
 
     lease_s: must be longer than the time between two ticks of the executor.
     stop:    asked at every tick of the executor, so that a long computation does not hold up the end of the process.
+    fetch_priors: for pipelines that carry on earlier work; None where there is nobody to ask.
     """
 
     ledger: Ledger
@@ -64,6 +68,7 @@ class Bench:
     max_attempts: int
     clock: Clock = utc_now
     stop: Stop = field(default_factory=Stop)
+    fetch_priors: FetchPriors | None = None
 
 
 class Worker:
@@ -75,6 +80,7 @@ class Worker:
         self._held_until = bench.clock()
         self._beaten_at = -BEAT_EVERY_S
         self._executor = bench.make_executor(self._on_tick)
+        sweep(bench.archive, bench.holder)
 
     def close(self) -> None:
         """Let go of the executor."""
@@ -114,17 +120,36 @@ class Worker:
         return True
 
     def _do(self, job: Job) -> None:
-        inputs = self._inputs(job)
+        with folder_for(self._bench.archive, self._bench.holder) as folder:
+            self._do_with(job, folder)
+
+    def _do_with(self, job: Job, folder: Path) -> None:
+        chosen = self._inputs(job)
+        inputs = self._recalled(job, chosen, folder) if isinstance(chosen, Inputs) else chosen
         found = self._executor.run(job.work.pipeline, inputs) if isinstance(inputs, Inputs) else inputs
         if isinstance(found, Declined):
             log.info("job %d: declined: %s", job.id, found.reason)
             self._bench.ledger.decline(job.id, self._bench.holder, found.reason)
             return
         self._on_tick()  # an inline run had nobody to call it, and encoding takes its time
-        results = [self._keep(e) for e in encode(found, self._stamp(job, found))]
+        recalled = recalled_key(chosen, inputs) if isinstance(chosen, Inputs) and isinstance(inputs, Inputs) else ""
+        results = [self._keep(e) for e in encode(found, self._stamp(job, found, recalled))]
         if not self._bench.ledger.produced(job.id, self._bench.holder, results):
             raise JobTaken
         log.info("job %d: %d findings, %d objects", job.id, len(found.lesions), len(results))
+
+    def _recalled(self, job: Job, inputs: Inputs, folder: Path) -> Inputs:
+        """With what there is of the patient beside the study, for a pipeline that carries on."""
+        pipeline = registry.get(job.work.pipeline)
+        if not isinstance(pipeline, Follower):
+            return inputs
+        fetched = Fetched()
+        if self._bench.fetch_priors and inputs.series:
+            study = group([i for s in inputs.series.values() for i in s.instances])[0]
+            fetched = self._bench.fetch_priors(job, study, folder, self._on_tick)
+        own = own_results(self._bench.ledger, self._bench.archive, job)
+        told = pipeline.recall(inputs, Earlier(own, fetched.studies))
+        return replace(told, remarks=(*told.remarks, *fetched.remarks))
 
     def _inputs(self, job: Job) -> Inputs | Declined:
         files = self._bench.ledger.inputs(job.id)
@@ -141,9 +166,9 @@ class Worker:
             )
         return registry.get(job.work.pipeline).select(studies[0], job.work.options)
 
-    def _stamp(self, job: Job, found: Findings) -> Stamp:
+    def _stamp(self, job: Job, found: Findings, recalled: str) -> Stamp:
         return Stamp(
-            seed=result_seed(job.work.key, found.algorithm),
+            seed=result_seed(job.work.key, found.algorithm, recalled),
             made_at=job.created_at.astimezone(),  # of the job: an attempt more must make the same bytes
             software_version=VERSION,
             supersedes=self._superseded(job),

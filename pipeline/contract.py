@@ -21,12 +21,14 @@ class Inputs:
     why:     for each role, one sentence on how the series was recognised.
     options: the route's options, as they were given to `select`.
     corrects: a person sent corrections of earlier results: such work is done whatever a route says of late images.
+    remarks: what whoever gathered them wants said in the result (why there is no earlier study).
     """
 
     series: Mapping[str, Series]
     why: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     corrects: bool = False
+    remarks: tuple[str, ...] = ()
 
     def __getitem__(self, role: str) -> Series:
         return self.series[role]

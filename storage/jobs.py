@@ -187,6 +187,13 @@ class Jobs:
         with self._db.read() as db:
             return [(p, s) for p, s in db.execute(query)]
 
+    def asked_by(self, job_id: int) -> list[str]:
+        """The routes whose decisions opened or joined a job, the first first; empty once its study is forgotten."""
+        c = t.decision.c
+        with self._db.read() as db:
+            names = db.execute(sa.select(c.route).where(c.job_id == job_id).order_by(c.id)).scalars()
+            return list(dict.fromkeys(names))
+
     def results(
         self, *, job_id: int = 0, study_instance_uid: str = "", kind: Kind | None = None
     ) -> list[tuple[int, Result]]:

@@ -12,6 +12,7 @@ from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LedgerUnavailable
 from pipeline.core.job import Decision, Event, Outcome, State, Work
 from pipeline.core.result import DeliveryState
+from pipeline.core.route import PRIORS
 from pipeline.core.study import DERIVED, Added, Association, Conflict, Instance, Known, Reception
 from storage import tables as t
 from storage.engine import Database
@@ -59,7 +60,7 @@ class Receptions:
     ) -> Added:
         now = self._now()
         with self._db.write() as db:
-            if _is_our_own(db, instance.sop_instance_uid):
+            if association.called_ae != PRIORS and _is_our_own(db, instance.sop_instance_uid):
                 return Added.AGAIN
             first = db.execute(
                 sa.select(t.instance.c.sha256).where(t.instance.c.sop_instance_uid == instance.sop_instance_uid)
@@ -96,6 +97,18 @@ class Receptions:
             query = query.where(t.arrival.c.called_ae == called_ae)
         with self._db.read() as db:
             return [(p, s) for p, s in db.execute(query.order_by(c.sop_instance_uid))]
+
+    def series_counts(self, study_instance_uid: str, called_ae: str) -> dict[str, int]:
+        """How many instances of each series of a study one AE title got."""
+        i, a = t.instance.c, t.arrival.c
+        query = (
+            sa.select(i.series_instance_uid, sa.func.count())
+            .join(t.arrival, a.sop_instance_uid == i.sop_instance_uid)
+            .where(i.study_instance_uid == study_instance_uid, a.called_ae == called_ae)
+            .group_by(i.series_instance_uid)
+        )
+        with self._db.read() as db:
+            return dict(r.tuple() for r in db.execute(query))
 
     def decisions(self, study_instance_uid: str, called_ae: str) -> list[Decision]:
         """What the routes decided about a study, oldest first."""

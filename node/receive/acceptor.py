@@ -69,7 +69,7 @@ class Acceptor:
     ) -> None:
         quiet_libraries()
         self._options, self._archive = options, archive
-        self._store = Store(archive, ledger, on_stored)
+        self._store = Store(archive, ledger, on_stored, frozenset(options.ae_titles))
         self._doors = Doors(
             frozenset(options.ae_titles), options.peers, options.require_called_ae, options.allow_any_calling_ae
         )

@@ -14,6 +14,7 @@ from node.receive.same import same_content
 from node.receive.spool import Spool
 from node.status import SUCCESS, NotAsAnnounced, comment_of, refusal_of
 from pipeline.core.errors import HeaderUnusable, LanternError, place_of
+from pipeline.core.route import PRIORS
 from pipeline.core.study import Added, Association, Instance
 from pipeline.imaging.header import read_header
 from storage.archive import Archive, Stored
@@ -25,10 +26,16 @@ OnStored = Callable[[Instance, Added], None]
 
 
 class Store:
-    """What happens to each C-STORE request."""
+    """What happens to each C-STORE request.
 
-    def __init__(self, archive: Archive, ledger: Ledger, on_stored: OnStored | None) -> None:
+    own_titles: the node's AE titles; what a C-MOVE of one of them brings is an earlier study, and no work.
+    """
+
+    def __init__(
+        self, archive: Archive, ledger: Ledger, on_stored: OnStored | None, own_titles: frozenset[str] = frozenset()
+    ) -> None:
         self._archive, self._ledger, self._on_stored = archive, ledger, on_stored
+        self._own_titles = own_titles
 
     def on_c_store(self, event: Any) -> Dataset:
         """Handler of pynetdicom's EVT_C_STORE; returns the status and, for a refusal, an Error Comment."""
@@ -54,9 +61,15 @@ class Store:
         same_as = self._known_twin(instance, stored)
         with self._archive.keeping(stored.path):
             added = self._ledger.add_instance(
-                instance, stored.path, association_of(event.assoc), stored.size_bytes, same_as=same_as
+                instance, stored.path, self._addressed(event), stored.size_bytes, same_as=same_as
             )
         return instance, added
+
+    def _addressed(self, event: Any) -> Association:
+        """Who sent it, and to whom: to PRIORS, where no route listens, when we asked for it ourselves (C-MOVE)."""
+        sent = association_of(event.assoc)
+        originator = (event.request.MoveOriginatorApplicationEntityTitle or "").strip()
+        return replace(sent, called_ae=PRIORS) if originator in self._own_titles else sent
 
     def _known_twin(self, instance: Instance, stored: Stored) -> str:
         """The hash of the instance the ledger has under this UID, when it holds the same in other bytes."""

@@ -32,13 +32,24 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A system that may send to us, and that may be asked how many images a study has."""
+    """A system that may send to us, and that may be asked how many images a study has, and for earlier studies.
+
+    retrieve: how studies are fetched from it: "get" (C-GET), "move" (C-MOVE to this node), or "" for not at all.
+    """
 
     name: str
     ae_title: str
     host: str
     port: int = 0
     tls: bool = False
+    retrieve: str = ""
+
+
+PRIORS = "(PRIORS)"
+"""Instead of the AE title that was called: where earlier studies are kept that this node asked to be sent (C-MOVE).
+
+No route listens there, so that they open no job, whatever the routes say.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,8 @@ class Route:
     required_roles:    series roles of the pipeline to wait for, at most `required_within_s` after the last image.
     verify_with:       name of a peer to ask by C-FIND how many images the study has; empty means do not ask.
     options:           handed to the pipeline as they are.
+    priors_from:       name of a peer to ask for earlier studies of the patient; empty means do not ask.
+    most_priors:       how many of them at most, the newest.
     """
 
     name: str
@@ -132,10 +145,12 @@ class Route:
     required_within_s: float = 3600.0
     verify_with: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    priors_from: str = ""
+    most_priors: int = 1
 
     def listens_to(self, called_ae: str) -> bool:
-        """True when studies sent to this AE title are this route's business."""
-        return not self.called_ae or called_ae in self.called_ae
+        """True when studies sent to this AE title are this route's business; earlier ones that we fetched never are."""
+        return called_ae != PRIORS and (not self.called_ae or called_ae in self.called_ae)
 
 
 @dataclass(frozen=True, slots=True)

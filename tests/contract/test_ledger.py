@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from pipeline.core.job import Decision, Outcome, State
 from pipeline.core.result import Kind
+from pipeline.core.route import PRIORS
 from pipeline.core.study import Added, Association
 from storage import Ledger, open_database
 from storage.tables import metadata
@@ -272,3 +274,35 @@ def test_results_deliveries_and_the_move_are_one_transaction(ledger: Ledger, clo
     ledger.produced(job_id, "w1", [result(Kind.SEG), result(Kind.SR)])
     assert ledger.job(job_id).state is State.DELIVERING
     assert len(ledger.deliveries(job_id=job_id)) == 4
+
+
+def test_a_job_knows_the_routes_that_asked_for_it_in_their_order(ledger: Ledger, clock: HandClock) -> None:
+    receive(ledger)
+    first = open_job(ledger, clock, route="b")
+    assert open_job(ledger, clock, route="a") == first
+    assert ledger.asked_by(first) == ["b", "a"]
+    assert ledger.asked_by(first + 1) == []
+
+
+def test_images_are_counted_by_series_for_each_title(ledger: Ledger) -> None:
+    for n, series in ((1, "1.2.3.4"), (2, "1.2.3.4"), (3, "1.2.3.5")):
+        i = instance(n, series=series)
+        ledger.add_instance(i, str(i.path), Association("PACS", PRIORS, "127.0.0.1"), 10)
+    receive(ledger, 1, first=4)
+    assert ledger.series_counts("1.2.3", PRIORS) == {"1.2.3.4": 2, "1.2.3.5": 1}
+    assert ledger.series_counts("1.2.3", "LANTERN") == {"1.2.3.4": 1}
+
+
+def test_a_result_of_ours_that_we_fetched_is_kept_and_one_that_is_sent_to_us_is_not(
+    ledger: Ledger, clock: HandClock
+) -> None:
+    receive(ledger)
+    open_job(ledger, clock)
+    job, made = claim(ledger, clock), result()
+    assert ledger.produced(job.id, "w1", [made])
+    came = replace(instance(99), sop_instance_uid=made.sop_instance_uid)
+    assert ledger.add_instance(came, "files/b.dcm", PACS, 10) is Added.AGAIN
+    assert ledger.known(made.sop_instance_uid) is None
+    assert ledger.add_instance(came, "files/b.dcm", Association("PACS", PRIORS, "127.0.0.1"), 10) is Added.NEW
+    assert ledger.add_instance(came, "files/b.dcm", PACS, 10) is Added.AGAIN
+    assert reception(ledger).instance_count == 3

@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset
-from pynetdicom import AE, StoragePresentationContexts, evt
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
+from pydicom import Dataset, dcmread
+from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, StoragePresentationContexts, evt
+from pynetdicom.sop_class import (
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+)
 
 
 @contextlib.contextmanager
@@ -23,17 +28,22 @@ def scripted_scp(
     calling_ae: str = "",
     sop_classes: Sequence[str] = (),
     syntaxes: Sequence[str] | None = None,
+    gives: Callable[[Dataset], Sequence[Path | str | float]] | None = None,
 ) -> Iterator[tuple[int, list[str]]]:
     """A pynetdicom acceptor on a free port; yields (port, SOP Instance UIDs in the order they were received).
 
     statuses: its answers to C-STORE, the last one again and again; "abort" aborts the association instead.
     finds:    the C-FIND matches of a query; after them `find_status`.
+    gives:    what it sends back at a C-GET: files; for "abort" it aborts instead, for a number it waits seconds.
     called_ae, calling_ae: refuse others. sop_classes, syntaxes: accept these only.
     """
     ae = AE(ae_title=called_ae or "SCRIPTED")
     ae.require_called_aet, ae.require_calling_aet = bool(called_ae), [calling_ae] if calling_ae else []
     for sop_class in sop_classes or [c.abstract_syntax for c in StoragePresentationContexts]:
-        ae.add_supported_context(sop_class, syntaxes) if syntaxes else ae.add_supported_context(sop_class)
+        roles = {"scu_role": False, "scp_role": True} if gives else {}
+        ae.add_supported_context(sop_class, syntaxes or DEFAULT_TRANSFER_SYNTAXES, **roles)
+    if gives is not None:
+        ae.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
     if finds is not None:
         ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     received: list[str] = []
@@ -56,7 +66,20 @@ def scripted_scp(
             yield 0xFF00, match
         yield find_status, None
 
-    handlers = [(evt.EVT_C_STORE, on_store), (evt.EVT_C_FIND, on_find)]
+    def on_get(event: Any) -> Iterator[Any]:
+        assert gives is not None
+        steps = gives(event.identifier)
+        yield sum(isinstance(step, Path) for step in steps)
+        for step in steps:
+            if isinstance(step, Path):
+                yield 0xFF00, dcmread(step)
+            elif step == "abort":
+                event.assoc.abort()
+                return
+            else:
+                time.sleep(float(step))
+
+    handlers = [(evt.EVT_C_STORE, on_store), (evt.EVT_C_FIND, on_find), (evt.EVT_C_GET, on_get)]
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     try:
         yield server.server_address[1], received

@@ -19,11 +19,11 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 
-from pipeline.contract import Declined, Inputs, Runtime
+from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core import errors
 from pipeline.core.study import Study
 from pipeline.findings import Algorithm, Findings, Lesion
-from tests.support.bright import SOUGHT
+from tests.support.bright import SOUGHT, Bright
 
 ALGORITHM = Algorithm(
     name="test", version="1", weights_sha256="0" * 64, evidence_tier="T0", training="Not trained; it is a test."
@@ -171,3 +171,28 @@ RETURNS_NONSENSE = Small("returns-nonsense", lambda inputs, runtime: "done")
 UNPICKLABLE = Small("unpicklable", _unpicklable)
 CHOKES = Chokes("chokes", _raise)
 NOT_A_PIPELINE = object()
+
+
+@dataclass(frozen=True)
+class FollowsUp(Bright):
+    """Finds what is bright, and says in its remarks what of earlier work it was given."""
+
+    name: str = "follows-up"
+
+    def recall(self, inputs: Inputs, earlier: Earlier) -> Inputs:
+        """All that there is: the newest earlier study's series by modality, own results as "own"."""
+        found = {f"prior_{n}_{s.modality}": s for n, study in enumerate(earlier.priors) for s in study.series}
+        found |= {f"own_{s.modality}": s for s in (earlier.own.series if earlier.own else ())}
+        return replace(inputs, series={**inputs.series, **found})
+
+    def run(self, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
+        """One remark for each role that was recalled: its name, and how many files of it can be read."""
+        found = super().run(inputs, runtime)
+        if isinstance(found, Declined):
+            return found
+        read = {role: sum(i.path.stat().st_size > 0 for i in s.instances) for role, s in inputs.series.items()}
+        given = tuple(f"{role}: {count}" for role, count in sorted(read.items()) if role != "mr")
+        return replace(found, remarks=(*found.remarks, *inputs.remarks, *given))
+
+
+FOLLOWS_UP = FollowsUp()

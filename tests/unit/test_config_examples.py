@@ -56,7 +56,7 @@ def test_the_readme_has_the_settings_as_they_are():
 
 def test_every_setting_has_a_sentence_and_every_number_a_unit():
     units = ("_s", "_mb", "_bytes", "_days")
-    unitless = {"port", "max_associations", "threads", "max_attempts", "priority"}
+    unitless = {"port", "max_associations", "threads", "max_attempts", "most_priors", "priority"}
     for section in fields_of(Settings).values():
         model = model_of(section)
         assert model is not None

@@ -188,6 +188,21 @@ def test_every_problem_is_said_at_once_with_its_line(tmp_path: Path):
             "[[peer]]\nname='p'\nae_title='P'\nhost='h'\n[[route]]\nname='r'\npipeline='x'\nverify_with='p'",
             "lantern.toml:8: [[route]] verify_with: peer 'p' cannot be asked; give it the `port`",
         ),
+        (
+            "[[route]]\nname='r'\npipeline='x'\npriors_from='p'",
+            "lantern.toml:4: [[route]] priors_from: no peer is called 'p'",
+        ),
+        (
+            "[[peer]]\nname='p'\nae_title='P'\nhost='h'\nretrieve='get'\n"
+            "[[route]]\nname='r'\npipeline='x'\npriors_from='p'",
+            "lantern.toml:9: [[route]] priors_from: peer 'p' cannot be asked; give it the `port`",
+        ),
+        (
+            "[[peer]]\nname='p'\nae_title='P'\nhost='h'\nport=104\n[[route]]\nname='r'\npipeline='x'\npriors_from='p'",
+            "lantern.toml:9: [[route]] priors_from: nothing can be fetched from peer 'p'; give it `retrieve",
+        ),
+        ("[[peer]]\nname='p'\nretrieve='take'", "lantern.toml:3: [[peer]] retrieve: must be 'get', 'move' or ''"),
+        ("[[route]]\nname='r'\nmost_priors=0", "lantern.toml:3: [[route]] most_priors: must be >= 1"),
     ],
 )
 def test_one_mistake_gives_one_line(tmp_path: Path, text: str, expected: str):

@@ -218,6 +218,7 @@ class Srs:
             lesions=followed.lesions,
             remarks=(
                 *t1c.remarks,
+                *inputs.remarks,
                 *_series_remarks(inputs),
                 *_bundle_remarks(options),
                 *found.remarks,

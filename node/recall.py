@@ -1,0 +1,70 @@
+"""What a job is told of earlier work on its patient: own results on the study, and earlier studies from the PACS."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from node.intake import read_instances
+from node.loop import is_gone
+from node.retrieve import Fetched, Tick
+from pipeline.core.errors import DiskFull, HeaderUnusable
+from pipeline.core.job import Job
+from pipeline.core.study import Instance, Study, group
+from storage import Archive, Ledger
+
+FetchPriors = Callable[[Job, Study, Path, Tick], Fetched]
+"""Fetches earlier studies for a job on a study into a folder; see `node.retrieve.Library.priors`."""
+
+FOLDER = "priors"
+"""Below the archive's root: earlier studies, each job's in a folder of its own that names who holds the job."""
+
+
+def own_results(ledger: Ledger, archive: Archive, job: Job) -> Study | None:
+    """What the newest other job of that pipeline on that study made, as far as it is kept; None when nothing is."""
+    for other in ledger.jobs(study_instance_uid=job.work.study_instance_uid):
+        if other.id == job.id or other.work.pipeline != job.work.pipeline:
+            continue
+        kept = [(r.path, r.sha256) for _, r in ledger.results(job_id=other.id) if r.path]
+        studies = group(_readable(archive, kept))
+        if studies:
+            return studies[0]
+    return None
+
+
+def _readable(archive: Archive, files: list[tuple[str, str]]) -> list[Instance]:
+    try:
+        return read_instances(archive, files)
+    except (OSError, HeaderUnusable):  # deleted at this moment: as good as not there
+        return []
+
+
+@contextmanager
+def folder_for(archive: Archive, holder: str) -> Iterator[Path]:
+    """An empty folder on the archive's file system that vanishes at the end of the block. Raises DiskFull."""
+    try:
+        shelf = archive.root / FOLDER
+        shelf.mkdir(exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=f"{quote(holder, safe='')}~", dir=shelf, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise DiskFull(f"no folder could be made below the archive: {error.strerror}") from error
+    with made as folder:
+        yield Path(folder)
+
+
+def sweep(archive: Archive, holder: str) -> int:
+    """Delete the folders of processes that are gone (kill -9), and this one's own; returns how many."""
+    shelf = archive.root / FOLDER
+    left = [f for f in shelf.iterdir() if _is_left(f, holder)] if shelf.is_dir() else []
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(left)
+
+
+def _is_left(folder: Path, holder: str) -> bool:
+    owner = unquote(folder.name.rpartition("~")[0])
+    return owner == holder or is_gone(owner)
