@@ -25,9 +25,8 @@ def picture_of_plan(planned: Planned, images: hd.Volume, png: Path, about: str) 
     from PIL import Image  # noqa: PLC0415 - only a picture needs it
 
     made = []
-    for number, page in enumerate(
-        numbered(plan_sheets(shown_alone(planned, slices_in(images))), RESEARCH_USE_ONLY, about), 1
-    ):
+    sheets = plan_sheets(shown_alone(planned, slices_in(images)))
+    for number, page in enumerate(numbered(sheets, RESEARCH_USE_ONLY, about), start=1):
         made.append(png if number == 1 else png.with_stem(f"{png.stem}_{number}"))
         Image.fromarray(draw(page)).save(made[-1])
     return tuple(made)

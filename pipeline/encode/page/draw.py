@@ -29,6 +29,7 @@ from pipeline.encode.page.model import (
     Picture,
     Text,
     Wash,
+    readable,
 )  # fmt: skip
 from pipeline.encode.timeline import draw_timeline
 
@@ -82,7 +83,7 @@ def _text(block: Text, figure: Any) -> None:
         block.left / WIDTH,
         1 - block.top / HEIGHT,
         block.words,
-        color=_rgb(block.rgb),
+        color=_rgb(readable(block.rgb)),
         fontsize=block.px * _POINTS,
         fontweight="bold" if block.bold else "normal",
         va="top",
@@ -101,6 +102,9 @@ def _picture(block: Picture, figure: Any) -> None:
         _name(axis, outline)
     if block.wash:
         _wash(axis, block.wash)
+    if block.view:
+        left, right, top, bottom = block.view
+        axis.set(xlim=(left, right), ylim=(bottom, top))
     if block.zoom:
         _enlarge(axis, block)
 
@@ -131,7 +135,7 @@ def _name(axis: Any, outline: Outline) -> None:
         return
     right = outline.points[outline.points[:, 0].argmax()]
     axis.annotate(
-        outline.label, tuple(right), (3, 0), textcoords="offset points", color=_rgb(outline.rgb), va="center",
+        outline.label, tuple(right), (3, 0), textcoords="offset points", color=_rgb(readable(outline.rgb)), va="center",
         fontsize=SMALL * _POINTS, path_effects=_halo(), annotation_clip=True, parse_math=False,
     )  # fmt: skip
 

@@ -21,7 +21,16 @@ SMALL, PLAIN, LARGE = 14, 16, 22
 """Heights of letters; none is smaller, for a viewer shows the page at two thirds of its size."""
 
 WHITE, GREY, AMBER, RED = (255, 255, 255), (170, 170, 170), (255, 190, 60), (255, 95, 80)
+_LEAST_LIGHT = 0.45
 ISODOSES_GY = (5.0, 8.0, 10.0, 12.0, 18.0)
+
+
+def readable(rgb: RGB) -> RGB:
+    """The colour for letters on black: one that is too dark is mixed with white."""
+    light = (0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2]) / 255
+    white = max(0.0, (_LEAST_LIGHT - light) / (1 - light)) if light < 1 else 0.0
+    red, green, blue = (round(c + white * (255 - c)) for c in rgb)
+    return red, green, blue
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class Picture:
     aspect: a pixel's height divided by its width.
     marks:  what of the patient lies at the left, right, top and bottom edge: R L A P H F (PS3.3 C.7.6.1.1.1).
     zoom:   (left, right, top, bottom) in pixels of the image: what is shown again, enlarged; None for nothing.
+    view:   likewise, the part that is shown; None for all.
     """
 
     box: Box
@@ -80,6 +90,7 @@ class Picture:
     outlines: tuple[Outline, ...] = ()
     zoom: Zoom | None = None
     wash: Wash | None = None
+    view: Zoom | None = None
 
 
 @dataclass(frozen=True, slots=True)

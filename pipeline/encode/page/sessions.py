@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +36,16 @@ from pipeline.sessions.plan import Session, Why
 from pipeline.sessions.planned import Planned
 from pipeline.sessions.told import ESTIMATE, sentences
 
-MOST_DOSES, MOST_REASONS = 10, 8
+MOST_DOSES, MOST_REASONS, MOST_NUMBERED = 10, 8, 20
+MOST_GY = 24.0
+"""Where the colours of doses end: what is above is inside targets."""
+
+_AROUND_MM = 15.0
 _MAP, _CURVE = 300.0, 430.0
 _SHADOW_MM = 3.0
 _SESSIONS = (("session", 100.0), ("day", 60.0), ("V12 ml", 90.0), ("minutes", 100.0), ("lesions", 650.0),
              ("largest dose to organs, Gy", 560.0))  # fmt: skip
-_WAYS = (("way", 140.0), ("sessions", 100.0), ("largest V12 ml", 145.0), ("brain BED Gy", 125.0))
+_WAYS = (("way", 112.0), ("sessions", 85.0), ("largest V12 ml", 140.0), ("brain BED Gy", 130.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +95,8 @@ def _maps(flow: Flow, of: Shown) -> None:
         (((0, 1), "from below", ("R", "L", "A", "P")), ((1, 2), "from the left", ("A", "P", "H", "F")))
     ):
         box = Box(MARGIN + k * (_MAP + 16), TOP + 20, _MAP, _MAP)
-        flow.put(Text(box.left, TOP, f"Sessions by colour, seen {name}", 14, GREY))
+        numbers = f", {MOST_NUMBERED} largest numbered" if len(of.numbers) > MOST_NUMBERED else ""
+        flow.put(Text(box.left, TOP, f"Seen {name}{numbers}", 14, GREY))
         flow.put(_map(of, box, axes, marks))
 
 
@@ -104,7 +109,9 @@ def _map(of: Shown, box: Box, axes: tuple[int, int], marks: Marks) -> Map:
         x, y = (float(n.target.centre_mm[a]) for a in axes)
         radius = equivalent_radius_mm(n.target.volume_mm3)
         discs.append(Disc(x, y, radius, of.colours[n.name], str(of.numbers[n.name])))
-    return Map(box, shadow, extent, tuple(sorted(discs, key=lambda d: -d.radius)), marks)
+    discs.sort(key=lambda d: -d.radius)
+    unnumbered = (replace(d, label="") for d in discs[MOST_NUMBERED:])
+    return Map(box, shadow, extent, (*discs[:MOST_NUMBERED], *unnumbered), marks)
 
 
 def _shadow(points: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.float32], tuple[float, float, float, float]]:
@@ -141,11 +148,12 @@ def _doses(flow: Flow, of: Shown) -> None:
     if grid is None or not of.slices:
         return
     maps = of.planned.maps_gy()
-    highest = max(float(m.max()) for m in maps)
+    highest = min(max(float(m.max()) for m in maps), MOST_GY)
     chosen = sorted(sorted(sessions, key=lambda s: -s.v12_ml)[:MOST_DOSES], key=lambda s: s.number)
     across = min(max(len(chosen), 4), 5)
     pitch = (FULL.width - 90) / across
-    height = 250.0 if len(chosen) <= 5 else 190.0
+    few = len(chosen) <= 4 and len(of.numbers) <= 12
+    height = 330.0 if few else 250.0 if len(chosen) <= 5 else 190.0
     for k, session in enumerate(chosen):
         row, column = divmod(k, across)
         box = Box(MARGIN + column * pitch, flow.y + row * (height + 50), pitch - 12, height)
@@ -165,7 +173,9 @@ def _dose(flow: Flow, of: Shown, session: Session, gy: npt.NDArray[np.float32], 
     beneath = of.slices[at]
     image = beneath.pixels()
     wash = Wash(beneath.sampled(gy, grid, image.shape), highest_gy)
-    flow.put(Picture(box, image, beneath.aspect, beneath.marks, wash=wash))
+    brain = beneath.sampled(grid.brain.astype(np.float32), grid, image.shape) > 0.5
+    view = beneath.around(brain, _AROUND_MM)
+    flow.put(Picture(box, image, beneath.aspect, beneath.marks, wash=wash, view=view))
     words = f"Session {session.number}, day {session.day}: V12 {session.v12_ml:.1f} ml"
     where = f"image {at + 1} of {len(of.slices)}, highest {float(gy.max()):.1f} Gy"
     below = Box(box.left, box.top + box.height + 2, box.width, 40)

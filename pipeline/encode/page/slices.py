@@ -20,6 +20,9 @@ from pipeline.sessions.dosemap import Grid
 
 Array = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.float32]
+MOST_NAMED = 4
+"""Of more lesions on one slice only the outlines are shown."""
+
 Boxes = Sequence[tuple[slice, slice, slice]]
 
 
@@ -60,6 +63,17 @@ class Slice:
         rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
         at = [first[k] + step[0][k] * rows + step[1][k] * columns for k in range(3)]
         return np.asarray(ndimage.map_coordinates(values, at, order=1, mode="constant"), np.float32)
+
+    def around(self, mask: npt.NDArray[np.bool_], margin_mm: float) -> Zoom | None:
+        """The part of the image with what `mask` (rows, columns) holds, and so much more on each side."""
+        if not mask.any():
+            return None
+        ends = []
+        for axis, step in ((1, self.right), (0, self.down)):
+            there = np.flatnonzero(mask.any(axis=1 - axis))
+            margin = margin_mm / float(np.linalg.norm(step))
+            ends += [max(there[0] - margin, -0.5), min(there[-1] + margin, mask.shape[axis] - 0.5)]
+        return float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])
 
 
 def _letter(direction: Array) -> str:
@@ -107,7 +121,7 @@ def drawn(labels: npt.NDArray[np.integer], at: int, boxes: Boxes, rgb: Sequence[
     for n in sorted(there, key=lambda n: n == main):
         box = boxes[n - 1]
         for k, points in enumerate(outlines(labels[at][box[1:]] == n)):
-            name = names[n - 1].partition("_")[0] if n != main and not k and len(there) < 6 else ""
+            name = names[n - 1].partition("_")[0] if n != main and not k and len(there) <= MOST_NAMED else ""
             first = (box[2].start - 0.5, box[1].start - 0.5)
             made.append(Outline(points[:, ::-1] + first, rgb[n - 1], name, n == main))
     return tuple(made)
