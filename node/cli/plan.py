@@ -109,8 +109,8 @@ def _draw(found: Planned, series: Series, out: Path) -> tuple[str, ...]:
     from pipeline.encode.page import picture_of_plan
     from pipeline.imaging.read import read_volume
 
-    for old in out.glob("plan*.png"):  # of a plan before this one
-        old.unlink()
+    for old in (out / PICTURE, *out.glob("plan_[0-9].png")):  # of a plan before this one
+        old.unlink(missing_ok=True)
     about = f"lantern plan, version {version('lantern-dicom')}: doses are estimates from contours"
     made = picture_of_plan(found, read_volume(series).volume, out / PICTURE, about)
     return tuple(path.name for path in made)

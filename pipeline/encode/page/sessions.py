@@ -36,7 +36,7 @@ from pipeline.sessions.plan import Session, Why
 from pipeline.sessions.planned import Planned
 from pipeline.sessions.told import ESTIMATE, sentences
 
-MOST_DOSES, MOST_REASONS, MOST_NUMBERED = 10, 8, 20
+MOST_DOSES, MOST_REASONS, MOST_NUMBERED = 10, 6, 20
 MOST_GY = 24.0
 """Where the colours of doses end: what is above is inside targets."""
 
@@ -45,7 +45,7 @@ _MAP, _CURVE = 300.0, 430.0
 _SHADOW_MM = 3.0
 _SESSIONS = (("session", 100.0), ("day", 60.0), ("V12 ml", 90.0), ("minutes", 100.0), ("lesions", 650.0),
              ("largest dose to organs, Gy", 560.0))  # fmt: skip
-_WAYS = (("way", 112.0), ("sessions", 85.0), ("largest V12 ml", 140.0), ("brain BED Gy", 130.0))
+_WAYS = (("way", 122.0), ("sessions", 85.0), ("largest V12 ml", 136.0), ("brain BED Gy", 128.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
