@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from pipeline.core.study import Instance, Series
     from pipeline.sessions.case import Tables, Wishes
+    from pipeline.sessions.planned import Planned
 
-FILE = "plan.json"
+FILE, PICTURE = "plan.json", "plan.png"
 
 TABLES: Mapping[str, Callable[[str], Any]] = {"limits": Path, "prescriptions": Path, "gradient_index": float}
 SETTINGS: Mapping[str, Callable[[str], Any]] = {
@@ -52,6 +53,7 @@ def plan(  # noqa: PLR0913, PLR0917  (options of a command line, each given by n
     exclude: Annotated[list[str] | None, typer.Option(help="A lesion that is not treated; may be given again.")] = None,
     first: Annotated[list[str] | None, typer.Option(help="A lesion for the first session (symptomatic).")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help=f"KEY=VALUE; keys: {', '.join(SETTINGS)}.")] = None,
+    picture: Annotated[bool, typer.Option("--picture", help="Also draw plan.png: map, doses, curve.")] = False,
     as_json: Json = False,
 ) -> None:
     """Split lesions over treatment sessions. An ESTIMATE, NOT FOR TREATMENT.
@@ -90,13 +92,28 @@ def plan(  # noqa: PLR0913, PLR0917  (options of a command line, each given by n
     data["remarks"] = [*found.remarks, *data["remarks"]]
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(json.dumps(data, indent=2) + "\n")
+    drawn = _draw(found, _series(series, ds), out) if picture else ()
     if as_json:
         show_json(data)
         return
     for sentence in (*sentences(found.plan), *found.remarks):
         typer.echo(sentence)
     _show(data)
-    typer.echo(f"{FILE} is in {out}")
+    typer.echo(f"{', '.join((FILE, *drawn))} {'are' if drawn else 'is'} in {out}")
+
+
+def _draw(found: Planned, series: Series, out: Path) -> tuple[str, ...]:
+    """Names of the files. A plan of long tables needs more than one."""
+    from importlib.metadata import version
+
+    from pipeline.encode.page import picture_of_plan
+    from pipeline.imaging.read import read_volume
+
+    for old in (out / PICTURE, *out.glob("plan_[0-9].png")):  # of a plan before this one
+        old.unlink(missing_ok=True)
+    about = f"lantern plan, version {version('lantern-dicom')}: doses are estimates from contours"
+    made = picture_of_plan(found, read_volume(series).volume, out / PICTURE, about)
+    return tuple(path.name for path in made)
 
 
 def _wishes(

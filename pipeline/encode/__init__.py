@@ -1,10 +1,11 @@
-"""Findings -> DICOM: segmentation, structure set, doses of proposed sessions and a report that know of each other."""
+"""Findings -> DICOM: segmentation, structure set, doses of sessions, pages and a report that know of each other."""
 
 from __future__ import annotations
 
 from pipeline.encode.common import Encoded, Part, Stamp, to_bytes
 from pipeline.encode.dosemap import parametric_map
 from pipeline.encode.doses import doses
+from pipeline.encode.page import captures
 from pipeline.encode.proposal import check_plan
 from pipeline.encode.rtdose import rt_dose
 from pipeline.encode.rtstruct import structure_set
@@ -21,16 +22,17 @@ def encode(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
 
     Rejected candidates stand in the SR; where `findings.rejected_labels` holds them, a second SEG, before the SR,
     shows them. With a plan, and where `findings.extras` asks for it, the estimated dose of each session comes before
-    the SR too, as Parametric Maps, then as RT Doses.
+    the SR too, as Parametric Maps, then as RT Doses. Pages to look at come last before the SR, where they are wanted.
 
-    The images that `findings.frames` names are read again, headers only. Raises HeaderUnusable (an image without what
+    The images that `findings.frames` names are read again, headers only; of those that pages show, pixels too
+    (PixelsUnreadable). Raises HeaderUnusable (an image without what
     results need to be placed by), NotFound (an image is gone), OurFault (findings that contradict themselves or their
     images).
     """
     check_plan(findings)
     source = read_source(findings)
     drawn = (*_lesions(findings, source, stamp), *_rejected(findings, source, stamp))
-    drawn = (*drawn, *_doses(findings, source, stamp))
+    drawn = (*drawn, *_doses(findings, source, stamp), *_pages(findings, source, stamp))
     return (*drawn, Encoded(Part.SR, report(findings, source, stamp, drawn)))
 
 
@@ -63,6 +65,12 @@ def _doses(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, .
         for _, part, make in wanted
         for dose in each
     )
+
+
+def _pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
+    if Extra.PAGE not in findings.extras:
+        return ()
+    return tuple(Encoded(Part.PAGE, ds, k) for k, ds in enumerate(captures(findings, source, stamp), start=1))
 
 
 _DOSE_OBJECTS = ((Extra.DOSE_MAP, Part.DOSE_MAP, parametric_map), (Extra.RT_DOSE, Part.RT_DOSE, rt_dose))

@@ -253,7 +253,7 @@ def _title(part: Part) -> str:
     """What a list of series shows first: no viewer must cut off that a dose is an estimate."""
     if part in (Part.DOSE_MAP, Part.RT_DOSE):
         return f"{ESTIMATE} {part.kind.value}"
-    return "SEG rejected candidates," if part is Part.REJECTED_SEG else part.kind.value
+    return {Part.REJECTED_SEG: "SEG rejected candidates,", Part.PAGE: "Summary,"}.get(part, part.kind.value)
 
 
 def _equipment(ds: Dataset, source: Source, findings: Findings, stamp: Stamp) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pipeline.core.errors import OurFault
 from pipeline.encode.common import colour
@@ -83,13 +83,23 @@ def colours(findings: Findings) -> Mapping[int, RGB]:
     planned = findings.planned
     if planned is None or planned.plan.chosen == 1:
         return {n.number: colour(n.number) for n in findings.lesions}
+    lesions = in_order(findings)
+    made = colours_by_name(planned, [n.short_label for n in lesions])
+    return {n.number: made[n.short_label] for n in lesions}
+
+
+def colours_by_name(planned: Planned, names: Sequence[str]) -> Mapping[str, RGB]:
+    """The same of lesions by name, those of each session in the order of the plan; also of a plan without findings."""
+    if planned.plan.chosen == 1:
+        return {name: colour(number) for number, name in enumerate(names, start=1)}
     sessions = _by_session(planned)
+    places = {name: k for k, name in enumerate(sessions)}
     seen: dict[int, int] = {}
     made = {}
-    for lesion in in_order(findings):
-        session = sessions.get(lesion.short_label, 0)
+    for name in sorted(names, key=lambda n: places.get(n, len(places))):
+        session = sessions.get(name, 0)
         seen[session] = seen.get(session, -1) + 1
-        made[lesion.number] = _of_session(session, planned.plan.chosen, seen[session])
+        made[name] = _of_session(session, planned.plan.chosen, seen[session])
     return made
 
 

@@ -190,9 +190,9 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
         analysed,
         *(() if stamp.verified else (unverified,)),
         *((f"{replaced}.",) if stamp.supersedes else ()),
-        *_on_rejected(findings),
+        *on_rejected(findings),
         *definitions(findings),
-        *_on_people(findings),
+        *on_people(findings),
         *said_of_corrections(findings.corrections),
         *findings.remarks,
         *said_of_plan(findings),
@@ -200,7 +200,8 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
     )
 
 
-def _on_rejected(findings: Findings) -> tuple[str, ...]:
+def on_rejected(findings: Findings) -> tuple[str, ...]:
+    """How many candidates the false-positive step rejected; nothing where none."""
     if not findings.rejected:
         return ()
     return (
@@ -209,7 +210,7 @@ def _on_rejected(findings: Findings) -> tuple[str, ...]:
     )
 
 
-def _on_people(findings: Findings) -> tuple[str, ...]:
+def on_people(findings: Findings) -> tuple[str, ...]:
     """Whose outlines are not the algorithm's, or not its alone."""
     said = ((Origin.MANUAL, "Outlined by a person"), (Origin.SEMIAUTOMATIC, "Outline changed by a person"))
     names = {origin: [n.short_label for n in findings.lesions if n.origin is origin] for origin, _ in said}

@@ -22,7 +22,7 @@ from pipeline.imaging.frames import Frame, FrameRef, frames_of
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.stack import Stack, stack
 
-__all__ = ["FrameRef", "SeriesVolume", "read_volume"]
+__all__ = ["FrameRef", "SeriesVolume", "read_frame", "read_volume"]
 
 Pixels = NDArray[Any]
 
@@ -63,6 +63,22 @@ def read_volume(series: Series, *, fill_missing: int = 0) -> SeriesVolume:
     reference = made.frames[0].get("FrameOfReferenceUID")
     volume = hd.Volume(array, made.affine, "PATIENT", frame_of_reference_uid=reference)
     return SeriesVolume(volume, _references(made), made.remarks + _remarks(made, filled))
+
+
+def read_frame(ref: FrameRef) -> NDArray[np.float32]:
+    """One image (rows, columns) to look at: stored values, so that bright is high, not rescaled.
+
+    Raises PixelsUnreadable.
+    """
+    try:
+        header = dcmread(ref.path, stop_before_pixels=True, specific_tags=["PhotometricInterpretation"], force=True)
+        indices = None if ref.frame_number is None else [ref.frame_number - 1]
+        pixels = next(iter_pixels(_openable(ref.path), indices=indices)).astype(np.float32)
+    except _NOT_DECODED as error:
+        raise _unreadable(ref, error) from error
+    if pixels.ndim != 2:
+        raise PixelsUnreadable(f"image {ref.sop_instance_uid} is no plane of grey values")
+    return np.asarray(-pixels if header.get("PhotometricInterpretation") == "MONOCHROME1" else pixels)
 
 
 def _remarks(made: Stack, filled: list[int]) -> tuple[str, ...]:
@@ -110,10 +126,14 @@ def _decode(path: Path, frames: list[Frame]) -> Iterator[Pixels]:
                 raise PixelsUnreadable(f"image {frame.ref.sop_instance_uid} decodes to {pixels.shape} pixels")
             yield pixels
     except _NOT_DECODED as error:
-        raise PixelsUnreadable(
-            f"the pixels of image {frames[0].ref.sop_instance_uid} do not decode ({type(error).__name__})",
-            "the file may be truncated: send it again; `lantern doctor` lists the syntaxes that can be read",
-        ) from error
+        raise _unreadable(frames[0].ref, error) from error
+
+
+def _unreadable(ref: FrameRef, error: Exception) -> PixelsUnreadable:
+    return PixelsUnreadable(
+        f"the pixels of image {ref.sop_instance_uid} do not decode ({type(error).__name__})",
+        "the file may be truncated: send it again; `lantern doctor` lists the syntaxes that can be read",
+    )
 
 
 def _openable(path: Path) -> Path | Dataset:

@@ -62,6 +62,7 @@ def team(device: str, environ: Mapping[str, str] = os.environ) -> Iterator[Team]
     distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
     try:
         yield Team(rank, world, chosen)
+        distributed.barrier()  # who goes first would take the meeting place away from under the others
     finally:
         distributed.destroy_process_group()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import Dataset, dcmread
 
 from pipeline.core.study import Series
@@ -167,3 +168,14 @@ def test_contours_on_a_planning_ct_are_declined_by_name(shared_data: Path, tmp_p
     done = n.lantern("plan", "--rtstruct", str(rtstruct), "--series", str(folder), "--out", str(tmp_path))
     assert done.returncode == 3, done.stderr
     assert "CT images" in done.stdout
+
+
+def test_a_picture_of_the_plan_is_drawn_when_asked_for_and_replaces_an_old_one(drawn: Path, tmp_path: Path):
+    (tmp_path / "plan_2.png").write_bytes(b"of a plan before")
+    done = plan(drawn, tmp_path, "--sessions", "2", "--picture")
+    assert done.returncode == 0, done.stderr
+    assert "plan.json, plan.png" in done.stdout
+    with Image.open(tmp_path / "plan.png") as image:
+        assert image.size == (1600, 1200)
+        assert len(image.getcolors(1 << 24) or ()) > 1000
+    assert not (tmp_path / "plan_2.png").exists() or "plan_2.png" in done.stdout

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from pipeline.encode import Part, encode, to_bytes
-from pipeline.findings import Findings
+from pipeline.findings import Extra, Findings
 from pipeline.imaging.read import FrameRef
 from pipeline.sessions.case import Wishes
 from tests.support.findings import (
@@ -21,10 +21,17 @@ from tests.support.findings import (
     write_classic,
     write_enhanced,
 )
+from tests.support.followed import with_follow_up
 from tests.support.peers import run_tool
 
 DCIODVFY, DCENTVFY, DSRDUMP = "/usr/bin/dciodvfy", "/usr/bin/dcentvfy", "/usr/bin/dsrdump"
 PLASTIMATCH = "/usr/bin/plastimatch"
+
+LOSSY = {
+    "LossyImageCompression": "01",
+    "LossyImageCompressionRatio": 8.5,
+    "LossyImageCompressionMethod": "ISO_15444_1",
+}
 
 
 def errors(tool: str, *paths: Path) -> list[str]:
@@ -132,7 +139,7 @@ def test_a_plan_makes_objects_without_errors_and_a_report_that_dsrdump_reads(
     wishes = Wishes(sessions=3, excluded=frozenset(name[-1:]))
     objects = write_objects(planned(findings, wishes, gy={name[0]: (27.0, 3)}), tmp_path / "objects")
     doses = {f"{kind}_{session}" for kind in ("PM", "RTDOSE") for session in (1, 2, 3)}
-    assert objects.keys() == {"SEG", "RTSTRUCT", "SR", *doses}
+    assert objects.keys() == {"SEG", "RTSTRUCT", "SR", *doses, "SC_1", "SC_2"}
     for path in objects.values():
         assert errors(DCIODVFY, path) == []
     assert errors(DCENTVFY, *{r.path for r in refs}, *objects.values()) == []
@@ -141,6 +148,21 @@ def test_a_plan_makes_objects_without_errors_and_a_report_that_dsrdump_reads(
     assert done.stdout.count('"Proposed treatment session")') == 3
     assert done.stdout.count('"Dose Image")') == 6
     assert "ESTIMATE - NOT FOR TREATMENT" in done.stdout
+
+
+@pytest.mark.real("dicom3tools")
+@pytest.mark.parametrize(("lesions", "lossy"), [(0, {}), (3, {}), (3, LOSSY)], ids=["none", "three", "lossy"])
+def test_pages_have_no_errors_without_a_plan_and_with_an_earlier_study(
+    tmp_path: Path, lesions: int, lossy: dict[str, object]
+) -> None:
+    grid = Grid((24, 100, 100))
+    refs = write_classic(tmp_path / "images", grid, **lossy)
+    findings = findings_on(refs, grid, many(grid, lesions), extras=frozenset({Extra.PAGE}))
+    objects = write_objects(with_follow_up(findings) if lesions else findings, tmp_path / "objects")
+    assert {name for name in objects if name.startswith("SC")} == ({"SC_1", "SC_2"} if lesions else {"SC_1"})
+    for path in objects.values():
+        assert errors(DCIODVFY, path) == []
+    assert errors(DCENTVFY, *{r.path for r in refs}, *objects.values()) == []
 
 
 @pytest.mark.real("plastimatch")

@@ -171,7 +171,7 @@ def planned(
 
 
 def write_planned(folder: Path) -> list[Path]:
-    """All objects of two lesions in two sessions as files: SEG, RTSTRUCT, PM_1, PM_2, RTDOSE_1, RTDOSE_2, SR."""
+    """All objects of two lesions in two sessions as files: SEG, RTSTRUCT, SR, and two each of PM, RTDOSE and SC."""
     grid = Grid((12, 40, 36), (2.0, 1.0, 1.0))
     labels = spheres(grid, ((5, 12, 12), 9.0), ((8, 28, 24), 7.0))
     made = planned(findings_on(write_classic(folder / "images", grid), grid, labels), Wishes(sessions=2))

@@ -43,6 +43,8 @@ def test_each_lesion_has_its_sessions_and_prescription_and_the_plan_stands_whole
         ("PM", 2, "PM_2.dcm"),
         ("RTDOSE", 1, "RTDOSE_1.dcm"),
         ("RTDOSE", 2, "RTDOSE_2.dcm"),
+        ("SC", 1, "SC_1.dcm"),
+        ("SC", 2, "SC_2.dcm"),
     ]
 
 

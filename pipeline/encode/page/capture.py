@@ -1,0 +1,72 @@
+"""Pages -> Secondary Capture Image Storage (PS3.3 A.8.1), one instance each, in colour."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, said_of_all
+from pipeline.encode.page.change import change_sheets
+from pipeline.encode.page.draw import draw
+from pipeline.encode.page.lesions import about, lesion_sheets
+from pipeline.encode.page.model import Page, numbered
+from pipeline.encode.page.sessions import Shown, plan_sheets
+from pipeline.encode.page.slices import slices_of
+from pipeline.encode.proposal import colours
+from pipeline.encode.source import LOSSY, Source, checked
+from pipeline.encode.text import plain
+from pipeline.findings import RESEARCH_USE_ONLY, Findings
+
+
+def captures(findings: Findings, source: Source, stamp: Stamp) -> tuple[Dataset, ...]:
+    """The pages of a run as DICOM objects, in their order."""
+    made = pages(findings, source, stamp)
+    return tuple(_capture(page, k, findings, source, stamp) for k, page in enumerate(made, start=1))
+
+
+def pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[Page, ...]:
+    """Lesions; the plan, where there is one; what changed, where there was an earlier study.
+
+    Reads the pixels of the images that it shows. Raises PixelsUnreadable. OurFault for labels off their images.
+    """
+    if findings.lesions:
+        checked(findings.labels, findings.lesions, source)
+    slices = slices_of(findings, source)
+    sheets = lesion_sheets(findings, source, slices, stamp)
+    planned = findings.planned
+    if planned is not None and findings.lesions:
+        by_number = colours(findings)
+        numbers = {n.short_label: n.number for n in findings.lesions}
+        excluded = tuple(name for name in numbers if not planned.session_of(name))
+        of = {name: by_number[k] for name, k in numbers.items()}
+        sheets += plan_sheets(Shown(planned, slices, numbers, of, excluded))
+    if findings.follow_up is not None:
+        today = str(source.patient_and_study.get("StudyDate") or "")
+        sheets += change_sheets(findings.follow_up, source.study_instance_uid, today)
+    return numbered(sheets, RESEARCH_USE_ONLY, about(findings, stamp))
+
+
+def _capture(page: Page, number: int, findings: Findings, source: Source, stamp: Stamp) -> Dataset:
+    ds = Dataset()
+    ds.SOPClassUID = SecondaryCaptureImageStorage
+    ds.ImageType = ["DERIVED", "SECONDARY"]
+    ds.ConversionType = "WSD"
+    ds.BurnedInAnnotation = "YES"
+    ds.PatientOrientation = None
+    ds.ContentDate, ds.ContentTime = date_and_time(local_time(source, stamp))
+    ds.ImageComments = plain(said_of_all(findings))[:10240]
+    for keyword in LOSSY:
+        if keyword in source.header:
+            ds.add(deepcopy(source.header[keyword]))
+    _pixels(ds, page)
+    return dress(ds, Part.PAGE, source, findings, stamp, number)
+
+
+def _pixels(ds: Dataset, page: Page) -> None:
+    pixels = draw(page)
+    ds.Rows, ds.Columns, ds.SamplesPerPixel = pixels.shape
+    ds.PhotometricInterpretation, ds.PlanarConfiguration = "RGB", 0
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
+    ds.PixelData = pixels.tobytes()

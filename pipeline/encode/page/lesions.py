@@ -1,0 +1,151 @@
+"""The first page: every lesion on the image where it is largest, and in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from pipeline.encode.common import EVIDENCE_TIERS, Stamp
+from pipeline.encode.page.flow import FULL, Flow, Row, Table, stacked
+from pipeline.encode.page.model import AMBER, GREY, MARGIN, RGB, TOP, WHITE, WIDTH, Box, Picture, Sheet, Text
+from pipeline.encode.page.slices import Slice, drawn, key_slice, zoom_on
+from pipeline.encode.proposal import colours, in_order
+from pipeline.encode.source import Source
+from pipeline.encode.sr import on_people, on_rejected
+from pipeline.findings import Findings, Lesion, Origin
+
+MOST_PANELS, _PER_ROW = 12, 6
+_CAPTION = 66
+_COLUMNS = (
+    ("lesion", 245.0), ("site", 330.0), ("volume ml", 110.0), ("diameters mm", 150.0), ("probability", 145.0),
+    ("agreement", 120.0), ("prescription", 215.0), ("session", 245.0),
+)  # fmt: skip
+
+
+def about(findings: Findings, stamp: Stamp) -> str:
+    """What made the findings, and how far that was tried."""
+    algorithm = findings.algorithm
+    tier = EVIDENCE_TIERS.get(algorithm.evidence_tier, "")
+    how_far = f"evidence tier {algorithm.evidence_tier}{': ' + tier if tier else ''}"
+    return f"{algorithm.name} {algorithm.version}, {how_far}. Lantern {stamp.software_version}"
+
+
+def lesion_sheets(findings: Findings, source: Source, of: Sequence[Slice], stamp: Stamp) -> tuple[Sheet, ...]:
+    """Pictures, the table of all lesions, and every remark of the run."""
+    count = len(findings.lesions)
+    flow = Flow(f"Lesions found: {count}" if count else "No lesion found by the algorithm")
+    if count:
+        _panels(flow, findings, of)
+        flow.table(_table(findings))
+    else:
+        _middle(flow, of)
+    for words, rgb in _said(findings, stamp):
+        flow.say(words, rgb)
+    return flow.sheets
+
+
+def _said(findings: Findings, stamp: Stamp) -> list[tuple[str, RGB]]:
+    verified = () if stamp.verified else ("The image count was not verified: images may have been missing.",)
+    nothing = () if findings.lesions else ("This does not exclude a lesion.",)
+    return [
+        *((words, AMBER) for words in (*nothing, *verified)),
+        *((words, WHITE) for words in (*on_rejected(findings), *on_people(findings), *findings.remarks)),
+        (f"Training: {findings.algorithm.training}", GREY),
+    ]
+
+
+def _panels(flow: Flow, findings: Findings, of: Sequence[Slice]) -> None:
+    shown = sorted(findings.lesions, key=lambda n: (-n.volume_mm3, n.number))[:MOST_PANELS]
+    order = {n.number: k for k, n in enumerate(in_order(findings))}
+    shown.sort(key=lambda n: order[n.number])
+    across = min(max(len(shown), 3), _PER_ROW)
+    pitch = FULL.width / across
+    height = 400.0 if len(shown) <= _PER_ROW else 220.0
+    height = min(height, pitch - 8)
+    for k, lesion in enumerate(shown):
+        row, column = divmod(k, across)
+        top = TOP + row * (height + _CAPTION + 8)
+        _panel(flow, lesion, findings, of, Box(MARGIN + column * pitch, top, pitch - 8, height))
+    flow.y = TOP + -(-len(shown) // across) * (height + _CAPTION + 8) + 6
+    left_out = [n.short_label for n in findings.lesions if n not in shown]
+    if left_out:
+        flow.say(f"Without a picture, the smallest: {', '.join(left_out)}.", GREY)
+        flow.skip()
+
+
+def _panel(flow: Flow, lesion: Lesion, findings: Findings, of: Sequence[Slice], box: Box) -> None:
+    assert findings.labels is not None
+    labels = np.asarray(findings.labels.array)
+    boxes = ndimage.find_objects(labels)
+    at = key_slice(labels, lesion.number, boxes[lesion.number - 1], of)
+    by_number = colours(findings)
+    rgb = [by_number[n.number] for n in findings.lesions]
+    names = [n.short_label for n in findings.lesions]
+    image = of[at].pixels()
+    lines = drawn(labels, at, boxes, rgb, names, lesion.number)
+    zoom = zoom_on(boxes[lesion.number - 1], of[at], image.shape)
+    filled = "" if of[at].seen else " (interpolated)"
+    where = f"image {at + 1} of {len(of)}{filled}"
+    flow.put(Picture(box, image, of[at].aspect, of[at].marks, lines, zoom))
+    below = Box(box.left, box.top + box.height + 4, box.width, _CAPTION)
+    flow.put(*stacked(_caption(lesion, findings, where, by_number[lesion.number]), below))
+
+
+def _caption(lesion: Lesion, findings: Findings, where: str, rgb: RGB) -> list[tuple[str, RGB, bool]]:
+    size = f"{lesion.long_axis_mm:.1f} x {lesion.short_axis_mm:.1f} mm"
+    sure = f"prob. {share(lesion.probability)}" if share(lesion.probability) else drawn_by(lesion)
+    session = _session(lesion, findings)
+    return [
+        (lesion.short_label, rgb, True),
+        (", ".join(p for p in (size, sure) if p), WHITE, False),
+        (", ".join(p for p in (session if findings.planned else "", where) if p), WHITE, False),
+    ]
+
+
+def _middle(flow: Flow, of: Sequence[Slice]) -> None:
+    at = len(of) // 2
+    box = Box(MARGIN, TOP, WIDTH - 2 * MARGIN, 700)
+    flow.put(Picture(box, of[at].pixels(), of[at].aspect, of[at].marks))
+    flow.y = TOP + 710
+    flow.put(Text(MARGIN, flow.y, f"image {at + 1} of {len(of)}, the middle one", rgb=GREY))
+    flow.y += 34
+
+
+def _table(findings: Findings) -> Table:
+    by_number = colours(findings)
+    rows = []
+    for n in in_order(findings):
+        dose = findings.planned.prescription_of(n.short_label) if findings.planned else None
+        cells = (
+            n.short_label,
+            n.site.words if n.site else "-",
+            f"{n.volume_mm3 / 1000:.2f}",
+            f"{n.long_axis_mm:.1f} x {n.short_axis_mm:.1f}",
+            share(n.probability) + (" *" if share(n.probability) and not n.is_calibrated else "") or drawn_by(n),
+            share(n.agreement) or "-",
+            f"{dose.dose_gy:g} Gy in {dose.fractions}" if dose else "-",
+            _session(n, findings),
+        )
+        rows.append(Row(cells, by_number[n.number]))
+    return Table(_COLUMNS, tuple(rows))
+
+
+def share(value: float | None) -> str:
+    """0...1 in percent; "" for None."""
+    return "" if value is None else f"{value:.0%}"
+
+
+def drawn_by(lesion: Lesion) -> str:
+    """Who drew it, where that was not the algorithm alone."""
+    return {Origin.MANUAL: "by a person", Origin.SEMIAUTOMATIC: "changed by a person"}.get(lesion.origin, "-")
+
+
+def _session(lesion: Lesion, findings: Findings) -> str:
+    if findings.planned is None:
+        return "-"
+    numbers = findings.planned.session_of(lesion.short_label)
+    if not numbers:
+        return "excluded"
+    return f"session{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))} of {findings.planned.plan.chosen}"

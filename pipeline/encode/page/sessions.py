@@ -1,0 +1,217 @@
+"""The page of a plan: who is in which session, the dose of each, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from pipeline.encode.page.flow import FULL, Flow, Row, Table, small_table, stacked
+from pipeline.encode.page.model import (
+    AMBER,
+    GREY,
+    MARGIN,
+    RED,
+    RGB,
+    TOP,
+    WHITE,
+    Bar,
+    Box,
+    Curve,
+    Disc,
+    Map,
+    Marks,
+    Picture,
+    Sheet,
+    Text,
+    Wash,
+)  # fmt: skip
+from pipeline.encode.page.slices import Slice
+from pipeline.encode.proposal import colours_by_name
+from pipeline.sessions.kernel import equivalent_radius_mm
+from pipeline.sessions.plan import Session, Why
+from pipeline.sessions.planned import Planned
+from pipeline.sessions.told import ESTIMATE, sentences
+
+MOST_DOSES, MOST_REASONS, MOST_NUMBERED = 10, 6, 20
+MOST_GY = 24.0
+"""Where the colours of doses end: what is above is inside targets."""
+
+_AROUND_MM = 15.0
+_MAP, _CURVE = 300.0, 430.0
+_SHADOW_MM = 3.0
+_SESSIONS = (("session", 100.0), ("day", 60.0), ("V12 ml", 90.0), ("minutes", 100.0), ("lesions", 650.0),
+             ("largest dose to organs, Gy", 560.0))  # fmt: skip
+_WAYS = (("way", 122.0), ("sessions", 85.0), ("largest V12 ml", 136.0), ("brain BED Gy", 128.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A plan and what it is drawn with. numbers: of the lesions on the map, by name."""
+
+    planned: Planned
+    slices: Sequence[Slice]
+    numbers: Mapping[str, int]
+    colours: Mapping[str, RGB]
+    excluded: tuple[str, ...] = ()
+
+    def colour_of(self, session: Session) -> RGB:
+        """Of a session: that of its first lesion; white where there is one session alone."""
+        if self.planned.plan.chosen == 1 or not session.lesions:
+            return WHITE
+        return self.colours[session.lesions[0]]
+
+
+def shown_alone(planned: Planned, slices: Sequence[Slice]) -> Shown:
+    """A plan without findings: lesions are numbered as the case has them."""
+    names = [n.name for n in planned.case.lesions]
+    numbers = {name: k for k, name in enumerate(names, start=1)}
+    return Shown(planned, slices, numbers, colours_by_name(planned, names))
+
+
+def plan_sheets(of: Shown) -> tuple[Sheet, ...]:
+    """Map, curve, comparison, doses, sessions, and what is to be said."""
+    flow = Flow(f"Proposed treatment sessions: {ESTIMATE}", RED)
+    _maps(flow, of)
+    _curve(flow, of.planned)
+    flow.y = TOP + _MAP + 40
+    _doses(flow, of)
+    flow.table(_sessions(of))
+    for words in of.planned.plan.option.broken:
+        flow.say(f"LIMIT EXCEEDED: {words}", RED, bold=True)
+    for words in (*sentences(of.planned.plan)[1:], *of.planned.remarks):
+        flow.say(words)
+    if of.excluded:
+        flow.say(f"Excluded from the proposed sessions: {', '.join(of.excluded)}.", AMBER)
+    _reasons(flow, of.planned)
+    return flow.sheets
+
+
+def _maps(flow: Flow, of: Shown) -> None:
+    for k, (axes, name, marks) in enumerate(
+        (((0, 1), "from below", ("R", "L", "A", "P")), ((1, 2), "from the left", ("A", "P", "H", "F")))
+    ):
+        box = Box(MARGIN + k * (_MAP + 16), TOP + 20, _MAP, _MAP)
+        numbers = f", {MOST_NUMBERED} largest numbered" if len(of.numbers) > MOST_NUMBERED else ""
+        flow.put(Text(box.left, TOP, f"Seen {name}{numbers}", 14, GREY))
+        flow.put(_map(of, box, axes, marks))
+
+
+def _map(of: Shown, box: Box, axes: tuple[int, int], marks: Marks) -> Map:
+    """A projection along the third axis; the vertical axis grows downwards in the data where it is A to P."""
+    points = of.planned.case.brain_mm[:, list(axes)]
+    shadow, extent = _shadow(points)
+    discs = []
+    for n in of.planned.case.lesions:
+        x, y = (float(n.target.centre_mm[a]) for a in axes)
+        radius = equivalent_radius_mm(n.target.volume_mm3)
+        discs.append(Disc(x, y, radius, of.colours[n.name], str(of.numbers[n.name])))
+    discs.sort(key=lambda d: -d.radius)
+    unnumbered = (replace(d, label="") for d in discs[MOST_NUMBERED:])
+    return Map(box, shadow, extent, (*discs[:MOST_NUMBERED], *unnumbered), marks)
+
+
+def _shadow(points: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.float32], tuple[float, float, float, float]]:
+    """Where points (n, 2) are, 0...1, (second axis, first axis), smooth; and (left, right, first row, last row) mm."""
+    low, high = points.min(axis=0) - 12, points.max(axis=0) + 12
+    counts = np.ceil((high - low) / _SHADOW_MM).astype(int)
+    index = np.clip(((points - low) / _SHADOW_MM).astype(int), 0, counts - 1)
+    there = np.zeros((counts[1], counts[0]), bool)
+    there[index[:, 1], index[:, 0]] = True
+    closed = ndimage.binary_closing(there, iterations=3) | there  # slices may be farther apart than a cell
+    end = low + counts * _SHADOW_MM
+    smooth = ndimage.gaussian_filter(ndimage.binary_fill_holes(closed).astype(np.float32), 1.0)
+    return smooth, (float(low[0]), float(end[0]), float(low[1]), float(end[1]))
+
+
+def _curve(flow: Flow, planned: Planned) -> None:
+    plan, brain = planned.plan, planned.case.limits.brain()
+    points = tuple((o.sessions, max(o.v12_ml, default=0.0), bool(o.broken)) for o in plan.curve)
+    left = MARGIN + 2 * (_MAP + 16) + 10
+    flow.put(Text(left, TOP, "Sessions against the largest V12 of one, ml", 14, GREY))
+    flow.put(Curve(Box(left, TOP + 20, _CURVE, _MAP), points, plan.chosen, brain.warn_ml, brain.most_ml))
+    rows = tuple(
+        Row((c.name, str(c.sessions), f"{c.v12_ml:.1f}", f"{c.bed_gy:.2f}"), WHITE if c.name == "optimised" else GREY)
+        for c in plan.compared
+    )
+    left += _CURVE + 20
+    flow.put(Text(left, TOP, "The same lesions treated in other ways", 14, GREY))
+    flow.put(*small_table(Table(_WAYS, rows), left, TOP + 26))
+
+
+def _doses(flow: Flow, of: Shown) -> None:
+    """A colour wash for each session on the image through its highest dose, those with the largest V12."""
+    grid, sessions = of.planned.case.grid, of.planned.plan.sessions
+    if grid is None or not of.slices:
+        return
+    maps = of.planned.maps_gy()
+    highest = min(max(float(m.max()) for m in maps), MOST_GY)
+    chosen = sorted(sorted(sessions, key=lambda s: -s.v12_ml)[:MOST_DOSES], key=lambda s: s.number)
+    across = min(max(len(chosen), 4), 5)
+    pitch = (FULL.width - 90) / across
+    few = len(chosen) <= 4 and len(of.numbers) <= 12
+    height = 330.0 if few else 250.0 if len(chosen) <= 5 else 190.0
+    for k, session in enumerate(chosen):
+        row, column = divmod(k, across)
+        box = Box(MARGIN + column * pitch, flow.y + row * (height + 50), pitch - 12, height)
+        _dose(flow, of, session, maps[sessions.index(session)], highest, box)
+    flow.put(Bar(Box(FULL.left + FULL.width - 78, flow.y + 10, 18, height - 20), highest))
+    flow.y += -(-len(chosen) // across) * (height + 50)
+    left_out = [str(s.number) for s in sessions if s not in chosen]
+    if left_out:
+        flow.say(f"Without a picture, those with the smallest V12: sessions {', '.join(left_out)}.", GREY)
+
+
+def _dose(flow: Flow, of: Shown, session: Session, gy: npt.NDArray[np.float32], highest_gy: float, box: Box) -> None:
+    grid = of.planned.case.grid
+    assert grid is not None
+    peak = grid.affine[:3, :3] @ np.unravel_index(int(gy.argmax()), gy.shape) + grid.affine[:3, 3]
+    at = min((k for k, s in enumerate(of.slices) if s.seen), key=lambda k: of.slices[k].distance_mm(peak))
+    beneath = of.slices[at]
+    image = beneath.pixels()
+    wash = Wash(beneath.sampled(gy, grid, image.shape), highest_gy)
+    brain = beneath.sampled(grid.brain.astype(np.float32), grid, image.shape) > 0.5
+    view = beneath.around(brain, _AROUND_MM)
+    flow.put(Picture(box, image, beneath.aspect, beneath.marks, wash=wash, view=view))
+    words = f"Session {session.number}, day {session.day}: V12 {session.v12_ml:.1f} ml"
+    where = f"image {at + 1} of {len(of.slices)}, highest {float(gy.max()):.1f} Gy"
+    below = Box(box.left, box.top + box.height + 2, box.width, 40)
+    flow.put(*stacked([(words, of.colour_of(session), True), (where, GREY, False)], below))
+
+
+def _sessions(of: Shown) -> Table:
+    rows = []
+    brain = of.planned.case.limits.brain()
+    for s in of.planned.plan.sessions:
+        organs = ", ".join(f"{name} {gy:.1f}" for name, gy in s.organs_gy.items())
+        lesions = ", ".join(_named(name, s, of) for name in s.lesions)
+        over = RED if s.v12_ml > brain.most_ml else WHITE
+        cells = (str(s.number), str(s.day), f"{s.v12_ml:.1f}", f"{s.minutes:.0f}", lesions, organs or "-")
+        rows.append(Row(cells, of.colour_of(s), over))
+    return Table(_SESSIONS, tuple(rows))
+
+
+def _named(name: str, session: Session, of: Shown) -> str:
+    """With its number on the map, where its name does not say it, and which of its fractions it is."""
+    number = of.numbers[name]
+    fraction, fractions = session.fractions[name]
+    called = name if name.startswith(f"BM{number:02d}") else f"{number}: {name}"
+    return called if fractions == 1 else f"{called} ({fraction} of {fractions})"
+
+
+def _reasons(flow: Flow, planned: Planned) -> None:
+    """One for each lesion, the largest lesions first."""
+    sizes = {n.name: n.target.volume_mm3 for n in planned.case.lesions}
+    first: dict[str, Why] = {}
+    for why in planned.plan.why:
+        first.setdefault(why.lesion, why)
+    main = sorted(first.values(), key=lambda w: -sizes[w.lesion])[:MOST_REASONS]
+    if not main:
+        return
+    flow.skip(6)
+    flow.say(f"Why (the main {len(main)} of {len(planned.plan.why)} reasons; the others stand in the report):", GREY)
+    for why in main:
+        flow.say(f"{why.lesion} not in session {why.session}: {why.words}.")
