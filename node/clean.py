@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from node.recall import sweep_unheld
 from pipeline.core.clock import Clock, utc_now
 from storage import Archive, Ledger
 
@@ -53,6 +54,7 @@ def clean(ledger: Ledger, archive: Archive, retention: Retention, clock: Clock =
         if paths:
             studies += 1
             log.info("study %s: images deleted, their time is over", study)
+    sweep_unheld(ledger, archive)
     results = ledger.forget_results(_before(now, retention.results))
     files += _remove(ledger, archive, results)
     return Cleaned(studies, len(results), files + _remove_orphans(ledger, archive, now))

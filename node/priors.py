@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from node.ask import Asker, number_of, text_of
-from pipeline.core.study import Instance
-from pipeline.imaging.mr_words import LOCALIZER, found, plain_text
+from pipeline.core.study import Instance, Series
+from pipeline.imaging.mr_series import MrSeries, Weighting, classify
+from pipeline.imaging.values import plain_values
 
 IMAGES, OBJECTS = "MR", ("SEG", "RTSTRUCT", "SR")
 
@@ -52,12 +54,13 @@ class PriorSeries:
 
 @dataclass(frozen=True, slots=True)
 class PriorStudy:
-    """An earlier study that a PACS has, and what of it to fetch."""
+    """An earlier study that a PACS has, and what of it to fetch. `description`: StudyDescription (0008,1030)."""
 
     study_instance_uid: str
     date: str
     time: str
     series: tuple[PriorSeries, ...] = ()
+    description: str = ""
 
 
 def patient_of(instance: Instance) -> Patient:
@@ -84,19 +87,21 @@ def is_same_person(patient: Patient, other: Patient) -> bool:
 
 
 def find_priors(asker: Asker, patient: Patient, most: int, tick: Callable[[], None]) -> tuple[PriorStudy, ...]:
-    """At most `most` earlier MR studies of a patient with something to fetch, the newest first.
+    """At most `most` MR studies of earlier days of a patient with something to fetch, the newest first.
 
-    A study is left out when birth date, sex or issuer of the patient ID are known on both sides and differ: two
-    persons under one number. tick: called between questions; may raise. Raises PeerUnreachable.
+    A study of the same day, or of an unknown one, is none: it may be a part of this examination, or a later one.
+    A study that names another part of the body takes no place of one of the head. A study is left out when birth date,
+    sex or issuer of the patient ID are known on both sides and differ: two persons under one number.
+    tick: called between questions; may raise. Raises PeerUnreachable.
     """
-    if not patient.patient_id:
+    if not (patient.patient_id and patient.study_date):
         return ()
     priors: list[PriorStudy] = []
     for study in _earlier(asker, patient):
         if len(priors) == most:
             break
         tick()
-        series = tuple(_series(asker, study.study_instance_uid))
+        series = tuple(_series(asker, study))
         if any(s.modality == IMAGES for s in series):
             priors.append(replace(study, series=series))
     return tuple(priors)
@@ -105,14 +110,17 @@ def find_priors(asker: Asker, patient: Patient, most: int, tick: Callable[[], No
 def _earlier(asker: Asker, patient: Patient) -> list[PriorStudy]:
     keys = {
         "PatientID": patient.patient_id,
-        "StudyDate": f"-{patient.study_date}" if patient.study_date else "",
+        "StudyDate": f"-{patient.study_date}",
         "ModalitiesInStudy": IMAGES,
     }
-    told = ("StudyInstanceUID", "StudyTime", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
+    told = ("StudyInstanceUID", "StudyTime", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "StudyDescription")
     matches = asker.ask("STUDY", **keys, **dict.fromkeys(told, ""))
     studies = {
         text_of(m, "StudyInstanceUID"): PriorStudy(
-            text_of(m, "StudyInstanceUID"), _digits(text_of(m, "StudyDate")), _digits(text_of(m, "StudyTime"))
+            study_instance_uid=text_of(m, "StudyInstanceUID"),
+            date=_digits(text_of(m, "StudyDate")),
+            time=_digits(text_of(m, "StudyTime")),
+            description=text_of(m, "StudyDescription"),
         )
         for m in matches
         if _is_of(m, patient)
@@ -135,28 +143,48 @@ def _is_of(match: Dataset, patient: Patient) -> bool:
 
 
 def _is_before(study: PriorStudy, patient: Patient) -> bool:
-    """Another study, and not known to be later."""
-    if study.study_instance_uid in ("", patient.study_instance_uid):
-        return False
-    if not (study.date and patient.study_date):
-        return True
-    if study.date == patient.study_date and study.time and patient.study_time:
-        return study.time <= patient.study_time
-    return study.date <= patient.study_date
+    """Another study, and of an earlier day."""
+    other = study.study_instance_uid not in ("", patient.study_instance_uid)
+    return other and "" < study.date < patient.study_date
 
 
-def _series(asker: Asker, study: str) -> Iterator[PriorSeries]:
-    told = ("SeriesInstanceUID", "Modality", "SeriesDescription", "NumberOfSeriesRelatedInstances")
-    matches = [m for m in asker.ask("SERIES", StudyInstanceUID=study, **dict.fromkeys(told, "")) if _has_uid(m)]
-    images = [m for m in matches if text_of(m, "Modality") == IMAGES and not _is_localizer(m)]
+def _series(asker: Asker, study: PriorStudy) -> Iterator[PriorSeries]:
+    told = ("SeriesInstanceUID", "Modality", "SeriesDescription", "ProtocolName", "BodyPartExamined")
+    asked = dict.fromkeys((*told, "NumberOfSeriesRelatedInstances"), "")
+    answers = asker.ask("SERIES", StudyInstanceUID=study.study_instance_uid, **asked)
+    matches = [m for m in answers if _has_uid(m)]
+    images = [m for m in matches if text_of(m, "Modality") == IMAGES]
     room = MOST_IMAGES
-    for series in (_as_series(m) for m in _worth_fetching(images)):
+    for series in (_as_series(m) for m in _worth_fetching(_promising(images, study))):
         if (series.instances or 0) <= room:
             room -= series.instances or 0
             yield series
     for series in (_as_series(m) for m in matches if text_of(m, "Modality") in OBJECTS):
         if (series.instances or 0) <= MOST_OBJECTS and series.series_instance_uid.startswith(OUR_ROOT):
             yield series
+
+
+def _promising(images: list[Dataset], study: PriorStudy) -> list[Dataset]:
+    """Series of the head that their words call T1-weighted, or nothing at all; others when there are none of these.
+
+    Words mislead, and so choose only among what is there. The headers, which the PACS does not tell, decide later.
+    """
+    known = [(m, _about(m, study)) for m in images]
+    of_head = [(m, about) for m, about in known if not about.localizer and about.body_part in ("", "head")]
+    first = [m for m, about in of_head if _may_be_t1(about)]
+    return first or [m for m, _ in of_head]
+
+
+def _about(match: Dataset, study: PriorStudy) -> MrSeries:
+    """What a series is, as far as the words of a C-FIND answer say."""
+    uid = text_of(match, "SeriesInstanceUID")
+    header = plain_values(match) | {"StudyDescription": study.description}
+    image = Instance("", "", uid, study.study_instance_uid, "", IMAGES, Path(), header=header)
+    return classify(Series(uid, (image,)))
+
+
+def _may_be_t1(about: MrSeries) -> bool:
+    return about.weighting in (Weighting.T1, Weighting.UNKNOWN) and not (about.subtraction or about.projection)
 
 
 def _worth_fetching(images: list[Dataset]) -> list[Dataset]:
@@ -168,10 +196,6 @@ def _worth_fetching(images: list[Dataset]) -> list[Dataset]:
     enough = [m for m, count in counted if count is None or count >= LEAST_IMAGES]
     single = [m for m, count in counted if count == 1]
     return [*enough, *single] if enough else images
-
-
-def _is_localizer(match: Dataset) -> bool:
-    return bool(found(LOCALIZER, plain_text(text_of(match, "SeriesDescription"))))
 
 
 def _as_series(match: Dataset) -> PriorSeries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -58,13 +58,31 @@ def folder_for(archive: Archive, holder: str) -> Iterator[Path]:
 
 def sweep(archive: Archive, holder: str) -> int:
     """Delete the folders of processes that are gone (kill -9), and this one's own; returns how many."""
+    return _delete(f for f in _folders(archive) if _owner(f) == holder or is_gone(_owner(f)))
+
+
+def sweep_unheld(ledger: Ledger, archive: Archive) -> int:
+    """Delete the folders of whoever holds no job, on whatever machine; returns how many.
+
+    Of a machine or container that is no more nobody can say that its process is gone; but its leases run out.
+    """
+    found = _folders(archive)  # listed first: whoever had a folder then held a job then
+    holders = ledger.holders()
+    return _delete(f for f in found if _owner(f) not in holders)
+
+
+def _folders(archive: Archive) -> list[Path]:
     shelf = archive.root / FOLDER
-    left = [f for f in shelf.iterdir() if _is_left(f, holder)] if shelf.is_dir() else []
-    for folder in left:
+    return list(shelf.iterdir()) if shelf.is_dir() else []
+
+
+def _owner(folder: Path) -> str:
+    return unquote(folder.name.rpartition("~")[0])
+
+
+def _delete(folders: Iterable[Path]) -> int:
+    count = 0
+    for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
-    return len(left)
-
-
-def _is_left(folder: Path, holder: str) -> bool:
-    owner = unquote(folder.name.rpartition("~")[0])
-    return owner == holder or is_gone(owner)
+        count += 1
+    return count

@@ -35,6 +35,9 @@ RETRIEVE = {
 }
 """By the value of `retrieve`: the model (PS3.4 C.6.2.3) and its name."""
 
+_TROUBLE = (Retryable, Permanent, OSError)
+"""What costs a comparison, and no result."""
+
 Tick = Callable[[], None]
 
 
@@ -85,32 +88,50 @@ class Library:
         patient = patient_of(study.instances[0])
         if not patient.patient_id:
             return Fetched((), ("Not compared with earlier studies: the images name no Patient ID.",))
+        if not patient.study_date:
+            return Fetched((), ("Not compared with earlier studies: the images name no Study Date.",))
         try:
             with asking(self.peer, calling_ae=self.calling_ae, timeout_s=FIND_S, tls=self.tls) as asker:
                 found = find_priors(asker, patient, most, tick)
-            return self._fetch(study, patient, found, folder, tick)
-        except LedgerUnavailable:
-            raise
-        except (Retryable, Permanent, OSError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            log.warning("study %s: no earlier studies: %s", study.study_instance_uid, why)
-            said = f"Not compared with earlier studies: the system {self.peer.name!r} could not be asked for them."
-            return Fetched((), (said,))
+        except _TROUBLE as error:
+            self._note(study, error)
+            return Fetched((), (self._not_asked,))
+        return self._fetch(study, patient, found, folder, tick)
 
     def _fetch(
         self, study: Study, patient: Patient, found: tuple[PriorStudy, ...], folder: Path, tick: Tick
     ) -> Fetched:
         studies: list[Study] = []
-        missing = 0
+        missing, remarks = 0, []
         for number, prior in enumerate(found):
-            place = folder / str(number)
-            place.mkdir(parents=True)
-            came = self.retriever.fetch(self.peer, prior, place, tick)
+            try:
+                came = self._fetch_one(prior, folder / str(number), tick)
+            except _TROUBLE as error:  # the studies that came are whole; the others would meet the same trouble
+                self._note(study, error)
+                lost = f"{len(found) - number} of {len(found)}"
+                some = f"Earlier studies could not be fetched from {self.peer.name!r}: {lost}."
+                remarks.append(some if studies else self._not_asked)
+                break
             missing += sum(s.series_instance_uid not in came for s in prior.series)
             studies += _usable(patient, came)
         log.info("study %s: %d earlier studies fetched", study.study_instance_uid, len(studies))
-        said = f"Of earlier studies {missing} series could not be fetched whole and were left out."
-        return Fetched(tuple(studies), (said,) if missing else ())
+        if missing:
+            remarks.append(f"Of earlier studies {missing} series could not be fetched whole and were left out.")
+        return Fetched(tuple(studies), tuple(remarks))
+
+    @property
+    def _not_asked(self) -> str:
+        return f"Not compared with earlier studies: the system {self.peer.name!r} could not be asked for them."
+
+    def _fetch_one(self, prior: PriorStudy, place: Path, tick: Tick) -> Mapping[str, tuple[Instance, ...]]:
+        place.mkdir(parents=True)
+        return self.retriever.fetch(self.peer, prior, place, tick)
+
+    def _note(self, study: Study, error: Exception) -> None:
+        if isinstance(error, LedgerUnavailable):
+            raise error
+        why = error.strerror if isinstance(error, OSError) else error
+        log.warning("study %s: no earlier studies: %s", study.study_instance_uid, why)
 
 
 def _usable(patient: Patient, came: Mapping[str, tuple[Instance, ...]]) -> tuple[Study, ...]:
