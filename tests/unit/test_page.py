@@ -114,7 +114,8 @@ def test_every_lesion_is_in_the_table_with_its_numbers(tmp_path: Path) -> None:
     assert findings.planned is not None
     (text,) = (said(page) for page in pages_of(findings)[:1])
     assert "RESEARCH USE ONLY - not a medical device" in text
-    assert "srs 1.2.3, evidence tier T1: tried on synthetic lesions in real images" in text
+    assert "srs 1.2.3, evidence tier T1. Lantern" in text
+    assert "Evidence tier T1: tried on synthetic lesions in real images." in text
     assert "Lesions found: 3" in text
     assert "One duplicate image was left out." in text
     for lesion in findings.lesions:
@@ -137,7 +138,7 @@ def test_no_name_and_no_id_of_the_patient_is_drawn(tmp_path: Path) -> None:
 
 def test_rejected_candidates_and_outlines_of_people_are_told(tmp_path: Path) -> None:
     findings = with_rejected(found(tmp_path), GRID, spheres(GRID, ((5, 50, 50), 4.0), ((9, 50, 50), 3.0)))
-    first = replace(findings.lesions[0], origin=Origin.MANUAL, probability=None)  # type: ignore[arg-type]
+    first = replace(findings.lesions[0], origin=Origin.MANUAL, probability=None)
     findings = replace(findings, lesions=(first, *findings.lesions[1:]))
     text = " ".join(pages_of(findings)[0].said)
     assert "Candidates that the false-positive step rejected: 2." in text

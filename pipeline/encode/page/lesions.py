@@ -8,13 +8,14 @@ import numpy as np
 from scipy import ndimage
 
 from pipeline.encode.common import EVIDENCE_TIERS, Stamp
+from pipeline.encode.corrections import said_of_corrections
 from pipeline.encode.page.flow import FULL, Flow, Row, Table, stacked
 from pipeline.encode.page.model import AMBER, GREY, MARGIN, RGB, TOP, WHITE, WIDTH, Box, Picture, Sheet, Text
 from pipeline.encode.page.slices import Slice, drawn, key_slice, zoom_on
 from pipeline.encode.proposal import colours, in_order
 from pipeline.encode.source import Source
 from pipeline.encode.sr import on_people, on_rejected
-from pipeline.findings import Findings, Lesion, Origin
+from pipeline.findings import Edit, Findings, Lesion, Origin
 
 MOST_PANELS, _PER_ROW = 12, 6
 _CAPTION = 66
@@ -25,11 +26,10 @@ _COLUMNS = (
 
 
 def about(findings: Findings, stamp: Stamp) -> str:
-    """What made the findings, and how far that was tried."""
+    """What made the findings, and how far that was tried, in one line; more of that stands below."""
     algorithm = findings.algorithm
-    tier = EVIDENCE_TIERS.get(algorithm.evidence_tier, "")
-    how_far = f"evidence tier {algorithm.evidence_tier}{': ' + tier if tier else ''}"
-    return f"{algorithm.name} {algorithm.version}, {how_far}. Lantern {stamp.software_version}"
+    tier = algorithm.evidence_tier.partition(":")[0]
+    return f"{algorithm.name} {algorithm.version}, evidence tier {tier}. Lantern {stamp.software_version}"
 
 
 def lesion_sheets(findings: Findings, source: Source, of: Sequence[Slice], stamp: Stamp) -> tuple[Sheet, ...]:
@@ -47,13 +47,27 @@ def lesion_sheets(findings: Findings, source: Source, of: Sequence[Slice], stamp
 
 
 def _said(findings: Findings, stamp: Stamp) -> list[tuple[str, RGB]]:
+    tier = EVIDENCE_TIERS.get(findings.algorithm.evidence_tier, "")
     verified = () if stamp.verified else ("The image count was not verified: images may have been missing.",)
     nothing = () if findings.lesions else ("This does not exclude a lesion.",)
     return [
         *((words, AMBER) for words in (*nothing, *verified)),
-        *((words, WHITE) for words in (*on_rejected(findings), *on_people(findings), *findings.remarks)),
+        *((words, WHITE) for words in _of_this_study(findings)),
+        (f"Evidence tier {findings.algorithm.evidence_tier}{f': {tier}' if tier else ''}.", GREY),
         (f"Training: {findings.algorithm.training}", GREY),
     ]
+
+
+def _of_this_study(findings: Findings) -> tuple[str, ...]:
+    corrections = findings.corrections
+    changed = [c.words for c in corrections.changes if c.edit is not Edit.UNCHANGED] if corrections else []
+    return (
+        *on_rejected(findings),
+        *on_people(findings),
+        *said_of_corrections(corrections),
+        *((f"Changed: {'; '.join(changed)}.",) if changed else ()),
+        *findings.remarks,
+    )
 
 
 def _panels(flow: Flow, findings: Findings, of: Sequence[Slice]) -> None:
