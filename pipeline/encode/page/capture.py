@@ -55,6 +55,7 @@ def _capture(page: Page, number: int, findings: Findings, source: Source, stamp:
     ds.ConversionType = "WSD"
     ds.BurnedInAnnotation = "YES"
     ds.PatientOrientation = None
+    ds.Laterality = None  # of General Series: type 2C, and a page has no side
     ds.ContentDate, ds.ContentTime = date_and_time(local_time(source, stamp))
     ds.ImageComments = plain(said_of_all(findings))[:10240]
     for keyword in LOSSY:

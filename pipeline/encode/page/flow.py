@@ -114,6 +114,10 @@ class Flow:
         """Leave some room."""
         self.y += px
 
+    def keep_together(self, lines: int) -> None:
+        """Begin a new sheet where so many lines have no room on this one."""
+        self._make_room(lines * (PLAIN + _LEAD))
+
     def say(self, words: str, rgb: RGB = WHITE, *, px: int = PLAIN, bold: bool = False) -> None:
         """A paragraph over the whole width."""
         for line in wrapped(words, FULL.width, px, bold=bold):

@@ -83,7 +83,8 @@ def plan_sheets(of: Shown) -> tuple[Sheet, ...]:
     for words in of.planned.plan.option.broken:
         flow.say(f"LIMIT EXCEEDED: {words}", RED, bold=True)
     for words in (*sentences(of.planned.plan)[1:], *of.planned.remarks):
-        flow.say(words)
+        if words not in of.planned.plan.option.broken:  # which stand above
+            flow.say(words)
     if of.excluded:
         flow.say(f"Excluded from the proposed sessions: {', '.join(of.excluded)}.", AMBER)
     _reasons(flow, of.planned)
@@ -212,6 +213,7 @@ def _reasons(flow: Flow, planned: Planned) -> None:
     if not main:
         return
     flow.skip(6)
-    flow.say(f"Why (the main {len(main)} of {len(planned.plan.why)} reasons; the others stand in the report):", GREY)
+    flow.keep_together(lines=3)
+    flow.say(f"Why ({len(main)} of {len(planned.plan.why)} reasons; all are in the report, or in plan.json):", GREY)
     for why in main:
         flow.say(f"{why.lesion} not in session {why.session}: {why.words}.")
