@@ -126,6 +126,15 @@ def test_every_lesion_is_in_the_table_with_its_numbers(tmp_path: Path) -> None:
     assert "20 Gy in 1" in text
 
 
+def test_a_probability_that_is_not_calibrated_says_so(tmp_path: Path) -> None:
+    findings = found(tmp_path, 2)
+    assert "not calibrated" not in said(pages_of(findings)[0])
+    bare = tuple(replace(n, verdict=None) for n in findings.lesions)
+    text = said(pages_of(replace(findings, lesions=bare))[0])
+    assert f"{bare[0].probability:.0%} *" in text
+    assert "* not calibrated" in text
+
+
 def test_no_name_and_no_id_of_the_patient_is_drawn(tmp_path: Path) -> None:
     findings = with_follow_up(planned(found(tmp_path), Wishes(sessions=2)))
     image = dcmread(findings.frames[0].path)

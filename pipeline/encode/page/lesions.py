@@ -39,6 +39,8 @@ def lesion_sheets(findings: Findings, source: Source, of: Sequence[Slice], stamp
     if count:
         _panels(flow, findings, of)
         flow.table(_table(findings))
+        if any(share(n.probability) and not n.is_calibrated for n in findings.lesions):
+            flow.say("* not calibrated: of lesions with this probability another share may be lesions.", GREY)
     else:
         _middle(flow, of)
     for words, rgb in _said(findings, stamp):
