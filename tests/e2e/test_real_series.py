@@ -101,7 +101,7 @@ def test_real_contrast_enhanced_series_come_back_with_objects_that_agree(
             assert job.state is State.DELIVERED, job.reason
             results = [r for _, r in node.ledger.results(job_id=job.id)]
             files = [(r.kind.value, orthanc.file(r.sop_instance_uid)) for r in results]
-            objects = {f"{kind}-{k}" if kind == "PM" else kind: dcm for k, (kind, dcm) in enumerate(files)}
+            objects = {f"{kind}-{k}" if kind in ("PM", "SC") else kind: dcm for k, (kind, dcm) in enumerate(files)}
             assert set(objects) >= {"SEG", "RTSTRUCT", "SR"}, f"{study}: no lesion found"
             assert "PM" in {kind for kind, _ in files}, f"{study}: no dose map"
             assert [e for dcm in objects.values() for e in errors_of(dcm, tmp_path)] == []
