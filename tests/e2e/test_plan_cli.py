@@ -116,7 +116,7 @@ def test_contours_of_another_frame_of_reference_are_declined(drawn: Path, tmp_pa
     assert "different frames of reference" in done.stdout
 
 
-def test_contours_between_the_slices_are_declined(drawn: Path, tmp_path: Path):
+def test_contours_that_are_no_planes_are_declined(drawn: Path, tmp_path: Path):
     def edit(ds: Dataset) -> None:
         contour = ds.ROIContourSequence[0].ContourSequence[0]
         points = np.array(contour.ContourData, float)
@@ -125,7 +125,19 @@ def test_contours_between_the_slices_are_declined(drawn: Path, tmp_path: Path):
 
     done = plan(drawn, tmp_path, rtstruct=moved(drawn, tmp_path, edit))
     assert done.returncode == 3
-    assert "does not lie in a slice" in done.stdout
+    assert "do not lie in parallel planes" in done.stdout
+
+
+def test_contours_between_the_slices_are_resampled_and_said(drawn: Path, tmp_path: Path):
+    def edit(ds: Dataset) -> None:
+        for contour in ds.ROIContourSequence[0].ContourSequence:
+            points = np.array(contour.ContourData, float)
+            points[2::3] += 1.4
+            contour.ContourData = [f"{v:.3f}" for v in points]
+
+    done = plan(drawn, tmp_path, "--json", rtstruct=moved(drawn, tmp_path, edit))
+    assert done.returncode == 0, done.stderr
+    assert "Drawn on other planes than those of the series, and resampled" in done.stdout
 
 
 def test_a_structure_set_of_organs_alone_is_declined(drawn: Path, tmp_path: Path):
