@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
+from pipeline.core.errors import LanternError, place_of
 from pipeline.encode.common import Encoded, Part, Stamp, to_bytes
 from pipeline.encode.dosemap import parametric_map
 from pipeline.encode.doses import doses
@@ -16,6 +20,8 @@ from pipeline.findings import Extra, Findings
 
 __all__ = ["Encoded", "Part", "Stamp", "encode", "to_bytes"]
 
+log = logging.getLogger(__name__)
+
 
 def encode(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     """The objects of one run: SEG, RTSTRUCT, SR; without lesions the SR alone, which says so.
@@ -24,15 +30,18 @@ def encode(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     shows them. With a plan, and where `findings.extras` asks for it, the estimated dose of each session comes before
     the SR too, as Parametric Maps, then as RT Doses. Pages to look at come last before the SR, where they are wanted.
 
-    The images that `findings.frames` names are read again, headers only; of those that pages show, pixels too
-    (PixelsUnreadable). Raises HeaderUnusable (an image without what
-    results need to be placed by), NotFound (an image is gone), OurFault (findings that contradict themselves or their
-    images).
+    Where these cannot be drawn they are left out, and the SR says so.
+
+    The images that `findings.frames` names are read again, headers only; of those that pages show, pixels too. Raises
+    HeaderUnusable (an image without what results need to be placed by), NotFound (an image is gone), OurFault
+    (findings that contradict themselves or their images).
     """
     check_plan(findings)
     source = read_source(findings)
     drawn = (*_lesions(findings, source, stamp), *_rejected(findings, source, stamp))
-    drawn = (*drawn, *_doses(findings, source, stamp), *_pages(findings, source, stamp))
+    shown, failed = _pages(findings, source, stamp)
+    drawn = (*drawn, *_doses(findings, source, stamp), *shown)
+    findings = replace(findings, remarks=(*findings.remarks, *failed))
     return (*drawn, Encoded(Part.SR, report(findings, source, stamp, drawn)))
 
 
@@ -67,10 +76,17 @@ def _doses(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, .
     )
 
 
-def _pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
+def _pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[tuple[Encoded, ...], tuple[str, ...]]:
+    """The pages, and what the report says where there are none although they were wanted."""
     if Extra.PAGE not in findings.extras:
-        return ()
-    return tuple(Encoded(Part.PAGE, ds, k) for k, ds in enumerate(captures(findings, source, stamp), start=1))
+        return (), ()
+    try:
+        made = captures(findings, source, stamp)
+    except Exception as error:  # noqa: BLE001  # a page only shows what the other objects hold: no reason to lose them
+        why = error.message if isinstance(error, LanternError) else type(error).__name__
+        log.error("study %s: no summary page: %s", source.study_instance_uid, place_of(error))
+        return (), (f"The summary page could not be drawn ({why}); all results are in the other objects.",)
+    return tuple(Encoded(Part.PAGE, ds, k) for k, ds in enumerate(made, start=1)), ()
 
 
 _DOSE_OBJECTS = ((Extra.DOSE_MAP, Part.DOSE_MAP, parametric_map), (Extra.RT_DOSE, Part.RT_DOSE, rt_dose))

@@ -224,6 +224,31 @@ def test_an_image_that_does_not_decode_is_told_by_name(tmp_path: Path) -> None:
         read_frame(ref)
 
 
+def test_a_page_that_cannot_be_drawn_costs_no_results_and_the_report_says_why(tmp_path: Path) -> None:
+    findings = found(tmp_path)
+    for ref in findings.frames:
+        ref.path.write_bytes(ref.path.read_bytes()[:-4000])
+    *others, report = encode(findings, STAMP)
+    assert [e.part for e in others] == [Part.SEG, Part.RTSTRUCT]
+    words = _texts(report)
+    assert "The summary page could not be drawn (the pixels of image" in words
+    assert str(tmp_path) not in words
+
+
+def test_a_fault_in_drawing_is_told_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("matplotlib.rcParamsDefault", {"font.size": "of Müller"})
+    *_, report = encode(found(tmp_path), STAMP)
+    assert "The summary page could not be drawn (ValueError)" in _texts(report)
+    assert "no summary page: ValueError at" in caplog.text
+    assert "Müller" not in caplog.text + _texts(report)
+
+
+def _texts(report: Encoded) -> str:
+    return "\n".join(str(e.value) for e in report.dataset.iterall() if e.keyword == "TextValue")
+
+
 def test_a_slice_that_was_interpolated_is_no_key_slice_where_another_shows_the_lesion(tmp_path: Path) -> None:
     findings = found(tmp_path, 1)
     frames = list(findings.frames)

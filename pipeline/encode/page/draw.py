@@ -127,7 +127,7 @@ def _marks(axis: Any, marks: Marks) -> None:
 def _outline(axis: Any, outline: Outline, scale: float = 1.0) -> None:
     closed = np.vstack([outline.points, outline.points[:1]])
     wide = (1.3 if outline.thick else 0.7) * scale
-    axis.plot(closed[:, 0], closed[:, 1], color=_rgb(outline.rgb), linewidth=wide, scalex=False, scaley=False)
+    axis.plot(closed[:, 0], closed[:, 1], color=_rgb(readable(outline.rgb)), linewidth=wide, scalex=False, scaley=False)
 
 
 def _name(axis: Any, outline: Outline) -> None:
@@ -202,7 +202,9 @@ def _map(block: Map, figure: Any) -> None:
     axis.contourf(x, y, block.shadow, levels=[0.5, 2], colors=["#222222"])
     axis.contour(x, y, block.shadow, levels=[0.5], colors=["#999999"], linewidths=1.2)
     for disc in block.discs:
-        axis.add_patch(Circle((disc.x, disc.y), max(disc.radius, 1.5), color=_rgb(disc.rgb), alpha=0.85, linewidth=0))
+        axis.add_patch(
+            Circle((disc.x, disc.y), max(disc.radius, 1.5), color=_rgb(readable(disc.rgb)), alpha=0.85, linewidth=0)
+        )
     for disc in block.discs:
         axis.annotate(
             disc.label, (disc.x, disc.y), (4, 4), textcoords="offset points", color="white",

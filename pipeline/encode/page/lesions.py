@@ -17,7 +17,10 @@ from pipeline.encode.source import Source
 from pipeline.encode.sr import on_people, on_rejected
 from pipeline.findings import Edit, Findings, Lesion, Origin
 
-MOST_PANELS, _PER_ROW = 12, 6
+MOST_PANELS = 12
+_ROOMS = {1: (1, 560.0), 2: (2, 560.0), 3: (3, 500.0), 4: (4, 382.0), 6: (3, 290.0), 8: (4, 290.0), 12: (6, 220.0)}
+"""Up to so many pictures: how many stand beside each other, and how high each is; the table still fits below."""
+
 _CAPTION = 66
 _COLUMNS = (
     ("lesion", 245.0), ("site", 330.0), ("volume ml", 110.0), ("diameters mm", 150.0), ("probability", 145.0),
@@ -76,10 +79,8 @@ def _panels(flow: Flow, findings: Findings, of: Sequence[Slice]) -> None:
     shown = sorted(findings.lesions, key=lambda n: (-n.volume_mm3, n.number))[:MOST_PANELS]
     order = {n.number: k for k, n in enumerate(in_order(findings))}
     shown.sort(key=lambda n: order[n.number])
-    across = min(max(len(shown), 3), _PER_ROW)
-    pitch = FULL.width / across
-    height = 400.0 if len(shown) <= _PER_ROW else 220.0
-    height = min(height, pitch - 8)
+    across, height = next(room for most, room in _ROOMS.items() if len(shown) <= most)
+    pitch = min(FULL.width / across, 1.3 * height)  # a picture stands near its words
     for k, lesion in enumerate(shown):
         row, column = divmod(k, across)
         top = TOP + row * (height + _CAPTION + 8)

@@ -34,6 +34,7 @@ from pipeline.encode.proposal import colours_by_name
 from pipeline.sessions.kernel import equivalent_radius_mm
 from pipeline.sessions.plan import Session, Why
 from pipeline.sessions.planned import Planned
+from pipeline.sessions.tables import Limits
 from pipeline.sessions.told import ESTIMATE, sentences
 
 MOST_DOSES, MOST_REASONS, MOST_NUMBERED = 10, 6, 20
@@ -43,8 +44,10 @@ MOST_GY = 24.0
 _AROUND_MM = 15.0
 _MAP, _CURVE = 300.0, 430.0
 _SHADOW_MM = 3.0
+TOLERANCE = 1e-6
+"""Of a limit: what only rounding exceeds does not exceed it."""
 _SESSIONS = (("session", 100.0), ("day", 60.0), ("V12 ml", 90.0), ("minutes", 100.0), ("lesions", 650.0),
-             ("largest dose to organs, Gy", 560.0))  # fmt: skip
+             ("largest dose to organs, Gy (of its limit)", 560.0))  # fmt: skip
 _WAYS = (("way", 122.0), ("sessions", 85.0), ("largest V12 ml", 136.0), ("brain BED Gy", 128.0))
 
 
@@ -185,14 +188,25 @@ def _dose(flow: Flow, of: Shown, session: Session, gy: npt.NDArray[np.float32], 
 
 def _sessions(of: Shown) -> Table:
     rows = []
-    brain = of.planned.case.limits.brain()
+    limits = of.planned.case.limits
     for s in of.planned.plan.sessions:
-        organs = ", ".join(f"{name} {gy:.1f}" for name, gy in s.organs_gy.items())
+        organs = ", ".join(_organ(name, gy, limits) for name, gy in s.organs_gy.items())
         lesions = ", ".join(_named(name, s, of) for name in s.lesions)
-        over = RED if s.v12_ml > brain.most_ml else WHITE
+        over = RED if s.v12_ml > limits.brain().most_ml or _any_over(s, limits) else WHITE
         cells = (str(s.number), str(s.day), f"{s.v12_ml:.1f}", f"{s.minutes:.0f}", lesions, organs or "-")
         rows.append(Row(cells, of.colour_of(s), over))
     return Table(_SESSIONS, tuple(rows))
+
+
+def _organ(name: str, gy: float, limits: Limits) -> str:
+    """Its dose beside the limit of a single session, where it has one."""
+    limit = limits.organ(name)
+    return f"{name} {gy:.1f}{f' of {limit.most_gy:g}' if limit else ''}"
+
+
+def _any_over(session: Session, limits: Limits) -> bool:
+    of = ((gy, limits.organ(name)) for name, gy in session.organs_gy.items())
+    return any(limit is not None and gy > limit.most_gy * (1 + TOLERANCE) for gy, limit in of)
 
 
 def _named(name: str, session: Session, of: Shown) -> str:
