@@ -19,7 +19,10 @@ Box = tuple[slice, slice, slice]
 OFF_PLANE = 0.3
 """A contour whose points lie further apart than this across the slices (in slices) is not planar on the image."""
 
-_TARGET = re.compile(r"gtv|met|lesion|tumou?r|^bm\d", re.IGNORECASE)
+_TUMOUR = re.compile(
+    r"(?i:(?<![a-z])(gtv|(mets?|metastas\w*|lesions?|tumou?rs?)(?![a-z]))|^bm\d)|(?<=[a-z])(Met|Tumou?r|Lesion)s?(?![a-z])"
+)
+_MARGIN = re.compile(r"ptv|ctv|prv|itv|ring|shell|margin|avoid|minus|total|union", re.IGNORECASE)
 _NOT_TARGETS = ("EXTERNAL", "ORGAN", "AVOIDANCE", "SUPPORT", "CONTROL", "PTV", "CTV", "FIXATION", "DOSE_REGION")
 _TRACKING = re.compile(r"Tracking UID ([0-9.]+)")
 
@@ -31,8 +34,8 @@ class Structure:
     number:       ROI Number; name: ROI Name; kind: RT ROI Interpreted Type ("GTV"), "" where none is given.
     tracking_uid: that an object of ours gave it, "" for others.
     drawn_by:     ROI Generation Algorithm (AUTOMATIC, SEMIAUTOMATIC, MANUAL), "" where none is given.
-    is_target:    whether it is a tumour: of the type GTV; else, where no ROI is, one named like a tumour; else, where
-                  none is, any that is no organ, margin or outline.
+    is_target:    whether it is a tumour: of the type GTV, or named like a tumour and of no other type; where no ROI is,
+                  any that is no organ, margin or outline.
     """
 
     number: int
@@ -107,10 +110,16 @@ def _points(contour: Dataset) -> npt.NDArray[np.float64]:
     return numbers.reshape(-1, 3)
 
 
+def is_tumour_named(name: str) -> bool:
+    """Whether a name is that of a tumour ("GTV_2", "Met 3", "BM01_L_FRONTAL"), and of no margin, ring or sum."""
+    return _TUMOUR.search(name) is not None and _MARGIN.search(name) is None
+
+
 def _targets(found: list[Structure]) -> set[int]:
+    """What an editor adds to a set of GTVs often has no type: it counts by its name."""
     gtv = {s.number for s in found if s.kind == "GTV"}
-    named = {s.number for s in found if _TARGET.search(s.name) and s.kind not in _NOT_TARGETS}
-    return gtv or named or {s.number for s in found if s.kind not in _NOT_TARGETS}
+    named = {s.number for s in found if is_tumour_named(s.name) and s.kind not in _NOT_TARGETS}
+    return gtv | named or {s.number for s in found if s.kind not in _NOT_TARGETS}
 
 
 def inside(polygon: npt.NDArray[np.float64], shape: tuple[int, ...]) -> Mask:

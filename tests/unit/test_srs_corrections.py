@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pipeline.encode.corrections import said_of_corrections
 from pipeline.findings import Edit, Findings, Origin
 from pipeline.imaging.header import read_header, scan
 from pipeline.imaging.read import read_volume
+from pipeline.imaging.structures import is_tumour_named
 from pipeline.recipes.srs.contours import drawn_on, unique
 from pipeline.recipes.srs.corrections import CONTOURS, OWN, Corrected, corrected, edited_in, recall_own
 from pipeline.recipes.srs.given import together
@@ -215,3 +217,64 @@ def test_names_that_planning_systems_would_cut_to_the_same_stay_apart() -> None:
     names = unique(["GTV_frontal_left_1", "GTV_frontal_left_2", "GTV_frontal_left_2"], 16)
     assert len(set(names)) == 3
     assert max(map(len, names)) <= 16
+
+
+def test_what_an_editor_adds_without_a_type_counts_by_its_name_and_the_rest_is_named(room: Room) -> None:
+    ds = edited(room.ours(), move=("BM02", (2.0, 0.0, 0.0)))
+    centre = np.asarray(room.image.affine) @ (12, 45, 40, 1)
+    add_square(ds, "BM04", centre[:3].tolist())
+    add_square(ds, "ROI_7", (np.asarray(room.image.affine) @ (12, 10, 48, 1))[:3].tolist())
+    for seen in ds.RTROIObservationsSequence[1:]:
+        seen.RTROIInterpretedType = ""
+    answer = made(room.corrected(ds))
+    assert [n.name for n in answer.lesions] == ["BM01", "BM02", "BM03", "BM04"]
+    assert Edit.DELETED not in edits(answer).values()
+    assert "ROI_7" in " ".join(answer.remarks)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("GTV_1", True), ("gtvp", True), ("Met 3", True), ("BrainMet2", True), ("BM01_L_FRONTAL", True), ("lesion", True),
+     ("Metastasis left", True), ("Tumor", True), ("PTV_Met1", False), ("Symmetry", False), ("Geometry", False),
+     ("Metal clip", False), ("Ring_GTV1", False), ("GTV_total", False), ("Brainstem", False), ("CTV1", False)],
+)  # fmt: skip
+def test_names_of_tumours_are_told_from_others(name: str, is_one: bool) -> None:
+    assert is_tumour_named(name) is is_one
+
+
+def test_margins_and_organs_alone_are_no_correction(room: Room, tmp_path: Path) -> None:
+    ds = edited(room.ours())
+    for k, (roi, seen) in enumerate(zip(ds.StructureSetROISequence, ds.RTROIObservationsSequence, strict=True)):
+        roi.ROIName, seen.RTROIInterpretedType = f"PTV_Met{k}", "PTV"
+    ds.save_as(tmp_path / "ptv.dcm")
+    assert edited_in(scan(tmp_path)[0]) is None
+
+
+def test_planes_that_share_a_slice_do_not_undo_each_other(room: Room) -> None:
+    ds = edited(room.ours())
+    item = ds.ROIContourSequence[0]
+    for contour in list(item.ContourSequence):
+        twin = deepcopy(contour)
+        twin.ContourData = [v + (0.4 if k % 3 == 2 else 0) for k, v in enumerate(map(float, contour.ContourData))]
+        item.ContourSequence.append(twin)
+    drawn = drawn_on(ds, room.image)
+    volume = float((drawn.labels.array == 1).sum()) * 1.5
+    assert volume == pytest.approx(room.found.lesions[0].volume_mm3, rel=0.2)
+
+
+def test_a_new_contour_beside_an_old_one_does_not_take_its_tracking_uid(room: Room) -> None:
+    ds = edited(room.ours())
+    where = room.found.lesions[2].centroid_mm
+    add_square(ds, "GTV_new", where, half_mm=1.0, slices=1)
+    for sequence in (ds.StructureSetROISequence, ds.ROIContourSequence, ds.RTROIObservationsSequence):
+        sequence.insert(0, sequence.pop(-1))
+    answer = made(room.corrected(ds))
+    uids = {n.name: n.tracking_uid for n in answer.lesions}
+    assert uids["BM03"] == room.found.lesions[2].tracking_uid
+    assert uids["GTV_new"] != uids["BM03"]
+
+
+def test_only_what_was_changed_is_planned_anew(room: Room) -> None:
+    assert made(room.corrected(edited(room.ours()))).changes_nothing
+    assert not made(room.corrected(edited(room.ours(), delete="BM02"))).changes_nothing
+    assert not made(room.corrected(edited(room.ours()), own=False)).changes_nothing

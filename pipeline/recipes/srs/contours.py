@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +16,8 @@ from pipeline.core.errors import GeometryUnusable
 from pipeline.imaging.references import frames_of_reference
 from pipeline.imaging.segments import Segment, segments_on
 from pipeline.imaging.solids import points_in, solid
-from pipeline.imaging.structures import OFF_PLANE, Structure, structures
-from pipeline.recipes.srs.organs import tumours
+from pipeline.imaging.structures import OFF_PLANE, Structure, is_tumour_named, structures
+from pipeline.recipes.srs.organs import is_ptv, organ_named, tumours
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
@@ -26,7 +25,9 @@ Box = tuple[slice, slice, slice]
 TUMOUR_CODES = frozenset({"14799000", "108369006", "86049000", "4147007", "228791009", "126952004", "94225005"})
 """SCT codes of segments that are tumours: secondary and primary neoplasm, mass, GTV, of the brain."""
 
-_TUMOUR = re.compile(r"gtv|met(?!h)|lesion|tumou?r|^bm\d", re.IGNORECASE)
+SAME_PLANE = 0.2
+"""Contours nearer than this (in slices) lie in one plane."""
+
 _HINT = "draw the contours on the images of the series itself, and send that series"
 
 
@@ -59,8 +60,11 @@ def drawn_on(ds: Dataset, image: hd.Volume) -> Drawn:
     if drawn and frames and image.frame_of_reference_uid not in frames:
         raise GeometryUnusable("the contours and the series have different frames of reference", _HINT)
     regions = [_region(s, image) for s in drawn]
+    others = _unexplained(ds, drawn)
     thick = [s.name for s, (_, _, own) in zip(drawn, regions, strict=True) if not own]
     said = (f"Drawn on other planes than those of the series, and resampled: {', '.join(thick)}.",) if thick else ()
+    if others:
+        said = (*said, f"Not taken as tumours, for neither type nor name says so: {', '.join(others)}.")
     return _labelled(
         [s.name for s in drawn],
         [s.tracking_uid for s in drawn],
@@ -75,9 +79,21 @@ def has_tumours(ds: Dataset) -> bool:
     """Whether a file names a tumour, from what it calls its ROIs or segments; contours and pixels need not be read."""
     if ds.get("SOPClassUID") == SegmentationStorage:
         return any(_is_named(str(s.get("SegmentLabel") or ""), _code(s)) for s in ds.get("SegmentSequence") or ())
-    kinds = {str(o.get("RTROIInterpretedType") or "") for o in ds.get("RTROIObservationsSequence") or ()}
-    names = [str(r.get("ROIName") or "") for r in ds.get("StructureSetROISequence") or ()]
-    return "GTV" in kinds or any(_TUMOUR.search(name) for name in names)
+    seen = ds.get("RTROIObservationsSequence") or ()
+    kinds = {int(o.ReferencedROINumber): str(o.get("RTROIInterpretedType") or "").upper() for o in seen}
+    rois = [(str(r.get("ROIName") or ""), kinds.get(int(r.ROINumber), "")) for r in ds.get("StructureSetROISequence")
+            or ()]  # fmt: skip
+    return any(kind == "GTV" or (kind == "" and is_tumour_named(name)) for name, kind in rois)
+
+
+def _unexplained(ds: Dataset, drawn: Sequence[Structure]) -> list[str]:
+    """ROIs that are neither tumours nor anything else that is known: a lesion may have been meant."""
+    numbers = {s.number for s in drawn}
+    return [
+        s.name
+        for s in structures(ds)
+        if s.number not in numbers and not s.kind and not organ_named(s.name) and not is_ptv(s.name, s.kind)
+    ]
 
 
 def _code(segment: Dataset) -> str:
@@ -90,7 +106,7 @@ def _is_tumour(segment: Segment) -> bool:
 
 
 def _is_named(label: str, code: str) -> bool:
-    return code in TUMOUR_CODES or _TUMOUR.search(label) is not None
+    return code in TUMOUR_CODES or is_tumour_named(label)
 
 
 def _of_segments(found: Sequence[Segment], image: hd.Volume) -> Drawn:
@@ -120,8 +136,11 @@ def _on_slices(structure: Structure, image: hd.Volume) -> bool:
     places = [c @ back[0, :3] + back[0, 3] for c in structure.contours if len(c) >= 3]
     middles = np.array([np.median(p) for p in places])
     flat = max(float(np.abs(p - round(float(m))).max()) for p, m in zip(places, middles, strict=True)) <= OFF_PLANE
-    steps = np.diff(np.unique(np.rint(middles)))
-    return flat and (not len(steps) or float(np.median(steps)) == 1)
+    slices = np.unique(np.rint(middles))
+    # Planes that share a slice would undo each other there: inner contours are holes.
+    alone = len(np.unique(np.round(middles / SAME_PLANE))) == len(slices)
+    steps = np.diff(slices)
+    return flat and alone and (not len(steps) or float(np.median(steps)) == 1)
 
 
 def _resampled(made: hd.Volume, image: hd.Volume) -> tuple[Mask, Box]:

@@ -91,6 +91,11 @@ class Corrected:
     corrections: Corrections
     remarks: tuple[str, ...]
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Our own again: a gateway that gives objects new UIDs and sends them back must not start an endless loop."""
+        return self.corrections.compared and {c.edit for c in self.corrections.changes} == {Edit.UNCHANGED}
+
 
 def corrected(inputs: Inputs, image: hd.Volume) -> Corrected | Declined:
     """Read the contours that came back, and compare them with ours. Sites and distances are for the caller to add."""
@@ -217,12 +222,13 @@ def _origin(drawn_by: str) -> Origin:
 
 def _different(uids: Sequence[str], regions: Sequence[RegionMeasure], image: hd.Volume) -> list[str]:
     """Tracking UIDs of the contours; those that have none, or that of another, get one from where they lie."""
-    taken: set[str] = set()
+    had = list(uids[: len(regions)])
+    keeps = [is_uid(uid) and uid not in had[:k] for k, uid in enumerate(had)]
+    taken = {uid for uid, kept in zip(had, keeps, strict=True) if kept}
     made = []
-    for uid, region in zip(uids, regions, strict=False):
-        known = uid if is_uid(uid) and uid not in taken else tracking_uid(image, region.centroid_mm, taken)
-        taken.add(known)
-        made.append(known)
+    for uid, kept, region in zip(had, keeps, regions, strict=True):
+        made.append(uid if kept else tracking_uid(image, region.centroid_mm, taken))
+        taken.add(made[-1])
     return made
 
 
@@ -233,7 +239,7 @@ def _by(ds: Dataset) -> str:
     tool = " ".join(str(ds.get(k) or "") for k in ("Manufacturer", "ManufacturerModelName")).strip()
     version = str(versions if isinstance(versions, str) else versions[0])
     when = " ".join(p for p in _moment(ds) if p)
-    return ", ".join(p for p in (who or "an unnamed person", f"{tool} {version}".strip(), when) if p)
+    return ", ".join(p for p in (who or "an unnamed author", f"{tool} {version}".strip(), when) if p)
 
 
 def _moment(ds: Dataset) -> tuple[str, str]:

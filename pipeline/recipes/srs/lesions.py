@@ -13,8 +13,9 @@ from pipeline.core.clock import Stopwatch
 from pipeline.findings import Corrections, Lesion, Verdict
 from pipeline.recipes.srs.anatomy import Anatomy
 from pipeline.recipes.srs.candidates import Candidate
-from pipeline.recipes.srs.corrections import corrected
+from pipeline.recipes.srs.corrections import CONTOURS, OWN, corrected
 from pipeline.recipes.srs.examine import Examined, examine, head_in
+from pipeline.recipes.srs.given import DOSE, ORGANS
 from pipeline.recipes.srs.tracking import tracking_uid
 
 _UNPLACED = "The head could not be placed in the atlas with confidence; lesions are named without a site."
@@ -44,6 +45,25 @@ class Seen:
     laps: Mapping[str, float] = field(default_factory=dict)
 
 
+def see(
+    inputs: Inputs, t1c: hd.Volume, runtime: Runtime, bundle: str, *, with_rejected_labels: bool
+) -> Seen | Declined:
+    """Lesions as a person drew them, where contours came; else, or where these cannot be used, as the models find them.
+
+    Once results of ours are there, contours that cannot be used are declined: whoever sent them waits for an answer.
+    """
+    unused: tuple[str, ...] = ()
+    if CONTOURS in inputs.series:
+        drawn = seen_by_person(inputs, t1c, runtime)
+        if isinstance(drawn, Seen) or OWN in inputs.series:
+            return drawn
+        unused = (f"Contours that were sent are not used: {drawn.reason}.",)
+    seen = seen_by_models(t1c, runtime, bundle, with_rejected_labels=with_rejected_labels)
+    if isinstance(seen, Declined):
+        return seen
+    return replace(seen, found=replace(seen.found, remarks=(*seen.found.remarks, *unused)))
+
+
 def seen_by_models(t1c: hd.Volume, runtime: Runtime, bundle: str, *, with_rejected_labels: bool) -> Seen | Declined:
     """Lesions as models 1 and 2 find them."""
     examined = examine(t1c, runtime, bundle)
@@ -59,6 +79,8 @@ def seen_by_person(inputs: Inputs, t1c: hd.Volume, runtime: Runtime) -> Seen | D
     drawn = corrected(inputs, t1c)
     if isinstance(drawn, Declined):
         return drawn
+    if drawn.changes_nothing and not {DOSE, ORGANS} & inputs.series.keys():
+        return Declined("the contours are those that were sent from here: nothing was changed")
     clock.lap("contours")
     anatomy = head_in(t1c, runtime)
     if isinstance(anatomy, Declined):

@@ -178,7 +178,7 @@ class Srs:
         compare with the study before; split over sessions (model 3). Labels are on the grid of the series."""
         # Models, atlas and radiomics take seconds to import; only a process that computes pays for them.
         from pipeline.recipes.srs.followup import follow  # noqa: PLC0415
-        from pipeline.recipes.srs.lesions import seen_by_models, seen_by_person  # noqa: PLC0415
+        from pipeline.recipes.srs.lesions import see  # noqa: PLC0415
         from pipeline.recipes.srs.planning import plan_lesions  # noqa: PLC0415
 
         clock, options = Stopwatch(), check_options(inputs.options)
@@ -190,11 +190,8 @@ class Srs:
         frame = t1c.volume.frame_of_reference_uid
         if not frame:
             return Declined("the images name no Frame of Reference UID, so that contours on them could not be placed")
-        if CONTOURS in inputs.series:
-            seen = seen_by_person(inputs, t1c.volume, runtime)
-        else:
-            wanted = options["rejected_seg"]
-            seen = seen_by_models(t1c.volume, runtime, options["bundle"], with_rejected_labels=wanted)
+        wanted = options["rejected_seg"]
+        seen = see(inputs, t1c.volume, runtime, options["bundle"], with_rejected_labels=wanted)
         if isinstance(seen, Declined):
             return seen
         found = seen.found
