@@ -52,6 +52,7 @@ class Response(StrEnum):
     PD = "PD"  #: progressive: sum more by 20 % or more and one lesion by 5 mm or more, or a new lesion
     NON_TARGET = "non-CR/non-PD"  #: lesions, but none was measurable, and none is new
     NONE = "no lesion"  #: on either date
+    UNSAID = "not said"  #: what is seen fits none of these words: look at the lesions one by one
 
     @property
     def words(self) -> str:
@@ -66,6 +67,7 @@ _WORDS = {
     Response.PD: "progressive disease",
     Response.NON_TARGET: "neither complete response nor progression of lesions that cannot be measured",
     Response.NONE: "no lesion on either date",
+    Response.UNSAID: "not said, for lesions that are doubtful, outside the other images, or grew without being targets",
 }
 
 
@@ -238,23 +240,34 @@ def response_of(
     left: int,
     new: int,
     before: int,
+    present: int | None = None,
+    unclear: bool = False,
 ) -> Response:
     """RANO-BM's words. Partial response is against the baseline (`sum_then_mm`), progression against the nadir.
 
     largest_gain_mm: of any one target lesion since the nadir. left, new: how many lesions of the baseline there still
-    are, and how many came since; before: how many the baseline had.
+    are, and how many came since; before: how many the baseline had. present: how many there are now, with doubtful
+    ones. unclear: something that is no target grew, or lies where the other images do not reach.
     """
-    if not before and not new and not left:
+    present = left + new if present is None else present
+    if not before and not present and not unclear:
         return Response.NONE
     grown = percent(sum_nadir_mm, sum_now_mm)
     if new or (grown is not None and grown >= LARGER and largest_gain_mm >= LARGER_MM):
         return Response.PD
+    if unclear or (present and not left):
+        return Response.UNSAID
     if not left:
         return Response.CR
     shrunk = percent(sum_then_mm, sum_now_mm)
     if shrunk is None:
         return Response.NON_TARGET
     return Response.PR if shrunk <= SMALLER else Response.SD
+
+
+def outgrew(then_mm: float, now_mm: float) -> bool:
+    """Whether a lesion that is no target grew so much that the targets alone do not tell the course."""
+    return now_mm - then_mm >= LARGER_MM and now_mm >= (1 + LARGER / 100) * then_mm
 
 
 def percent(then: float, now: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pipeline.core.uid import derive_uid
@@ -12,6 +12,7 @@ from pipeline.followup.change import (
     Response,
     Size,
     Status,
+    outgrew,
     percent,
     response_of,
     status_of,
@@ -53,8 +54,15 @@ class _Group:
     now: tuple[int, ...]
 
 
-def compare(matched: Matched, then: Mapping[int, Before], now: Mapping[int, Now]) -> Compared:
-    """What became of every lesion; `then` and `now` by label."""
+def compare(
+    matched: Matched,
+    then: Mapping[int, Before],
+    now: Mapping[int, Now],
+    *,
+    unseen_then: Collection[int] = (),
+    unseen_now: Collection[int] = (),
+) -> Compared:
+    """What became of every lesion; `then` and `now` by label. unseen: where the other date shows nothing."""
     groups = _groups(matched)
     of = {k: group for group in groups for k in group.now}
     uids = _uids(matched, then, now)
@@ -70,10 +78,18 @@ def compare(matched: Matched, then: Mapping[int, Before], now: Mapping[int, Now]
         sum_now,
         max((after - before for before, after in sums), default=0.0),
         left=len(then) - len(matched.gone),
-        new=sum(not now[k].bright_before for k in matched.new),
+        new=sum(not now[k].bright_before and k not in unseen_now for k in matched.new),
         before=len(then),
+        present=len(now),
+        unclear=bool(unseen_then or unseen_now) or any(_outgrew(c) for c in changes),
     )
     return Compared(changes, gone, sum_then, sum_now, response)
+
+
+def _outgrew(change: Change) -> bool:
+    if change.target or change.then is None or change.now is None:
+        return False
+    return outgrew(change.then.long_axis_mm, change.now.long_axis_mm)
 
 
 def _groups(matched: Matched) -> list[_Group]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.followup.change import Before, FollowUp, Response, Size, percent, response_of, targets_of
+from pipeline.followup.change import Before, FollowUp, Response, Size, outgrew, percent, response_of, targets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,17 @@ def _assessed(
         left=len(known & there),
         new=len(new),
         before=len(known),
+        present=len(there),
+        unclear=_others_grew(first.visit, visit, links, roots),
     )
     return Assessed(visit, total, percent(first.sum_mm, total), percent(nadir.sum_mm, total), response, new)
+
+
+def _others_grew(first: Visit, visit: Visit, links: Mapping[str, str], roots: set[str]) -> bool:
+    """Whether a lesion of the baseline that is no target outgrew what the targets tell."""
+    others = {_root(uid, links) for uid in first.lesions} - roots
+    then, now = _lengths(first, links, others), _lengths(visit, links, others)
+    return any(outgrew(then[uid], now[uid]) for uid in then.keys() & now.keys())
 
 
 def _lengths(visit: Visit, links: Mapping[str, str], roots: set[str]) -> dict[str, float]:

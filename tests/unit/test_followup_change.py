@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.followup.change import Before, Response, Size, Status, response_of, status_of, targets_of
+from pipeline.followup.change import Before, Response, Size, Status, outgrew, response_of, status_of, targets_of
 from pipeline.followup.compare import Compared, Now, compare
 from pipeline.followup.match import Matched
 from pipeline.followup.timeline import Seen, Visit, assess, visits_of
@@ -176,3 +176,20 @@ def test_a_follow_up_gives_two_dates_for_a_timeline() -> None:
     assert assess([then, now])[1].response is told.response
     assert "2026-01-01" in told.words
     assert "no assessment" in told.words
+
+
+@pytest.mark.parametrize(
+    ("left", "new", "before", "present", "unclear"),
+    [(0, 0, 1, 1, False), (0, 0, 0, 1, False), (1, 0, 1, 1, True), (0, 0, 1, 0, True)],
+)
+def test_what_the_words_would_contradict_is_not_said(
+    left: int, new: int, before: int, present: int, unclear: bool
+) -> None:
+    said = response_of(20, 20, 20, 0, left=left, new=new, before=before, present=present, unclear=unclear)
+    assert said is Response.UNSAID
+
+
+def test_growth_of_what_is_no_target_is_told_from_noise() -> None:
+    assert outgrew(8, 25)
+    assert not outgrew(8, 12)
+    assert not outgrew(30, 35)

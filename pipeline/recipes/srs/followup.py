@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -186,7 +186,10 @@ def _followed(
     of_now = sizes_in(labels, {x.number: x.enhancing_volume_mm3 for x in found.lesions})
     now = {x.number: Now(x.tracking_uid, x.label, of_now[x.number], x.number in bright) for x in found.lesions}
     matched = match(relate(prior.labels, labels, laid), tuple(then), tuple(now))
-    compared = compare(matched, then, now)
+    gone = _unseen(prior.labels, matched.gone, labels, laid.to_later)
+    new = _unseen(labels, matched.new, prior.labels, laid.to_earlier)
+    unseen = [*(then[k].label for k in gone), *(now[k].label for k in new)]
+    compared = compare(matched, then, now, unseen_then=gone, unseen_now=new)
     lesions = tuple(
         replace(lesion, tracking_uid=change.tracking_uid)
         for lesion, change in zip(found.lesions, compared.changes, strict=True)
@@ -206,7 +209,24 @@ def _followed(
         sum_now_mm=compared.sum_now_mm,
         response=compared.response,
     )
-    return Followed(lesions, _elsewhere(found.rejected, taken), follow_up, (follow_up.words,))
+    outside = f"Outside the images of the other date, so neither gone nor new: {', '.join(unseen)}."
+    said = (follow_up.words, *((outside,) if unseen else ()))
+    return Followed(lesions, _elsewhere(found.rejected, taken), follow_up, said)
+
+
+def _unseen(
+    labels: hd.Volume, numbers: Sequence[int], other: hd.Volume, to_other: Callable[[npt.NDArray[np.float64]], Any]
+) -> list[int]:
+    """Which of these lesions lie for the larger part where the images of the other date do not reach."""
+    back = np.linalg.inv(other.affine)
+    found = []
+    for number in numbers:
+        points = np.argwhere(np.asarray(labels.array) == number) @ labels.affine[:3, :3].T + labels.affine[:3, 3]
+        index = to_other(points) @ back[:3, :3].T + back[:3, 3]
+        inside = ((index > -0.5) & (index < np.array(other.spatial_shape) - 0.5)).all(axis=1)
+        if inside.mean() < 0.5:
+            found.append(number)
+    return found
 
 
 def _elsewhere(rejected: tuple[Lesion, ...], taken: set[str]) -> tuple[Lesion, ...]:
