@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 STUDY ?=
+WORKERS ?= 2
 DATA ?=
 
 .PHONY: help setup setup-test demo test lint check format walk real torture bench eval clean
@@ -45,7 +46,8 @@ demo: setup
 	$(BIN)/lantern demo --out demo-out $(if $(STUDY),--study "$(STUDY)")
 
 test: setup-test
-	$(BIN)/python -m pytest tests
+	# A file stays with one process, for what its tests share; the long ones come first. One thread of arithmetic each.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/e2e tests
 
 lint: setup-test
 	$(BIN)/ruff format --check .

@@ -1,28 +1,21 @@
 """Two dates of eight real patients (brain/btp_t1c, glioblastoma on 6 mm slices), written as DICOM studies.
 
 With the experts' masks as outlines of both dates, registration, matching and volumes are tried alone; then the models
-outline both dates. Two patients by default; LANTERN_REAL_SERIES=16 (`make real`) takes all.
+outline both dates. One patient by default; LANTERN_REAL_SERIES=16 (`make real`) takes all.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import highdicom as hd
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from pipeline.contract import Earlier, Inputs, Runtime
 from pipeline.core.study import Study
 from pipeline.core.uid import derive_uid
-from pipeline.datasets.nifti import Acquisition, write_volume
 from pipeline.encode import Stamp, encode, to_bytes
-from pipeline.evaluation.cases import Case
-from pipeline.evaluation.cases.nifti import btp_entries
 from pipeline.findings import Findings, Lesion
 from pipeline.imaging.header import scan
 from pipeline.imaging.read import read_volume
@@ -30,59 +23,12 @@ from pipeline.imaging.regions import measure
 from pipeline.recipes.srs import PIPELINE
 from pipeline.recipes.srs.recipe import BRAIN_METASTASIS
 from tests.support.findings import STAMP
-
-HOW_MANY = int(os.environ.get("LANTERN_REAL_SERIES", "2")) // 2
-AGREES = 0.15
-
-MISJUDGED = {
-    "02": "most of the tumour of the first date, faint along the dura, is not found by model 1",
-    "07": "the experts drew 1.5 ml of faint rim on the first date, and all of it, 6.4 ml, on the second",
-}
-"""Tumours whose change in the models' own outlines does not agree with the masks', and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Date:
-    """One scan: truth is enhancing tissue, lesions the parts of the tumour that count, on the grid of the series."""
-
-    study: Study
-    truth: npt.NDArray[np.bool_]
-    lesions: npt.NDArray[np.uint16]
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    name: str
-    first: Date
-    second: Date
-    folder: Path
-
-
-def _date(case: Case, folder: Path, day: str) -> Date:
-    array = np.asarray(case.image.array)
-    filled = np.flatnonzero(array.max(axis=(1, 2)) > array.min(axis=(1, 2)))
-    kept = slice(filled[0], filled[-1] + 1)
-    write_volume(case.image[kept], folder / "t1c", Acquisition(patient_id=case.group, date=day, study=case.name))
-    (study,) = scan(folder)
-    return Date(study, case.truth[kept], case.lesions[kept])
+from tests.support.patients import AGREES, MISJUDGED, Date, Patient, tumour, written_patients
 
 
 @pytest.fixture(scope="module")
 def patients(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Patient]:
-    entries = {e.name: e for e in btp_entries(shared_data)}
-    names = sorted({name.split("-")[1] for name in entries})
-    # One that agrees comes first; by default the test is quick.
-    chosen = ["08", "09", *(name for name in names if name not in ("08", "09"))][: max(1, HOW_MANY)]
-    home = tmp_path_factory.mktemp("patients")
-    return [
-        Patient(
-            name,
-            _date(entries[f"btp-{name}-Pre"].load(), home / name / "1", "20260101"),
-            _date(entries[f"btp-{name}-Post"].load(), home / name / "2", "20260301"),
-            home / name / "1",
-        )
-        for name in chosen
-    ]
+    return written_patients(shared_data, tmp_path_factory.mktemp("patients"))
 
 
 def followed(patient: Patient) -> Findings:
@@ -128,14 +74,6 @@ def of_masks(date: Date, drawn_by: Findings) -> Findings:
         for m in measure(labels)
     )
     return Findings("t1c", drawn_by.algorithm, BRAIN_METASTASIS, labels, series.frames, lesions)
-
-
-def tumour(date: Date, labels: hd.Volume) -> tuple[int, float]:
-    """The label that holds most of the largest tumour of the mask, and the enhancing volume of that tumour in ml."""
-    sizes = np.bincount(date.lesions.ravel())[1:]
-    mask = date.lesions == int(sizes.argmax()) + 1
-    label = int(np.bincount(np.asarray(labels.array)[mask], minlength=2)[1:].argmax()) + 1
-    return label, float((mask & date.truth).sum() * np.prod(labels.spacing)) / 1000
 
 
 @pytest.fixture(scope="module")
