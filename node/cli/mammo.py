@@ -86,7 +86,7 @@ def _converter(name: str) -> Callable[..., None]:
     return command
 
 
-def convert_film(
+def convert_film(  # noqa: PLR0913, PLR0917  (options of a command line, each given by name)
     files: Annotated[
         list[Path], typer.Argument(exists=True, dir_okay=False, help="PNG, JPEG, TIFF or PGM: one film each.")
     ],
@@ -98,10 +98,11 @@ def convert_film(
     burned_in: Annotated[
         bool, typer.Option("--burned-in/--no-burned-in", help="Whether a name or date may be read on the film.")
     ] = True,
+    inverted: Annotated[bool, typer.Option("--inverted", help="In the files, dark is dense.")] = False,
     syntax: How = Syntax.NATIVE,
     as_json: Json = False,
 ) -> None:
-    """Write film scans of one woman as DICOM mammograms of one study. Bright must be dense.
+    """Write film scans of one woman as DICOM mammograms of one study.
 
     Side and view that are not given are read from the names of the files (L_MLO.png), else guessed from the pixels;
     a size that neither you nor the file says is guessed as a whole 18 x 24 cm film. What was guessed is said, here and
@@ -115,7 +116,7 @@ def convert_film(
         raise typer.BadParameter(f"{view}: not one of {', '.join(VIEWS)}", param_hint="--view")
     breast = Laterality[side.name] if side else None
     with spinner("looking at the scans"):
-        found = list(scans(files, breast, view.upper(), _spacing(spacing), patient))
+        found = list(scans(files, breast, view.upper(), _spacing(spacing), patient, inverted=inverted))
     _convert(found, out, syntax, spacing, as_json, burned_in=burned_in)
 
 

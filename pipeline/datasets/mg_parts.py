@@ -117,7 +117,8 @@ def prepare(picture: Stored, acquisition: MgAcquisition) -> MgContent:
         values = np.rint(top * np.exp(-4.0 * values / top))
     if acquisition.is_inverted:
         values = top - values
-    pixels = np.ascontiguousarray(values.astype("<u1" if bits <= 8 else "<u2"))
+    odd = acquisition.syntax is Syntax.JPEG_LOSSLESS and picture.size % 2  # GDCM encodes no odd number of bytes
+    pixels = np.ascontiguousarray(values.astype("<u1" if bits <= 8 and not odd else "<u2"))
     digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     return MgContent(pixels, bits, f"{digest} {acquisition!r}")
 

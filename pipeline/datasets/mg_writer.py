@@ -80,7 +80,8 @@ def _compressed(ds: Dataset, pixels: NDArray[Any], syntax: Syntax) -> Dataset:
         ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
         ds.file_meta.TransferSyntaxUID = UID(JPEGLosslessSV1)
     else:
-        ds.compress(_BY_PYDICOM[syntax], arr=pixels, generate_instance_uid=False)
+        plugin = "pydicom" if syntax is Syntax.RLE else ""  # GDCM's RLE aborts the process on odd sizes
+        ds.compress(_BY_PYDICOM[syntax], arr=pixels, generate_instance_uid=False, encoding_plugin=plugin)
     return ds
 
 

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from pipeline.core.errors import HeaderUnusable
 from pipeline.datasets.mammo import guess
 from pipeline.datasets.mammo.case import Case, Collection, Pathology, Picture, nothing
@@ -34,11 +36,14 @@ def scans(
     view: str = "",
     spacing_mm: tuple[float, float] | None = None,
     patient: str = "",
+    *,
+    inverted: bool = False,
 ) -> Iterator[Case]:
     """One case for each file. What is not given is read from its name ("L_MLO", "rightcc"), else guessed and remarked.
 
     patient: what stands as Patient ID; "" makes one from the first file's bytes. Names of files never become part of
              a case: they may be names of people.
+    inverted: in the files, dark is dense.
 
     Raises HeaderUnusable when there is no file, PixelsUnreadable for one that is no picture.
     """
@@ -46,15 +51,21 @@ def scans(
         raise HeaderUnusable("no PNG, JPEG, TIFF or PGM file was given", "give the scans themselves")
     who = patient or f"FILM-{hashlib.sha256(files[0].read_bytes()).hexdigest()[:8].upper()}"
     for number, path in enumerate(files, 1):
-        yield _case(path, number, who, side, view, spacing_mm)
+        yield _case(path, number, who, side, view, spacing_mm, inverted)
 
 
 def _case(
-    path: Path, number: int, who: str, side: Laterality | None, view: str, spacing_mm: tuple[float, float] | None
+    path: Path,
+    number: int,
+    who: str,
+    side: Laterality | None,
+    view: str,
+    spacing_mm: tuple[float, float] | None,
+    inverted: bool,
 ) -> Case:
-    picture = read_picture(path)
+    picture = read_scan(path, inverted)
     named_side, named_view = of_name(path.stem)
-    remarks: list[str] = []
+    remarks = ["The background is brighter than the breast: the scan may be inverted."] if _odd(picture) else []
     laterality = side or named_side or _guessed(remarks, "side", guess.side(picture))
     seen = view or named_view or _guessed(remarks, "view", guess.view(picture))
     size = spacing_mm or resolution_mm(path) or _guessed_size(remarks, picture)
@@ -66,12 +77,26 @@ def _case(
         laterality=laterality,
         view=seen,
         path=path,
-        reader=partial(read_picture, path),
+        reader=partial(read_scan, path, inverted),
         finder=nothing,
         pathology=Pathology.UNKNOWN,
         spacing_mm=size,
         remarks=tuple(remarks),
     )
+
+
+def read_scan(path: Path, inverted: bool) -> Picture:
+    """`read_picture`, turned over where dark is dense."""
+    picture = read_picture(path)
+    return np.asarray(np.iinfo(picture.dtype).max - picture, picture.dtype) if inverted else picture
+
+
+def _odd(picture: Picture) -> bool:
+    """Most corners are nearer to the brightest than to the darkest of the picture: air is not dark."""
+    height, width = (max(1, n // 20) for n in picture.shape)
+    ends = [(slice(height), slice(-height, None)), (slice(width), slice(-width, None))]
+    corners = [float(np.median(picture[r, c])) for r in ends[0] for c in ends[1]]
+    return bool(np.median(corners) > np.percentile(picture, [1, 99]).mean())
 
 
 def of_name(stem: str) -> tuple[Laterality | None, str]:

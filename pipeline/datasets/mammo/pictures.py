@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom import Dataset as Header
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
@@ -20,7 +20,10 @@ LARGEST_PIXELS = 400_000_000
 
 
 def read_picture(path: Path) -> Picture:
-    """A PNG, PGM, TIFF or JPEG file as uint8 or uint16; colour becomes grey. Raises PixelsUnreadable."""
+    """A PNG, PGM, TIFF or JPEG file as uint8 or uint16, turned as its EXIF says; colour becomes grey.
+
+    Raises PixelsUnreadable.
+    """
     try:
         with Image.open(path) as image:
             if image.width * image.height > LARGEST_PIXELS:
@@ -28,7 +31,9 @@ def read_picture(path: Path) -> Picture:
             if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
                 values = np.asarray(image).astype(np.int64)
                 return grey(np.clip(values, 0, 65535).astype(np.uint16), path)
-            return grey(np.asarray(image.convert("L")), path)
+            if image.mode == "F":
+                raise PixelsUnreadable(f"{path.name} holds fractions", "save the scan with 8 or 16 bits")
+            return grey(np.asarray(ImageOps.exif_transpose(image).convert("L")), path)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PixelsUnreadable(f"{path.name} cannot be read: {error}", "give a whole PNG, TIFF or JPEG file") from error
 

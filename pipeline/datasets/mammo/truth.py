@@ -94,6 +94,8 @@ def segmentation(case: Case, findings: tuple[Finding, ...], image: Dataset) -> D
         content_date=date,
         content_time=time,
     )
+    for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
+        item.DimensionOrganizationUID = _uid(image, "dimensions")  # highdicom makes one up
     made.PatientOrientation = image.PatientOrientation  # without a frame of reference nothing else says it
     return _named(made, case)
 
@@ -242,4 +244,6 @@ def _named(made: Dataset, case: Case) -> Dataset:
     made.SeriesDescription = short(f"TRUTH of {case.collection.words}, not an algorithm", 64)
     date, time = _moment(case)
     made.InstanceCreationDate, made.InstanceCreationTime = date, time
+    for equipment in made.get("ContributingEquipmentSequence", ()):  # highdicom names itself, and now
+        equipment.ContributionDateTime = date + time
     return made
