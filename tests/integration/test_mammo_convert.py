@@ -31,7 +31,7 @@ from pipeline.datasets.mg_writer import (
 from pipeline.marks import Laterality
 from tests.support import mammo as m
 from tests.support import node as n
-from tests.support.peers import run_tool
+from tests.support.peers import OrthancPeer, run_tool
 
 DCIODVFY, DCENTVFY, DSRDUMP, DCMCJPEG = (f"/usr/bin/{t}" for t in ("dciodvfy", "dcentvfy", "dsrdump", "dcmcjpeg"))
 SHAPE = (97, 80)
@@ -161,6 +161,16 @@ def test_a_film_carries_the_names_of_the_data_set_and_says_that_it_is_film(tmp_p
     assert np.array_equal(pixel_array(ds), case.picture())
 
 
+@pytest.mark.parametrize(("top", "bits"), [(255, 8), (4000, 12), (16000, 14), (65535, 16)])
+def test_values_of_a_scan_are_stored_as_they_are(tmp_path: Path, top: int, bits: int):
+    picture = (m.breast().astype(float) * top / m.breast().max()).astype(np.uint8 if top == 255 else np.uint16)
+    Image.fromarray(picture).save(tmp_path / "l_cc.png")
+    (case,) = scans([tmp_path / "l_cc.png"])
+    ds = dcmread(convert(case, tmp_path / "out").image)
+    assert ds.BitsStored == bits
+    assert np.array_equal(pixel_array(ds), picture)
+
+
 def test_digital_mammograms_keep_stored_values_polarity_and_windows(tmp_path: Path):
     (case, _) = made("vindr", tmp_path / "in")
     before, after = dcmread(case.path), dcmread(convert(case, tmp_path / "out").image)
@@ -188,6 +198,18 @@ def test_names_from_a_table_do_not_lead_out_of_the_folder(tmp_path: Path):
     (case,) = scans([tmp_path / "l_mlo.png"], patient="../../x")
     written = convert(case, tmp_path / "out")
     assert written.image.resolve().is_relative_to((tmp_path / "out").resolve())
+
+
+@pytest.mark.real("orthanc")
+def test_a_pacs_takes_a_case_with_its_truth_as_one_study(tmp_path: Path, orthanc: OrthancPeer):
+    files = []
+    for number, case in enumerate(made("ddsm", tmp_path / "in"), 1):
+        written = convert(case, tmp_path / "out", number=number, syntax=Syntax.JPEG_LOSSLESS)
+        files += [written.image, *written.truth]
+    orthanc.upload(*files)
+    assert len(orthanc.studies()) == 1
+    modalities = Counter(s["MainDicomTags"]["Modality"] for s in orthanc.series())
+    assert modalities == {"MG": 1, "SEG": 1, "SR": 2}
 
 
 # The command line --------------------------------------------------------------------------------------------------

@@ -201,3 +201,20 @@ def test_a_folder_that_is_another_data_set_is_named_as_such(tmp_path: Path, coll
     assert caught.value.hint
     with pytest.raises(HeaderUnusable, match="no folder"):
         list(cases(collection, tmp_path / "not there"))
+
+
+def test_a_table_with_nonsense_in_it_is_said_so(tmp_path: Path):
+    folder = m.vindr(tmp_path)
+    path = folder / "breast-level_annotations.csv"
+    path.write_text(path.read_text().replace("s1,L,", "s1,Q,"))
+    with pytest.raises(HeaderUnusable, match="VinDr-Mammo is not as documented"):
+        list(cases("vindr", folder))
+
+
+def test_a_chain_code_with_other_signs_is_said_so(tmp_path: Path, film: np.ndarray):
+    (case,) = cases("ddsm", m.ddsm(tmp_path, {"LEFT_CC": ljpeg(film)}, film.shape))
+    overlay = case.path.with_suffix(".OVERLAY")
+    for code in ("30 50 2 2 9 #", "30 x 2 #", "#"):
+        overlay.write_text(m.DDSM_OVERLAY.format(first=code, core="1 1 #", second="1 1 #"))
+        with pytest.raises(HeaderUnusable, match="no overlay of DDSM"):
+            case.findings()

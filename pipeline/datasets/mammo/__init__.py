@@ -21,4 +21,9 @@ def cases(collection: Collection | str, folder: Path) -> Iterator[Case]:
         raise HeaderUnusable(f"{folder} is no folder", "give the folder that holds the data set")
     reader = import_module(f"{__name__}.{Collection(collection).value}")
     found: Iterator[Case] = reader.cases(folder)
-    yield from found
+    try:
+        yield from found
+    except (ValueError, KeyError, OSError) as error:
+        of = Collection(collection).words
+        what = f"a table or file of {of} is not as documented ({type(error).__name__}: {error})"
+        raise HeaderUnusable(what, "fetch it again from the data set") from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
@@ -113,7 +114,7 @@ def _acquisition(
     view, modifiers = ("MLO", (Modifier.AXILLARY_TAIL,)) if case.view == "AT" else (case.view, ())
     if view not in VIEWS:
         raise HeaderUnusable(f"{case.name}: no view is called {case.view}", f"views are {', '.join(VIEWS)}")
-    source = _digital(case) if _is_dicom(case.path) and not case.is_film else _film(case)
+    source = _film(case, picture) if case.is_film else _digital(case)
     method = _LOSSY.get(case.path.suffix.lower())
     return MgAcquisition(
         laterality=case.laterality,
@@ -144,9 +145,8 @@ def _is_dicom(path: Path) -> bool:
     return path.suffix.lower() in (".dcm", ".dicom")
 
 
-def _film(case: Case) -> Mapping[str, Any]:
+def _film(case: Case, picture: Picture) -> Mapping[str, Any]:
     """A film digitiser is equipment that contributed (PS3.16 CID 7005); the mammograph behind the film is unknown."""
-    bits = {Collection.DDSM: BITS}.get(case.collection)
     more: dict[str, Any] = {"DerivationDescription": "Film, digitised"}
     if case.collection is Collection.DDSM:
         more["DerivationDescription"] = "Film, digitised; grey levels calibrated to optical density, inverted"
@@ -155,9 +155,18 @@ def _film(case: Case) -> Mapping[str, Any]:
         digitiser.PurposeOfReferenceCodeSequence = [coded(Code("FILMD", "DCM", "Film Digitizer"))]
         digitiser.Manufacturer = case.digitiser
         more["ContributingEquipmentSequence"] = [digitiser]
-    if bits is None and _is_dicom(case.path):
-        bits = int(read_header(case.path).get("BitsStored", 16))
-    return {"habit": MgHabit.FILM, "bits": bits, "more": more}
+    return {"habit": MgHabit.FILM, "bits": _bits(case, picture), "more": more}
+
+
+def _bits(case: Case, picture: Picture) -> int:
+    """As few as hold all images of the data set; of a scan of one's own, this one: its values stay what they are."""
+    if case.collection is Collection.DDSM:
+        return BITS
+    if _is_dicom(case.path):
+        return int(read_header(case.path).get("BitsStored", 16))
+    if picture.dtype == np.uint8:
+        return 8
+    return next((bits for bits in (12, 14) if int(picture.max()) < 2**bits), 16)
 
 
 def _digital(case: Case) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.errors import HeaderUnusable, PixelsUnreadable
 from pipeline.datasets.mammo.case import Case, Collection, Finding, Picture, worst
-from pipeline.datasets.mammo.ddsm_overlay import read_overlay
+from pipeline.datasets.mammo.ddsm_overlay import pathologies, read_overlay
 from pipeline.datasets.mammo.ljpeg import read_ljpeg
 from pipeline.marks import Density, Laterality
 
@@ -78,7 +78,6 @@ def _scan(found: re.Match[str]) -> Scan:
 
 
 def _case(image: Path, sheet: Sheet, scan: Scan) -> Case:
-    findings = partial(findings_of, image)
     return Case(
         collection=Collection.DDSM,
         name=image.stem,
@@ -88,8 +87,8 @@ def _case(image: Path, sheet: Sheet, scan: Scan) -> Case:
         view=scan.view,
         path=image,
         reader=partial(read_film, image, sheet, scan),
-        finder=findings,
-        pathology=worst([f.pathology for f in findings()]),
+        finder=partial(findings_of, image),
+        pathology=worst(pathologies(_overlay(image))),
         spacing_mm=(scan.spacing_mm, scan.spacing_mm) if scan.spacing_mm else None,
         density=_DENSITIES.get(sheet.density),
         density_words=sheet.density,
@@ -99,8 +98,13 @@ def _case(image: Path, sheet: Sheet, scan: Scan) -> Case:
 
 def findings_of(image: Path) -> tuple[Finding, ...]:
     """Those of the .OVERLAY beside an image; none where it has none."""
+    path = _overlay(image)
+    return read_overlay(path) if path else ()
+
+
+def _overlay(image: Path) -> Path | None:
     path = image.with_suffix(".OVERLAY")
-    return read_overlay(path) if path.exists() else ()
+    return path if path.exists() else None
 
 
 def read_film(image: Path, sheet: Sheet, scan: Scan) -> Picture:

@@ -38,6 +38,13 @@ def read_overlay(path: Path) -> tuple[Finding, ...]:
         raise HeaderUnusable(f"{path.name} is no overlay of DDSM: {error}", "fetch it again from DDSM") from error
 
 
+def pathologies(path: Path | None) -> list[Pathology]:
+    """Of the abnormalities of an overlay, without their outlines; of none, nothing."""
+    text = path.read_text(encoding="latin-1") if path else ""
+    words = re.findall(r"^\s*PATHOLOGY\s+(\S+)", text, re.MULTILINE)
+    return [_PATHOLOGIES.get(word, Pathology.UNKNOWN) for word in words]
+
+
 def _finding(block: str) -> Finding:
     lesions = re.findall(r"^\s*LESION_TYPE\s+(.+?)\s*$", block, re.MULTILINE)
     subtlety, pathology = _word(block, "SUBTLETY"), _word(block, "PATHOLOGY")

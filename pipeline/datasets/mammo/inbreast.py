@@ -47,7 +47,8 @@ def cases(folder: Path) -> Iterator[Case]:
             "give the folder that holds AllDICOMs",
         )
     rows = {Path(row["file name"]).stem.partition(".")[0]: row for row in _table(folder)}
-    contours = {p.stem: p for p in sorted(folder.rglob("*.xml")) if "pectoral" not in str(p.parent).lower()}
+    lists = (p for p in sorted(folder.rglob("*.xml")) if "pectoral" not in str(p.relative_to(folder)).lower())
+    contours = {p.stem: p for p in lists}
     for path, found in images:
         yield _case(path, found, rows.get(found[1], {}), contours.get(found[1]))
 
