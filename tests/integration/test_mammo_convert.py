@@ -97,19 +97,69 @@ def test_unusual_mammograms_are_valid(tmp_path: Path, more: dict):
     assert errors(tmp_path / "a.dcm") == []
 
 
+def noisy(bits: int) -> np.ndarray:
+    picture = m.breast((131, 97), top=2**bits - 700)
+    picture += np.random.default_rng(bits).integers(0, 50, picture.shape).astype(np.uint16)
+    picture[3, 4:7] = 0, 2**bits - 1, 0
+    return picture
+
+
+def stream_of(picture: np.ndarray, predictor: int, folder: Path) -> Path:
+    """As dcmcjpeg writes it; it gives every stream a precision of 16 bits."""
+    write_mammogram(picture, folder / "a.dcm", MgAcquisition(Laterality.LEFT, "CC", (1, 1), bits=16))
+    done = run_tool(DCMCJPEG, "+el", "+sv", str(predictor), folder / "a.dcm", folder / "b.dcm")
+    assert done.returncode == 0, done.stderr
+    stream = next(generate_frames(dcmread(folder / "b.dcm").PixelData, number_of_frames=1))
+    (folder / "c.LJPEG").write_bytes(stream)
+    return folder / "c.LJPEG"
+
+
 @pytest.mark.real("dcmtk")
 @pytest.mark.parametrize("predictor", range(1, 8))
 @pytest.mark.parametrize("bits", [12, 16])
 def test_lossless_jpeg_of_dcmtk_is_read_with_every_predictor(tmp_path: Path, predictor: int, bits: int):
-    picture = m.breast((301, 207), top=2**bits - 700)
-    picture += np.random.default_rng(bits).integers(0, 50, picture.shape).astype(np.uint16)
-    picture[3, 4:7] = 0, 2**bits - 1, 0
-    write_mammogram(picture, tmp_path / "a.dcm", MgAcquisition(Laterality.LEFT, "CC", (1, 1), bits=bits))
-    done = run_tool(DCMCJPEG, "+el", "+sv", str(predictor), tmp_path / "a.dcm", tmp_path / "b.dcm")
-    assert done.returncode == 0, done.stderr
-    stream = next(generate_frames(dcmread(tmp_path / "b.dcm").PixelData, number_of_frames=1))
-    (tmp_path / "c.LJPEG").write_bytes(stream)
-    assert np.array_equal(read_ljpeg(tmp_path / "c.LJPEG"), picture)
+    assert np.array_equal(read_ljpeg(stream_of(noisy(bits), predictor, tmp_path)), noisy(bits))
+
+
+def predicted(predictor: int, left: int, above: int, corner: int) -> int:
+    """ISO 10918-1, table H.1."""
+    return (
+        left,
+        above,
+        corner,
+        left + above - corner,
+        left + ((above - corner) >> 1),
+        above + ((left - corner) >> 1),
+        (left + above) >> 1,
+    )[predictor - 1]
+
+
+@pytest.mark.real("dcmtk")
+@pytest.mark.parametrize("predictor", range(1, 8))
+def test_lossless_jpeg_of_the_program_that_ddsm_used_is_read_too(tmp_path: Path, predictor: int):
+    """A decoder by the standard reads this picture from the steps that the program would have written."""
+    picture, half = noisy(12).astype(int), 2**15
+    rows, columns = picture.shape
+    padded = np.pad(picture, ((1, 0), (1, 0)), constant_values=half)
+    standard = np.zeros_like(picture)
+    for r in range(rows):
+        for c in range(columns):
+            left, above, corner = padded[r + 1, c], padded[r, c + 1], padded[r, c]
+            if c == 0:
+                left = corner = above = padded[r, 1] if r else half
+            step = int(picture[r, c]) - predicted(predictor, int(left), int(above), int(corner))
+            if r == 0 and c == 0:
+                guess = half
+            elif r == 0:
+                guess = int(standard[0, c - 1])
+            elif c == 0:
+                guess = int(standard[r - 1, 0])
+            else:
+                around = standard[r, c - 1], standard[r - 1, c], standard[r - 1, c - 1]
+                guess = predicted(predictor, *(int(v) for v in around))
+            standard[r, c] = (guess + step) & 0xFFFF
+    path = stream_of(standard.astype(np.uint16), predictor, tmp_path)
+    assert np.array_equal(read_ljpeg(path), picture)
 
 
 def test_truth_comes_back_from_seg_and_sr_at_its_place(tmp_path: Path):
