@@ -348,6 +348,7 @@ def test_real_findings_lie_on_the_breast_and_not_on_air(real_mias: list[Case]):
             dark += picture[mask].mean() < 60
             dark_upside_down += picture[mask[::-1]].mean() < 60
     assert (dark, dark_upside_down) == (2, 8)
+    assert [c.name for c in real_mias if c.remarks] == ["mdb212", "mdb214"]  # those two
 
 
 def test_sides_and_views_of_real_films_are_guessed_right(real_mias: list[Case]):

@@ -39,6 +39,8 @@ _KEPT = (
 )
 """What a converted image keeps of a DICOM source, where it is there."""
 
+MIAS_SIDES = "Side as Info.txt has it; markers on these films read mirrored and name the other side."
+
 _LOSSY = {".jpg": "ISO_10918_1", ".jpeg": "ISO_10918_1"}
 
 
@@ -138,7 +140,8 @@ def _acquisition(
 
 def _origin(case: Case) -> str:
     what = "film scan" if case.is_film else "digital mammogram"
-    return f"Converted from {case.collection.words}, {what} {case.name}."
+    note = MIAS_SIDES if case.collection is Collection.MIAS else ""
+    return f"Converted from {case.collection.words}, {what} {case.name}. {note}".rstrip()
 
 
 def _is_dicom(path: Path) -> bool:

@@ -34,6 +34,9 @@ KINDS = {
 }
 """MISC is "other, ill-defined masses" in Info.txt."""
 
+ON_AIR = ("mdb212", "mdb214")
+"""Where the published centre lies outside of the breast, as seen on the pictures; kept as published, and remarked."""
+
 _ENTRY = re.compile(r"^(mdb\d{3})\s+([FGD])\s+(NORM|CALC|CIRC|SPIC|MISC|ARCH|ASYM)\b(.*)$")
 _SEVERITIES = {"B": Pathology.BENIGN, "M": Pathology.MALIGNANT}
 
@@ -109,7 +112,10 @@ def _finding(kind: str, severity: str, place: list[float]) -> tuple[Finding, ...
 
 
 def _case(path: Path, tissue: str, findings: tuple[Finding, ...]) -> Case:
-    """Pairs (1, 2), (3, 4), … are one woman; odd is right, even is left (Info.txt, note 1)."""
+    """Pairs (1, 2), (3, 4), … are one woman; odd is right, even is left (Info.txt, note 1).
+
+    So they hang. The markers on the films read mirrored, and name the other side: see the README.
+    """
     number = int(path.stem[3:])
     patient = f"mias{(number + 1) // 2:03d}"
     return Case(
@@ -125,4 +131,5 @@ def _case(path: Path, tissue: str, findings: tuple[Finding, ...]) -> Case:
         pathology=worst([f.pathology for f in findings]),
         spacing_mm=(SPACING_MM, SPACING_MM),
         density_words={"F": "fatty", "G": "fatty-glandular", "D": "dense-glandular"}.get(tissue, tissue),
+        remarks=("The published centre of the finding lies outside of the breast.",) if path.stem in ON_AIR else (),
     )
