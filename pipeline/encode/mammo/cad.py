@@ -135,8 +135,9 @@ def _entry(one: Image) -> Dataset:
     view, header = one.view, one.header
     sent = {"L": Laterality.LEFT, "R": Laterality.RIGHT}.get(str(header.get("ImageLaterality")), view.laterality)
     below = [coded(ACQUIRED, _D.ImageLaterality, SIDES[sent])]
-    if view.view in VIEWS:
-        below.append(coded(ACQUIRED, _D.ImageView, VIEWS[view.view], _modifiers(header)))
+    seen = _view(one)
+    if seen is not None:
+        below.append(coded(ACQUIRED, _D.ImageView, seen, _modifiers(header)))
     orientation = header.get("PatientOrientation") or []
     if len(orientation) == 2:
         below.append(text(ACQUIRED, _D.PatientOrientationRow, str(orientation[0])))
@@ -154,9 +155,22 @@ def _entry(one: Image) -> Dataset:
 
 def _modifiers(header: Dataset) -> list[Dataset]:
     views = header.get("ViewCodeSequence") or [Dataset()]
-    known = {c.value: c for c in codes.cid4015.concepts.values()}
-    sent = [str(m.get("CodeValue")) for m in views[0].get("ViewModifierCodeSequence") or []]
-    return [coded(MODIFIED, _D.ImageViewModifier, known[value]) for value in sent if value in known]
+    sent = [_sent(item, 4015) for item in views[0].get("ViewModifierCodeSequence") or []]
+    return [coded(MODIFIED, _D.ImageViewModifier, code) for code in sent if code is not None]
+
+
+def _view(one: Image) -> Code | None:
+    """What was read as its view; else what the image says."""
+    views = one.header.get("ViewCodeSequence") or []
+    return VIEWS.get(one.view.view) or (_sent(views[0], 4014) if views else None)
+
+
+def _sent(item: Dataset, cid: int) -> Code | None:
+    """A code of the image, as SCT where it is an older SNOMED one that the group has; None without a code."""
+    value, scheme = str(item.get("CodeValue") or ""), str(item.get("CodingSchemeDesignator") or "")
+    old = Code(value, "SRT" if scheme in ("SNM3", "99SDM") else scheme, str(item.get("CodeMeaning") or value))
+    known = [c for c in getattr(codes, f"cid{cid}").concepts.values() if c == old]
+    return known[0] if known else old if value and scheme else None
 
 
 def _spacing(one: Image) -> list[Dataset]:
