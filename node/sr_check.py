@@ -27,7 +27,10 @@ def faults_in(report: Path, images: Iterable[Path]) -> tuple[Fault, ...]:
         raise HeaderUnusable(
             f"{report.name} is {name}", "templates are known for Mammography CAD SR alone; dciodvfy checks the rest"
         )
-    return check_mammography_cad(ds, _headers(images))
+    try:
+        return check_mammography_cad(ds, _headers(images))
+    except MALFORMED as error:  # values are decoded when they are looked at
+        raise HeaderUnusable(f"{report.name} is malformed: {type(error).__name__}") from error
 
 
 def _headers(images: Iterable[Path]) -> Iterator[Dataset]:

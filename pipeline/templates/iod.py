@@ -17,6 +17,7 @@ VALUE_TYPES = frozenset(
 )
 """PS3.3 A.35.5.3.1.2."""
 
+_NAMED = ("TEXT", "CODE", "NUM", "DATE", "TIME", "UIDREF", "PNAME", "CONTAINER")
 _SAID = ("TEXT", "CODE", "NUM")
 _RELATIONSHIPS = (
     ("CONTAINS", ("CONTAINER",), "CODE NUM SCOORD IMAGE CONTAINER TEXT DATE", False),
@@ -57,13 +58,15 @@ def _document(report: Dataset, root: Item) -> Iterator[Fault]:
     template = (report.get("ContentTemplateSequence") or [Dataset()])[0]
     if (template.get("MappingResource"), template.get("TemplateIdentifier")) != ("DCMR", "4000"):
         yield Fault(root.path, "the root does not name template 4000 of DCMR", "PS3.3 C.18.8, A.35.5.3.1.1")
-    if report.get("ContinuityOfContent") not in ("SEPARATE", "CONTINUOUS"):
-        yield Fault(root.path, "Continuity Of Content is missing", "PS3.3 C.18.8")
 
 
 def _item(item: Item, at: dict[tuple[int, ...], Item]) -> Iterator[Fault]:
     if item.target is None and item.value_type not in VALUE_TYPES:
         yield Fault(item.path, f"the value type {item.value_type or '(none)'} is not allowed", "PS3.3 A.35.5.3.1.2")
+    if item.value_type in _NAMED and item.name is None:
+        yield Fault(item.path, f"a {item.value_type} has a concept name, and this has none", "PS3.3 Table C.17-5")
+    if item.value_type == "CONTAINER" and item.dataset.get("ContinuityOfContent") not in ("SEPARATE", "CONTINUOUS"):
+        yield Fault(item.path, "Continuity Of Content is missing", "PS3.3 C.18.8")
     for child in item.children:
         shown = child if child.target is None else at.get(child.target)
         if shown is None:
