@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from typer.testing import CliRunner
 
@@ -120,6 +122,24 @@ def test_marks_on_a_real_mammogram_make_objects_without_errors(tmp_path: Path, s
     for path in objects.values():
         assert errors(DCIODVFY, path) == []
     assert [str(f) for f in _faults(objects["CADSR"], (view,))] == []
+
+
+@pytest.mark.real("dcmtk")
+@pytest.mark.parametrize("monochrome1", [False, True])
+def test_dcmtk_shows_an_image_through_its_presentation_state_with_bright_tissue(
+    tmp_path: Path, monochrome1: bool
+) -> None:
+    """A presentation state takes the place of the image's polarity: the breast must stay bright on black."""
+    view = write_view(tmp_path / "images", "L-CC", monochrome1=monochrome1)
+    attempts = (Attempt(Kind.MASS, Outcome.SUCCEEDED, ("L-CC",)),)
+    objects = write_objects(unmarked((view,), marks=(mark(1, "L-CC"),), attempts=attempts, heat={}), tmp_path / "out")
+    pgm = tmp_path / "shown.pgm"
+    done = run_tool("/usr/bin/dcmp2pgm", "--pstate", objects["GSPS_1"], view.path, pgm)
+    assert pgm.exists(), done.stderr
+    with Image.open(pgm) as shown:
+        pixels = np.asarray(shown).astype(int)
+    at_chest_wall, corner = pixels[pixels.shape[0] // 2, 3], pixels[0, -1]
+    assert at_chest_wall > corner + 100
 
 
 def test_a_view_alone_is_enough(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
+from pydicom.sr.coding import Code
 
 from pipeline.core.errors import HeaderUnusable, NotFound, OurFault
 from pipeline.core.result import Kind as ObjectKind
 from pipeline.encode import Encoded, Part, encode, to_bytes
+from pipeline.encode.codes import code_item
 from pipeline.encode.mammo.page import averaged, marked_pages
 from pipeline.encode.mammo.source import drawn_px, read_marked_source
 from pipeline.encode.page import draw
@@ -319,6 +321,34 @@ def test_composites_that_share_a_mark_are_our_fault(views: tuple[View, ...]) -> 
                                                                     "2.25.1")))  # fmt: skip
     with pytest.raises(OurFault, match="share marks"):
         encode(twice, STAMP)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"attempts": (Attempt(Kind.MASS, Outcome.FAILED, ROLES, "no memory"),)}, "no detection succeeded"),
+        ({"composites": (Composite(1, "C1", Laterality.RIGHT, Kind.MASS, (1,), 0.5, "2.25.1"),)}, "not of two marks"),
+        ({"composites": (Composite(1, "C1", Laterality.LEFT, Kind.MASS, (1, 2), 0.5, "2.25.1"),)}, "of its breast"),
+        ({"composites": (Composite(1, "C1", Laterality.LEFT, Kind.MASS, (3, 9), 0.5, "2.25.1"),)}, "not there"),
+        ({"views": ()}, "marks without views"),
+    ],
+)
+def test_a_study_that_contradicts_itself_is_our_fault(
+    views: tuple[View, ...], changed: dict[str, object], said: str
+) -> None:
+    with pytest.raises(OurFault, match=said):
+        encode(replace(marked(views), **changed), STAMP)
+
+
+def test_older_codes_of_view_modifiers_stand_in_sct_and_unknown_ones_as_they_were_sent(tmp_path: Path) -> None:
+    view = write_view(tmp_path, "R-MLO")
+    ds = dcmread(view.path)
+    sent = [Code("R-102D6", "SNM3", "Magnification"), Code("X1", "99UNIT", "Own")]
+    ds.ViewCodeSequence[0].ViewModifierCodeSequence = [code_item(code) for code in sent]
+    ds.save_as(view.path)
+    (cad,) = _of(encode(_alone((view,)), STAMP), Part.CAD_SR)
+    found = [i.ConceptCodeSequence[0] for i in _named(cad, "111032")]
+    assert [(c.CodeValue, c.CodingSchemeDesignator) for c in found] == [("399163009", "SCT"), ("X1", "99UNIT")]
 
 
 def test_an_image_that_is_gone_or_another_is_named(tmp_path: Path) -> None:

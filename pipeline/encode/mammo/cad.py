@@ -10,7 +10,6 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import MammographyCADSRStorage
 
-from pipeline.core.errors import OurFault
 from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, parameters, reference
 from pipeline.encode.mammo.items import (
     ACQUIRED,
@@ -60,7 +59,7 @@ _LIBRARY = 2
 
 
 def cad_report(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Dataset:
-    """The object. Raises OurFault for composites that share marks, or that name marks that are not there."""
+    """The object."""
     ds = container("", Code("111036", "DCM", "Mammography CAD Report"), _content(study, source, stamp))
     template = Dataset()
     template.MappingResource, template.TemplateIdentifier = "DCMR", "4000"
@@ -199,9 +198,7 @@ def findings_summary(study: MarkedStudy) -> Code:
 def _overall(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> list[Dataset]:
     """TID 4001 rows 2, 3."""
     by_number = {m.number: m for m in study.marks}
-    taken = [n for c in study.composites for n in c.marks]
-    if len(set(taken)) != len(taken) or not set(taken) <= by_number.keys():
-        raise OurFault("composites share marks, or name marks that are not there")
+    taken = {n for c in study.composites for n in c.marks}
     alone = [m for m in study.marks if m.number not in taken]
     return [
         *_body(PROPERTY, " ".join(sentences(study, source, stamp)), study.algorithm),
@@ -251,7 +248,7 @@ def _of_composite(composite: Composite, marks: list[Mark], study: MarkedStudy, s
     base = [
         coded(MODIFIED, _D.RenderingIntent, _REQUIRED),
         coded(PROPERTY, _D.CompositeType, codes.cid6035.TargetContentItemsAreRelatedSpatially),
-        coded(PROPERTY, _D.ScopeOfFeature, codes.cid6036.FeatureDetectedOnMultipleImages),
+        coded(PROPERTY, _D.ScopeOfFeature, _scope(marks)),
         *_algorithm(PROPERTY, study.algorithm),
         number(PROPERTY, _D.CertaintyOfFeature, percent(composite.score)),
         *(_finding(INFERRED, mark, _REQUIRED, study.algorithm, source) for mark in marks),
@@ -265,6 +262,12 @@ def _of_composite(composite: Composite, marks: list[Mark], study: MarkedStudy, s
             coded(CONTAINS, _D.CompositeFeature, ON_TWO_IMAGES[composite.kind], base),
         ],
     )
+
+
+def _scope(marks: list[Mark]) -> Code:
+    if len({mark.role for mark in marks}) > 1:
+        return codes.cid6036.FeatureDetectedOnMultipleImages
+    return codes.cid6036.FeatureDetectedOnOnlyOneOfTheImages
 
 
 def _finding(relationship: str, mark: Mark, intent: Code, algorithm: Algorithm, source: MarkedSource) -> Dataset:

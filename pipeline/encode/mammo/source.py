@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from pipeline.core.errors import HeaderUnusable, OurFault
 from pipeline.encode.origin import Origin, origin_of, part_of, read_image_header
-from pipeline.marks import Mark, MarkedStudy, View
+from pipeline.marks import Kind, Mark, MarkedStudy, Outcome, View
 
 _OF_THE_IMAGE = (
     "ImageLaterality",
@@ -69,8 +69,7 @@ def read_marked_source(study: MarkedStudy) -> MarkedSource:
     made = MarkedSource(**origin_of(first), images=images)
     for mark in (*study.marks, *study.rejected):
         _check_mark(mark, made.of(mark.role).view)
-    if [m.number for m in study.marks] != list(range(1, len(study.marks) + 1)):
-        raise OurFault("the numbers of the marks have gaps")
+    _check_whole(study, made)
     return made
 
 
@@ -92,6 +91,22 @@ def _image(view: View, number: int) -> Image:
             header.add(ds[keyword])
     header.SOPClassUID, header.SOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
     return Image(view, number, str(ds.SeriesInstanceUID), header)
+
+
+def _check_whole(study: MarkedStudy, source: MarkedSource) -> None:
+    """Numbers, what found the marks, and what they are put together to."""
+    if [m.number for m in study.marks] != list(range(1, len(study.marks) + 1)):
+        raise OurFault("the numbers of the marks have gaps")
+    found = any(isinstance(a.what, Kind) and a.outcome is Outcome.SUCCEEDED for a in study.attempts)
+    if study.marks and not found:
+        raise OurFault("there are marks, and no detection succeeded")
+    sides = {m.number: source.of(m.role).view.laterality for m in study.marks}
+    taken = [n for c in study.composites for n in c.marks]
+    if len(set(taken)) != len(taken) or not set(taken) <= sides.keys():
+        raise OurFault("composites share marks, or name marks that are not there")
+    for composite in study.composites:
+        if len(composite.marks) < 2 or {sides[n] for n in composite.marks} != {composite.laterality}:
+            raise OurFault(f"{composite.label} is not of two marks or more of its breast")
 
 
 def _check_mark(mark: Mark, view: View) -> None:
