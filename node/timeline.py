@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, dcmread
+from pydicom.uid import Comprehensive3DSRStorage
 
 from node.told import Told, told
 from pipeline.core.uid import is_ours
@@ -45,12 +46,13 @@ def reports_in(folder: Path) -> list[Dataset]:
 
 
 def reports(paths: Iterable[Path]) -> list[Dataset]:
-    """The reports made here among these files."""
+    """The reports made here among these files; those of marks on mammograms are no lesions to follow."""
     found = {}
     for path in paths:
         try:
             ds = dcmread(path)
-            ours = ds.get("Modality") == "SR" and is_ours(str(ds.SOPInstanceUID), str(ds.SeriesInstanceUID))
+            of_lesions = ds.get("SOPClassUID") == Comprehensive3DSRStorage
+            ours = of_lesions and is_ours(str(ds.SOPInstanceUID), str(ds.SeriesInstanceUID))
         except MALFORMED:
             continue
         if ours and "ContentSequence" in ds:

@@ -1,4 +1,4 @@
-"""Is it right? check, doctor, routes."""
+"""Is it right? check, doctor, check-sr, routes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(epilog=example("lantern check --config lantern.toml"), rich_help_panel="Is it right?")(check)
     app.command(epilog=example("lantern doctor"), rich_help_panel="Is it right?")(doctor)
+    epilog = example("lantern check-sr cad.dcm --images study/")
+    app.command("check-sr", epilog=epilog, rich_help_panel="Is it right?")(check_sr)
     app.add_typer(routes_app, name="routes", rich_help_panel="Is it right?")
 
 
@@ -54,6 +56,24 @@ def doctor(config: Config = None, as_json: Json = False) -> None:
     rows = [{"what": f.what, "state": f.state.value, "found": f.found, "do": f.advice} for f in findings]
     show("Doctor", rows, as_json=as_json)
     if any(r["state"] == "bad" for r in rows):
+        raise typer.Exit(1)
+
+
+def check_sr(
+    report: Annotated[Path, typer.Argument(help="A Mammography CAD SR.", exists=True, dir_okay=False)],
+    images: Annotated[
+        list[Path] | None,
+        typer.Option("--images", help="Images that it speaks of, files or folders: then coordinates are checked too."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a CAD report against its templates (PS3.16 TID 4000-4023) and its IOD. Exit code 1 where it has faults."""
+    from node.sr_check import faults_in
+
+    faults = faults_in(report, images or [])
+    rows = [{"where": f.where, "fault": f.what, "rule": f.rule} for f in faults]
+    show(f"Faults of {report.name}", rows, as_json=as_json, empty="none")
+    if rows:
         raise typer.Exit(1)
 
 

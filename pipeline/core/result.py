@@ -16,6 +16,8 @@ class Kind(StrEnum):
     PM = "PM"
     RTDOSE = "RTDOSE"
     SC = "SC"
+    CAD_SR = "CADSR"  #: Mammography CAD SR
+    GSPS = "GSPS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,14 @@
-"""Findings -> DICOM: segmentation, structure set, doses of sessions, pages and a report that know of each other."""
+"""What a pipeline says -> DICOM: objects that know of each other, of findings in space or of marks on single images."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
-from pipeline.core.errors import LanternError, place_of
-from pipeline.encode.common import Encoded, Part, Stamp, to_bytes
+from pipeline.encode.common import Encoded, Part, Said, Stamp, to_bytes
 from pipeline.encode.dosemap import parametric_map
 from pipeline.encode.doses import doses
-from pipeline.encode.page import captures
+from pipeline.encode.mammo import encode_marked
+from pipeline.encode.page import captures, drawn_pages
 from pipeline.encode.proposal import check_plan
 from pipeline.encode.rtdose import rt_dose
 from pipeline.encode.rtstruct import structure_set
@@ -17,14 +16,18 @@ from pipeline.encode.seg import rejected_segmentation, segmentation
 from pipeline.encode.source import Source, check_frame_of_reference, checked, read_source
 from pipeline.encode.sr import report
 from pipeline.findings import Extra, Findings
+from pipeline.marks import MarkedStudy
 
-__all__ = ["Encoded", "Part", "Stamp", "encode", "to_bytes"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Encoded", "Part", "Said", "Stamp", "encode", "encode_findings", "encode_marked", "to_bytes"]
 
 
-def encode(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
-    """The objects of one run: SEG, RTSTRUCT, SR; without lesions the SR alone, which says so.
+def encode(findings: Said, stamp: Stamp) -> tuple[Encoded, ...]:
+    """The objects of one run, the report last: see `encode_findings` and `mammo.encode_marked`."""
+    return encode_marked(findings, stamp) if isinstance(findings, MarkedStudy) else encode_findings(findings, stamp)
+
+
+def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
+    """Of findings in space: SEG, RTSTRUCT, SR; without lesions the SR alone, which says so.
 
     Rejected candidates stand in the SR; where `findings.rejected_labels` holds them, a second SEG, before the SR,
     shows them. With a plan, and where `findings.extras` asks for it, the estimated dose of each session comes before
@@ -80,13 +83,7 @@ def _pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[tuple[Enco
     """The pages, and what the report says where there are none although they were wanted."""
     if Extra.PAGE not in findings.extras:
         return (), ()
-    try:
-        made = captures(findings, source, stamp)
-    except Exception as error:  # noqa: BLE001  # a page only shows what the other objects hold: no reason to lose them
-        why = error.message if isinstance(error, LanternError) else type(error).__name__
-        log.error("study %s: no summary page: %s", source.study_instance_uid, place_of(error))
-        return (), (f"The summary page could not be drawn ({why}); all results are in the other objects.",)
-    return tuple(Encoded(Part.PAGE, ds, k) for k, ds in enumerate(made, start=1)), ()
+    return drawn_pages(lambda: captures(findings, source, stamp), source)
 
 
 _DOSE_OBJECTS = ((Extra.DOSE_MAP, Part.DOSE_MAP, parametric_map), (Extra.RT_DOSE, Part.RT_DOSE, rt_dose))

@@ -134,7 +134,7 @@ def code_item(code: Code) -> Dataset:
     item = Dataset()
     item.CodeValue = code.value
     item.CodingSchemeDesignator = code.scheme_designator
-    item.CodeMeaning = code.meaning
+    item.CodeMeaning = short(code.meaning, 64)  # dictionaries have characters of no width in some
     return item
 
 

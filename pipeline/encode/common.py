@@ -20,9 +20,10 @@ from pipeline.core.result import Kind
 from pipeline.core.uid import derive_uid, instance_uid
 from pipeline.encode.codes import code_item
 from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
-from pipeline.encode.source import Source
+from pipeline.encode.origin import Origin
 from pipeline.encode.text import plain, short
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings, Lesion
+from pipeline.marks import MarkedStudy
 from pipeline.sessions.told import ESTIMATE
 
 EVIDENCE_TIERS = {
@@ -53,6 +54,8 @@ class Part(StrEnum):
     DOSE_MAP = "PM"  #: estimated dose, a Parametric Map for each treatment session
     RT_DOSE = "RTDOSE"  #: the same as RT Dose, on demand
     PAGE = "SC"  #: the summary for viewers that show nothing else
+    CAD_SR = "CADSR"  #: marks on mammograms as a Mammography CAD SR
+    OVERLAY = "GSPS"  #: marks to lay over an image, a presentation state for each view
 
     @property
     def kind(self) -> Kind:
@@ -62,7 +65,10 @@ class Part(StrEnum):
     @property
     def modality(self) -> str:
         """Modality (PS3.3 C.7.3.1.1.1): OT where an object is none of its own."""
-        return "OT" if self.kind in (Kind.PM, Kind.SC) else self.kind.value
+        return _MODALITY.get(self.kind, self.kind.value)
+
+
+_MODALITY = {Kind.PM: "OT", Kind.SC: "OT", Kind.CAD_SR: "SR", Kind.GSPS: "PR"}
 
 
 _SERIES_NUMBER = {
@@ -73,7 +79,12 @@ _SERIES_NUMBER = {
     Part.DOSE_MAP: 5,
     Part.RT_DOSE: 6,
     Part.PAGE: 7,
+    Part.CAD_SR: 8,
+    Part.OVERLAY: 9,
 }
+
+Said = Findings | MarkedStudy
+"""What a pipeline says: in space, or on single images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +155,11 @@ def statements(algorithm: Algorithm) -> tuple[str, ...]:
     )
 
 
-def said_of_all(findings: Findings) -> str:
+def said_of_all(findings: Said) -> str:
     """The statements; right behind the warning stands what holds of this study alone, safe from being cut off."""
     warning, *others = statements(findings.algorithm)
-    estimate = () if findings.planned is None else (f"Sessions and doses: {ESTIMATE}.",)
+    planned = findings.planned if isinstance(findings, Findings) else None
+    estimate = () if planned is None else (f"Sessions and doses: {ESTIMATE}.",)
     return " ".join((warning, *estimate, *(plain(remark) for remark in findings.remarks), *others))
 
 
@@ -201,13 +213,13 @@ def colour(number: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def series_number(source: Source, part: Part) -> int:
+def series_number(source: Origin, part: Part) -> int:
     """90000 + 10 x the source's number + 1 (SR), 2 (SEG), 3 (RTSTRUCT), 4 (rejected): after all images, together."""
     number = source.series_number if 0 <= source.series_number < 1_000_000 else 0
     return 90_000 + 10 * number + _SERIES_NUMBER[part]
 
 
-def local_time(source: Source, stamp: Stamp) -> datetime:
+def local_time(source: Origin, stamp: Stamp) -> datetime:
     """`stamp.made_at` on the clock that the source images use."""
     offset = source.timezone_offset
     if not offset:
@@ -221,7 +233,7 @@ def date_and_time(moment: datetime) -> tuple[str, str]:
     return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
 
 
-def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: Stamp, number: int = 0) -> Dataset:
+def dress(made: Dataset, part: Part, source: Origin, findings: Said, stamp: Stamp, number: int = 0) -> Dataset:
     """`made` as a plain data set, with the modules that all objects share, in place of any it had.
 
     Patient, General Study, Patient Study, Clinical Trial: as they stand in the source (PS3.3 C.7.1, C.7.2);
@@ -241,7 +253,7 @@ def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: 
     return ds
 
 
-def _series(ds: Dataset, part: Part, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
+def _series(ds: Dataset, part: Part, source: Origin, algorithm: Algorithm, stamp: Stamp) -> None:
     ds.Modality = part.modality
     ds.SeriesInstanceUID = stamp.uid(part, "series")
     ds.SeriesNumber = series_number(source, part)
@@ -253,10 +265,18 @@ def _title(part: Part) -> str:
     """What a list of series shows first: no viewer must cut off that a dose is an estimate."""
     if part in (Part.DOSE_MAP, Part.RT_DOSE):
         return f"{ESTIMATE} {part.kind.value}"
-    return {Part.REJECTED_SEG: "SEG rejected candidates,", Part.PAGE: "Summary,"}.get(part, part.kind.value)
+    return _TITLES.get(part, part.kind.value)
 
 
-def _equipment(ds: Dataset, source: Source, findings: Findings, stamp: Stamp) -> None:
+_TITLES = {
+    Part.REJECTED_SEG: "SEG rejected candidates,",
+    Part.PAGE: "Summary,",
+    Part.CAD_SR: "Mammography CAD SR",
+    Part.OVERLAY: "Marks,",
+}
+
+
+def _equipment(ds: Dataset, source: Origin, findings: Said, stamp: Stamp) -> None:
     algorithm = findings.algorithm
     ds.Manufacturer = short(algorithm.manufacturer, 64)
     ds.ManufacturerModelName = short(algorithm.name, 64)
@@ -271,7 +291,7 @@ def _equipment(ds: Dataset, source: Source, findings: Findings, stamp: Stamp) ->
     ds.ContributingEquipmentSequence = [*_acquisition(source), processing]
 
 
-def _acquisition(source: Source) -> list[Dataset]:
+def _acquisition(source: Origin) -> list[Dataset]:
     if not source.header.get("Manufacturer"):
         return []  # type 1 in this sequence (PS3.3 C.12.1)
     item = Dataset()
@@ -282,7 +302,7 @@ def _acquisition(source: Source) -> list[Dataset]:
     return [item]
 
 
-def _sop_common(ds: Dataset, part: Part, source: Source, stamp: Stamp, number: int) -> None:
+def _sop_common(ds: Dataset, part: Part, source: Origin, stamp: Stamp, number: int) -> None:
     ds.SOPInstanceUID = stamp.instance(part, number)
     ds.InstanceNumber = number or 1
     ds.InstanceCreationDate, ds.InstanceCreationTime = date_and_time(local_time(source, stamp))

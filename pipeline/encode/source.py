@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,41 +10,16 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import DataElement, Dataset, config, dcmread
-from pydicom.valuerep import validate_value
+from pydicom import Dataset
 
-from pipeline.core.errors import HeaderUnusable, NotFound, OurFault
-from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
+from pipeline.core.errors import HeaderUnusable, OurFault
+from pipeline.encode.origin import Origin, origin_of, read_image_header
 from pipeline.findings import Findings, Lesion
-from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.read import FrameRef
 
-_IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
 _FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
-"""What is derived from lossy images says so too (PS3.3 C.7.6.1.1.5)."""
-
-_REST = (
-    *LOSSY,
-    "SpecificCharacterSet",
-    "TimezoneOffsetFromUTC",
-    "Modality",
-    "SeriesNumber",
-    "FrameOfReferenceUID",
-    "PositionReferenceIndicator",
-    "Manufacturer",
-    "InstitutionName",
-    "StationName",
-    "ManufacturerModelName",
-    "DeviceSerialNumber",
-    "SoftwareVersions",
-    "NumberOfFrames",
-)
-_READ = sorted({*PATIENT_AND_STUDY, *_IDENTITY, *_PLANE, *_FUNCTIONAL_GROUPS, *_REST})
-
-_STRICT = ("AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI")
-"""Value representations with a form that a value can miss (PS3.5 6.2)."""
+_READ = (*_PLANE, *_FUNCTIONAL_GROUPS)
 
 _MACROS = {
     "ImagePositionPatient": "PlanePositionSequence",
@@ -88,20 +61,9 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """The series that findings are drawn on, one Frame for each slice of the labels, in their order.
+class Source(Origin):
+    """The series that findings are drawn on, one Frame for each slice of the labels, in their order."""
 
-    patient_and_study, header: elements as they stand in the first image; timezone_offset: +hhmm, -hhmm or empty.
-    """
-
-    patient_and_study: Dataset
-    header: Dataset
-    character_set: Any
-    timezone_offset: str
-    modality: str
-    study_instance_uid: str
-    series_instance_uid: str
-    series_number: int
     frame_of_reference_uid: str
     position_reference_indicator: str
     frames: tuple[Frame, ...]
@@ -133,19 +95,12 @@ def read_source(findings: Findings) -> Source:
     headers: dict[Path, Dataset] = {}
     for ref in findings.frames:
         if ref.path not in headers:
-            headers[ref.path] = _header(ref)
+            headers[ref.path] = read_image_header(ref.path, ref.sop_instance_uid, _READ)
         _check_kinship(headers[ref.path], headers[findings.frames[0].path], ref)
-    first = headers[findings.frames[0].path]
-    rest = _part(first, _REST)
+    first = origin_of(headers[findings.frames[0].path])
+    rest = first["header"]
     return Source(
-        patient_and_study=_part(first, PATIENT_AND_STUDY),
-        header=rest,
-        character_set=rest.get("SpecificCharacterSet"),
-        timezone_offset=_offset(rest),
-        modality=str(rest.get("Modality") or ""),
-        study_instance_uid=str(first.StudyInstanceUID),
-        series_instance_uid=str(first.SeriesInstanceUID),
-        series_number=int(rest.get("SeriesNumber") or 0),
+        **first,
         frame_of_reference_uid=str(rest.get("FrameOfReferenceUID") or ""),
         position_reference_indicator=str(rest.get("PositionReferenceIndicator") or ""),
         frames=_frames(headers, findings),
@@ -189,22 +144,6 @@ def _check_alignment(labels: hd.Volume, source: Source) -> None:
             raise OurFault(f"slice {i} of the labels is turned or scaled against the image that it names")
 
 
-def _header(ref: FrameRef) -> Dataset:
-    try:
-        ds = dcmread(ref.path, stop_before_pixels=True, specific_tags=_READ, force=True)
-    except FileNotFoundError as error:
-        raise NotFound(
-            f"source image {ref.sop_instance_uid} is no longer there",
-            "the archive lost or cleaned it: send the study again",
-        ) from error
-    except MALFORMED as error:
-        raise HeaderUnusable(f"source image {ref.sop_instance_uid}: {type(error).__name__}") from error
-    for keyword in _IDENTITY:
-        if not ds.get(keyword):
-            raise HeaderUnusable(f"source image {ref.sop_instance_uid} has no {keyword}")
-    return ds
-
-
 def _check_kinship(ds: Dataset, first: Dataset, ref: FrameRef) -> None:
     if ds.SOPInstanceUID != ref.sop_instance_uid:
         raise OurFault(f"the file of {ref.sop_instance_uid} holds another image")
@@ -214,37 +153,6 @@ def _check_kinship(ds: Dataset, first: Dataset, ref: FrameRef) -> None:
                 f"source image {ref.sop_instance_uid} differs from the first in {keyword}",
                 "the images of a series must share it: ask the sender's vendor",
             )
-
-
-def _offset(header: Dataset) -> str:
-    text = str(header.get("TimezoneOffsetFromUTC") or "").strip()
-    return text if re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", text) else ""
-
-
-def _part(ds: Dataset, keywords: frozenset[str] | tuple[str, ...]) -> Dataset:
-    """Those elements of `ds` that can be read.
-
-    What identifies patient and study stays as it is, right or wrong, or the PACS would file the result elsewhere;
-    of the rest, malformed values (an age of "0Y") are not handed on: they would make the result malformed.
-    """
-    part = Dataset()
-    for keyword in keywords:
-        with contextlib.suppress(*MALFORMED):  # KeyError among them: absent
-            if keyword in IDENTIFYING or _is_well_formed(ds[keyword]):
-                part.add(ds[keyword])
-    return part
-
-
-def _is_well_formed(element: DataElement) -> bool:
-    if element.VR not in _STRICT:
-        return True
-    values = element.value if element.VM > 1 else [element.value]
-    try:
-        for value in values:
-            validate_value(element.VR, "" if value is None else str(value), config.RAISE)
-    except ValueError:
-        return False
-    return True
 
 
 def _frames(headers: dict[Path, Dataset], findings: Findings) -> tuple[Frame, ...]:

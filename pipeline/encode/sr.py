@@ -7,10 +7,8 @@ from typing import Any
 import highdicom as hd
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 from pydicom.uid import SegmentationStorage
 
-from pipeline.core.uid import derive_uid
 from pipeline.encode.codes import scheme_item
 from pipeline.encode.common import (
     Encoded,
@@ -19,11 +17,19 @@ from pipeline.encode.common import (
     date_and_time,
     dress,
     local_time,
-    parameters,
-    serial_number,
     statements,
 )
 from pipeline.encode.corrections import corrected, said_of_corrections
+from pipeline.encode.document import (
+    NOT_DETECTED,
+    evaluations,
+    identification,
+    observer,
+    on_replaced,
+    on_verified,
+    predecessors,
+    stub,
+)
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
@@ -32,11 +38,7 @@ from pipeline.encode.rejected import rejected_candidates
 from pipeline.encode.sessions import proposed_evaluations, proposed_measurements, proposed_sessions
 from pipeline.encode.source import Source
 from pipeline.encode.text import plain
-from pipeline.findings import Algorithm, Findings, Lesion, Origin
-
-NOT_DETECTED = Code("260415000", "SCT", "Not detected")
-QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
-_CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
+from pipeline.findings import Findings, Lesion, Origin
 
 
 def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encoded, ...]) -> Dataset:
@@ -58,7 +60,7 @@ def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encod
         is_complete=True,
         is_final=False,
         is_verified=False,
-        previous_versions=_predecessors(source, stamp) or None,
+        previous_versions=predecessors(source, stamp) or None,
         content_date=made_at[0],
         content_time=made_at[1],
         specific_character_set=None,
@@ -72,7 +74,7 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
     made = {e.part: e.dataset for e in others}
     groups = [_lesion_group(lesion, findings, source, made[Part.SEG].SOPInstanceUID) for lesion in findings.lesions]
     content = hd.sr.MeasurementReport(
-        observation_context=_observer(findings.algorithm),
+        observation_context=observer(findings.algorithm),
         procedure_reported=codes.cid100.MRIUnspecifiedBodyRegion
         if source.modality == "MR"
         else codes.cid100.ImagingProcedure,
@@ -93,32 +95,6 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
     return content
 
 
-def _observer(algorithm: Algorithm) -> Any:
-    device = hd.sr.DeviceObserverIdentifyingAttributes(
-        uid=derive_uid("device", algorithm.name, algorithm.version, algorithm.weights_sha256),
-        name=plain(f"Lantern {algorithm.name.removeprefix('Lantern ')}"),
-        manufacturer_name=plain(algorithm.manufacturer),
-        model_name=plain(f"{algorithm.name} {algorithm.version}"),
-        serial_number=serial_number(algorithm),
-    )
-    return hd.sr.ObservationContext(
-        observer_device_context=hd.sr.ObserverContext(
-            observer_type=codes.DCM.Device, observer_identifying_attributes=device
-        )
-    )
-
-
-def _algorithm(algorithm: Algorithm) -> Any:
-    """TID 4019."""
-    return hd.sr.AlgorithmIdentification(
-        name=plain(algorithm.name),
-        version=plain(algorithm.version),
-        parameters=[f"{name}={value}" for name, value in parameters(algorithm).items()],
-        family=algorithm.family,
-        manufacturer=plain(algorithm.manufacturer),
-    )
-
-
 def _lesion_group(lesion: Lesion, findings: Findings, source: Source, seg_uid: str) -> Any:
     """TID 1411 with the segment as its region."""
     return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
@@ -132,7 +108,7 @@ def _lesion_group(lesion: Lesion, findings: Findings, source: Source, seg_uid: s
         finding_category=findings.sought.category,
         finding_type=findings.sought.finding,
         finding_sites=finding_sites(lesion, findings.sought) or None,
-        algorithm_id=_algorithm(findings.algorithm),
+        algorithm_id=identification(findings.algorithm),
         measurements=[
             *measurements(lesion),
             *proposed_measurements(findings, lesion),
@@ -151,27 +127,16 @@ def _empty_group(findings: Findings, stamp: Stamp) -> Any:
             uid=stamp.uid(Part.SR, "no lesion"), identifier="No lesion detected"
         ),
         finding_sites=[hd.sr.FindingSite(sought.site)] if sought.site else None,
-        algorithm_id=_algorithm(findings.algorithm),
+        algorithm_id=identification(findings.algorithm),
         qualitative_evaluations=[hd.sr.QualitativeEvaluation(sought.finding, NOT_DETECTED)],
     )
 
 
 def _evaluations(findings: Findings, source: Source, stamp: Stamp) -> Any:
-    """TID 1500 row 12: the summary as a code, and every sentence that the reader should see."""
-    box = hd.sr.ContainerContentItem(name=QUALITATIVE_EVALUATIONS, relationship_type=_CONTAINS)
     summary = codes.DCM.AllAlgorithmsSucceededWithFindings
     if not findings.lesions:
         summary = codes.DCM.AllAlgorithmsSucceededWithoutFindings
-    said = hd.sr.CodeContentItem(
-        name=codes.DCM.CADProcessingAndFindingsSummary, value=summary, relationship_type=_CONTAINS
-    )
-    texts = [
-        hd.sr.TextContentItem(name=codes.DCM.Comment, value=plain(sentence), relationship_type=_CONTAINS)
-        for sentence in sentences(findings, source, stamp)
-        if plain(sentence)
-    ]
-    box.ContentSequence = hd.sr.ContentSequence([said, *texts])
-    return box
+    return evaluations(summary, sentences(findings, source, stamp))
 
 
 def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ...]:
@@ -179,17 +144,13 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
     count = len(findings.lesions)
     found = f"Lesions found: {count}." if count else "No lesion found by the algorithm. This does not exclude one."
     analysed = f"Images analysed: {source.image_count} of series {source.series_instance_uid}."
-    unverified = "The image count was not verified with the PACS: images may have been missing."
-    replaced = f"This report supersedes {len(stamp.supersedes)} earlier report(s) of this study: " + ", ".join(
-        uid for _, uid, _ in stamp.supersedes
-    )
     first, *others = statements(findings.algorithm)
     return (
         first,
         found,
         analysed,
-        *(() if stamp.verified else (unverified,)),
-        *((f"{replaced}.",) if stamp.supersedes else ()),
+        *on_verified(stamp),
+        *on_replaced(stamp),
         *on_rejected(findings),
         *definitions(findings),
         *on_people(findings),
@@ -219,26 +180,11 @@ def on_people(findings: Findings) -> tuple[str, ...]:
 
 def _images(source: Source) -> list[Dataset]:
     """The source images as evidence: highdicom wants data sets, and takes patient and study from the first."""
-    return [_stub(source, of_class, uid, source.series_instance_uid) for uid, (of_class, _) in source.instances.items()]
+    return [stub(source, of_class, uid, source.series_instance_uid) for uid, (of_class, _) in source.instances.items()]
 
 
 def _edited(findings: Findings, source: Source) -> list[Dataset]:
     edited = findings.corrections
     if edited is None:
         return []
-    return [_stub(source, edited.sop_class_uid, edited.sop_instance_uid, edited.series_instance_uid)]
-
-
-def _predecessors(source: Source, stamp: Stamp) -> list[Dataset]:
-    return [_stub(source, of_class, uid, series) for of_class, uid, series in stamp.supersedes]
-
-
-def _stub(source: Source, sop_class_uid: str, sop_instance_uid: str, series_instance_uid: str) -> Dataset:
-    ds = Dataset()
-    ds.SOPClassUID, ds.SOPInstanceUID = sop_class_uid, sop_instance_uid
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = source.study_instance_uid, series_instance_uid
-    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex"):
-        setattr(ds, keyword, "")
-    for keyword in ("AccessionNumber", "StudyID", "StudyDate", "StudyTime"):
-        setattr(ds, keyword, None)
-    return ds
+    return [stub(source, edited.sop_class_uid, edited.sop_instance_uid, edited.series_instance_uid)]

@@ -8,7 +8,8 @@ from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
 from pipeline.encode.common import Part, Stamp, reference
-from pipeline.encode.source import LOSSY, Frame, Source
+from pipeline.encode.origin import LOSSY
+from pipeline.encode.source import Frame, Source
 
 
 def stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Dataset:

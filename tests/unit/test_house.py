@@ -31,7 +31,14 @@ def test_no_file_is_longer_than_500_lines() -> None:
 
 
 def test_every_room_says_what_it_is_and_what_was_decided() -> None:
-    for room in (*ROOMS, "pipeline/core", "pipeline/imaging", "pipeline/encode", "pipeline/execute"):
+    for room in (
+        *ROOMS,
+        "pipeline/core",
+        "pipeline/imaging",
+        "pipeline/encode",
+        "pipeline/execute",
+        "pipeline/templates",
+    ):
         said = (ROOT / room / "README.md").read_text()
         assert said.startswith("# "), room
         assert "Decisions" in said, room

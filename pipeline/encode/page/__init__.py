@@ -6,7 +6,7 @@ from pathlib import Path
 
 import highdicom as hd
 
-from pipeline.encode.page.capture import captures, pages
+from pipeline.encode.page.capture import capture, captures, drawn_pages, pages
 from pipeline.encode.page.draw import draw
 from pipeline.encode.page.model import Page, numbered
 from pipeline.encode.page.sessions import plan_sheets, shown_alone
@@ -14,7 +14,7 @@ from pipeline.encode.page.slices import slices_in
 from pipeline.findings import RESEARCH_USE_ONLY
 from pipeline.sessions.planned import Planned
 
-__all__ = ["Page", "captures", "draw", "pages", "picture_of_plan"]
+__all__ = ["Page", "capture", "captures", "draw", "drawn_pages", "pages", "picture_of_plan"]
 
 
 def picture_of_plan(planned: Planned, images: hd.Volume, png: Path, about: str) -> tuple[Path, ...]:

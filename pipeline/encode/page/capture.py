@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from copy import deepcopy
 
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, said_of_all
+from pipeline.core.errors import LanternError, place_of
+from pipeline.encode.common import Encoded, Part, Said, Stamp, date_and_time, dress, local_time, said_of_all
+from pipeline.encode.origin import LOSSY, Origin
 from pipeline.encode.page.change import change_sheets
 from pipeline.encode.page.draw import draw
 from pipeline.encode.page.lesions import about, lesion_sheets
@@ -15,15 +19,28 @@ from pipeline.encode.page.model import Page, numbered
 from pipeline.encode.page.sessions import Shown, plan_sheets
 from pipeline.encode.page.slices import slices_of
 from pipeline.encode.proposal import colours
-from pipeline.encode.source import LOSSY, Source, checked
+from pipeline.encode.source import Source, checked
 from pipeline.encode.text import plain
 from pipeline.findings import RESEARCH_USE_ONLY, Findings
+
+log = logging.getLogger(__name__)
+
+
+def drawn_pages(make: Callable[[], tuple[Dataset, ...]], source: Origin) -> tuple[tuple[Encoded, ...], tuple[str, ...]]:
+    """The pages, and what the report says where they could not be drawn."""
+    try:
+        made = make()
+    except Exception as error:  # noqa: BLE001  # a page only shows what the other objects hold: no reason to lose them
+        why = error.message if isinstance(error, LanternError) else type(error).__name__
+        log.error("study %s: no summary page: %s", source.study_instance_uid, place_of(error))
+        return (), (f"The summary page could not be drawn ({why}); all results are in the other objects.",)
+    return tuple(Encoded(Part.PAGE, ds, k) for k, ds in enumerate(made, start=1)), ()
 
 
 def captures(findings: Findings, source: Source, stamp: Stamp) -> tuple[Dataset, ...]:
     """The pages of a run as DICOM objects, in their order."""
     made = pages(findings, source, stamp)
-    return tuple(_capture(page, k, findings, source, stamp) for k, page in enumerate(made, start=1))
+    return tuple(capture(page, k, findings, source, stamp) for k, page in enumerate(made, start=1))
 
 
 def pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[Page, ...]:
@@ -48,7 +65,8 @@ def pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[Page, ...]:
     return numbered(sheets, RESEARCH_USE_ONLY, about(findings, stamp))
 
 
-def _capture(page: Page, number: int, findings: Findings, source: Source, stamp: Stamp) -> Dataset:
+def capture(page: Page, number: int, findings: Said, source: Origin, stamp: Stamp) -> Dataset:
+    """One page as a DICOM object."""
     ds = Dataset()
     ds.SOPClassUID = SecondaryCaptureImageStorage
     ds.ImageType = ["DERIVED", "SECONDARY"]

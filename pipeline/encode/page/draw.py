@@ -37,6 +37,7 @@ WINDOW_PERCENTILES = (1.0, 99.7)
 """Where black and white lie in an image's own distribution."""
 
 FROM_GY, EMPHASISED_GY, _COLOURS = 4.0, 12.0, "turbo"
+FROM_SUSPICION = 0.1
 _DPI = 100
 _POINTS = 72 / _DPI
 
@@ -102,6 +103,8 @@ def _picture(block: Picture, figure: Any) -> None:
         _name(axis, outline)
     if block.wash:
         _wash(axis, block.wash)
+    if block.heat is not None:
+        _heat(axis, block.heat, block.image.shape)
     if block.view:
         left, right, top, bottom = block.view
         axis.set(xlim=(left, right), ylim=(bottom, top))
@@ -164,6 +167,15 @@ def _wash(axis: Any, wash: Wash) -> None:
             wash.gy, levels=[gy], colors="white" if main else [_of_dose(gy, wash.highest_gy)],
             linewidths=2.2 if main else 1.0,
         )  # fmt: skip
+
+
+def _heat(axis: Any, heat: npt.NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    """Colours where there is suspicion to speak of, over the whole image however coarse they are."""
+    rows, columns = shape
+    axis.imshow(
+        np.ma.masked_less(heat, FROM_SUSPICION), cmap=_COLOURS, vmin=0, vmax=1, alpha=0.35, aspect=axis.get_aspect(),
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), interpolation="bilinear",
+    )  # fmt: skip
 
 
 def _of_dose(gy: float, highest_gy: float) -> Any:

@@ -81,6 +81,7 @@ class Picture:
     marks:  what of the patient lies at the left, right, top and bottom edge: R L A P H F (PS3.3 C.7.6.1.1.1).
     zoom:   (left, right, top, bottom) in pixels of the image: what is shown again, enlarged; None for nothing.
     view:   likewise, the part that is shown; None for all.
+    heat:   (rows, columns) 0...1 on a grid of its own that covers the whole image: suspicion; None for none.
     """
 
     box: Box
@@ -91,6 +92,7 @@ class Picture:
     zoom: Zoom | None = None
     wash: Wash | None = None
     view: Zoom | None = None
+    heat: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

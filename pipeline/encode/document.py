@@ -1,0 +1,94 @@
+"""What the reports of this house have in common: observer, algorithm, evidence, and the summary with its sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import highdicom as hd
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from pipeline.core.uid import derive_uid
+from pipeline.encode.common import Stamp, parameters, serial_number
+from pipeline.encode.origin import Origin
+from pipeline.encode.text import plain
+from pipeline.findings import Algorithm
+
+NOT_DETECTED = Code("260415000", "SCT", "Not detected")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+_CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
+
+
+def observer(algorithm: Algorithm) -> Any:
+    """TID 1004: the software as a device."""
+    device = hd.sr.DeviceObserverIdentifyingAttributes(
+        uid=derive_uid("device", algorithm.name, algorithm.version, algorithm.weights_sha256),
+        name=plain(f"Lantern {algorithm.name.removeprefix('Lantern ')}"),
+        manufacturer_name=plain(algorithm.manufacturer),
+        model_name=plain(f"{algorithm.name} {algorithm.version}"),
+        serial_number=serial_number(algorithm),
+    )
+    return hd.sr.ObservationContext(
+        observer_device_context=hd.sr.ObserverContext(
+            observer_type=codes.DCM.Device, observer_identifying_attributes=device
+        )
+    )
+
+
+def identification(algorithm: Algorithm) -> Any:
+    """TID 4019."""
+    return hd.sr.AlgorithmIdentification(
+        name=plain(algorithm.name),
+        version=plain(algorithm.version),
+        parameters=[f"{name}={value}" for name, value in parameters(algorithm).items()],
+        family=algorithm.family,
+        manufacturer=plain(algorithm.manufacturer),
+    )
+
+
+def evaluations(summary: Code, sentences: Iterable[str]) -> Any:
+    """TID 1500 row 12: the summary as a code, and every sentence that the reader should see."""
+    box = hd.sr.ContainerContentItem(name=QUALITATIVE_EVALUATIONS, relationship_type=_CONTAINS)
+    said = hd.sr.CodeContentItem(
+        name=codes.DCM.CADProcessingAndFindingsSummary, value=summary, relationship_type=_CONTAINS
+    )
+    texts = [
+        hd.sr.TextContentItem(name=codes.DCM.Comment, value=plain(sentence), relationship_type=_CONTAINS)
+        for sentence in sentences
+        if plain(sentence)
+    ]
+    box.ContentSequence = hd.sr.ContentSequence([said, *texts])
+    return box
+
+
+def on_replaced(stamp: Stamp) -> tuple[str, ...]:
+    """Which earlier reports this one supersedes; nothing where none."""
+    if not stamp.supersedes:
+        return ()
+    earlier = ", ".join(uid for _, uid, _ in stamp.supersedes)
+    return (f"This report supersedes {len(stamp.supersedes)} earlier report(s) of this study: {earlier}.",)
+
+
+def on_verified(stamp: Stamp) -> tuple[str, ...]:
+    """That nobody could say how many images there are; nothing where somebody could."""
+    unverified = "The image count was not verified with the PACS: images may have been missing."
+    return () if stamp.verified else (unverified,)
+
+
+def predecessors(source: Origin, stamp: Stamp) -> list[Dataset]:
+    """The reports that this one supersedes, as highdicom wants them."""
+    return [stub(source, of_class, uid, series) for of_class, uid, series in stamp.supersedes]
+
+
+def stub(source: Origin, sop_class_uid: str, sop_instance_uid: str, series_instance_uid: str) -> Dataset:
+    """An object of the study as evidence: highdicom wants data sets, and takes patient and study from the first."""
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = sop_class_uid, sop_instance_uid
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = source.study_instance_uid, series_instance_uid
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex"):
+        setattr(ds, keyword, "")
+    for keyword in ("AccessionNumber", "StudyID", "StudyDate", "StudyTime"):
+        setattr(ds, keyword, None)
+    return ds

@@ -1,0 +1,127 @@
+"""Marks -> Grayscale Softcopy Presentation State (PS3.3 A.33.1): outlines and labels to lay over one view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+from pydicom import Dataset
+
+from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time
+from pipeline.encode.document import stub
+from pipeline.encode.mammo.source import Image, MarkedSource, drawn_px
+from pipeline.encode.mammo.words import KINDS, percent
+from pipeline.encode.text import plain
+from pipeline.findings import RESEARCH_USE_ONLY
+from pipeline.marks import Mark, MarkedStudy
+
+_CIELAB = (56000, 40000, 58000)
+"""Amber: seen on grey, and no colour of a vendor's own CAD marks."""
+
+_TAKEN_OVER = (
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "PixelAspectRatio",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "VOILUTSequence",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "ModalityLUTSequence",
+)
+
+
+def overlays(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> tuple[Dataset, ...]:
+    """One for each view with a mark, in the order of the views."""
+    by_image = [(one, [m for m in study.marks if m.role == one.view.role]) for one in source.images]
+    shown = [(one, marks) for one, marks in by_image if marks]
+    return tuple(_overlay(one, marks, k, study, source, stamp) for k, (one, marks) in enumerate(shown, start=1))
+
+
+def _overlay(one: Image, marks: list[Mark], k: int, study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Dataset:
+    image = _standin(one, source)
+    layer = hd.pr.GraphicLayer("MARKS", 1, RESEARCH_USE_ONLY, hd.color.CIELabColor(*_lab(_CIELAB)))
+    made = hd.pr.GrayscaleSoftcopyPresentationState(
+        referenced_images=[image],
+        series_instance_uid=stamp.uid(Part.OVERLAY, "series"),
+        series_number=1,  # `dress` has the last word on series, equipment and patient
+        sop_instance_uid=stamp.instance(Part.OVERLAY, k),
+        instance_number=k,
+        manufacturer="Lantern",
+        manufacturer_model_name="Lantern",
+        software_versions="1",
+        device_serial_number="1",
+        content_label=f"MARKS_{one.view.role}".replace("-", "_")[:16],
+        content_description=plain(f"Marks on {one.view.role}. {RESEARCH_USE_ONLY}")[:64],
+        graphic_layers=[layer],
+        graphic_annotations=[_annotation(image, layer, one, marks)],
+        presentation_lut_transformation=_polarity(one),
+    )
+    for area in made.DisplayedAreaSelectionSequence:
+        area.pop("PixelOriginInterpretation", None)  # speaks of tiled images alone (PS3.3 C.10.4)
+    made.Laterality = None  # of General Series: type 2C, and the series holds both sides
+    made.PresentationCreationDate, made.PresentationCreationTime = date_and_time(local_time(source, stamp))
+    return dress(made, Part.OVERLAY, source, study, stamp, k)
+
+
+def _lab(values: tuple[int, int, int]) -> tuple[float, float, float]:
+    """PS3.3 C.10.7.1.1 the other way round."""
+    return values[0] * 100 / 65535, values[1] * 255 / 65535 - 128, values[2] * 255 / 65535 - 128
+
+
+def _standin(one: Image, source: MarkedSource) -> Any:
+    """What highdicom is shown in place of the image: only what ends in the object, and nothing malformed."""
+    ds = stub(source, one.view.sop_class_uid, one.view.sop_instance_uid, one.series_instance_uid)
+    ds.ReferringPhysicianName = ""
+    ds.Modality, ds.SamplesPerPixel, ds.PhotometricInterpretation = "MG", 1, "MONOCHROME2"
+    for keyword in _TAKEN_OVER:
+        if one.header.get(keyword) not in (None, ""):
+            ds.add(one.header[keyword])
+    return ds
+
+
+def _polarity(one: Image) -> Any:
+    """A presentation state overrides the image's own: MONOCHROME1 has to be said again (PS3.4 N.2.1)."""
+    dark = one.header.get("PhotometricInterpretation") == "MONOCHROME1"
+    return hd.PresentationLUTTransformation(presentation_lut_shape="INVERSE" if dark else "IDENTITY")
+
+
+def _annotation(image: Any, layer: Any, one: Image, marks: list[Mark]) -> Any:
+    return hd.pr.GraphicAnnotation(
+        referenced_images=[image],
+        graphic_layer=layer,
+        graphic_objects=[_outline(mark, one) for mark in marks],
+        text_objects=[_warning(), *(_label(mark, one) for mark in marks)],
+    )
+
+
+def _outline(mark: Mark, one: Image) -> Any:
+    return hd.pr.GraphicObject(
+        graphic_type=hd.pr.GraphicTypeValues.POLYLINE,
+        graphic_data=np.array(drawn_px(mark, one.view)),
+        units=hd.pr.AnnotationUnitsValues.PIXEL,
+        tracking_id=plain(mark.label),
+        tracking_uid=mark.tracking_uid,
+    )
+
+
+def _label(mark: Mark, one: Image) -> Any:
+    x, y = max(drawn_px(mark, one.view))
+    return hd.pr.TextObject(
+        plain(f"{mark.label} {KINDS[mark.kind]} {percent(mark.score):.0f}"),
+        units=hd.pr.AnnotationUnitsValues.PIXEL,
+        anchor_point=(x, y),
+        anchor_point_visible=False,
+        tracking_id=plain(mark.label),
+        tracking_uid=mark.tracking_uid,
+    )
+
+
+def _warning() -> Any:
+    return hd.pr.TextObject(
+        RESEARCH_USE_ONLY, units=hd.pr.AnnotationUnitsValues.DISPLAY, bounding_box=(0.02, 0.95, 0.6, 0.99)
+    )

@@ -1,0 +1,281 @@
+"""Marks -> Comprehensive SR with the Measurement Report template (PS3.16 TID 1500), regions as planar SCOORD."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from pipeline.encode.codes import (
+    FINDING_CATEGORY,
+    LEFT,
+    REJECTED_CANDIDATE,
+    REJECTED_CANDIDATES,
+    REJECTED_TYPE,
+    RIGHT,
+    SCHEME,
+    scheme_item,
+)
+from pipeline.encode.common import Encoded, Part, Stamp, date_and_time, dress, local_time
+from pipeline.encode.document import (
+    NOT_DETECTED,
+    evaluations,
+    identification,
+    observer,
+    predecessors,
+    stub,
+)
+from pipeline.encode.mammo.cad import findings_summary
+from pipeline.encode.mammo.source import Image, MarkedSource, drawn_px
+from pipeline.encode.mammo.words import (
+    DENSITIES,
+    FINDINGS,
+    KINDS,
+    QUALITY,
+    SIDES,
+    VIEWS,
+    density_words,
+    named,
+    percent,
+    sentences,
+)
+from pipeline.encode.measurements import number
+from pipeline.encode.text import plain
+from pipeline.marks import Breast, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, QualityNote, View
+
+BREAST = Code("76752008", "SCT", "Breast")
+SUSPICION = Code("SUSPICION", SCHEME, "Suspicion score, no probability")
+MEMBER = Code("COMPOSITE_OF", SCHEME, "Tracking UID of a mark on one image")
+COMPOSITION = Code("129715009", "SCT", "Breast composition")
+ESTIMATED = Code("414135002", "SCT", "Estimated")
+_SIDES = {Laterality.LEFT: LEFT, Laterality.RIGHT: RIGHT}
+_CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
+_CONTEXT = hd.sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
+_PERCENT = codes.UCUM.Percent
+
+
+def marked_report(study: MarkedStudy, source: MarkedSource, stamp: Stamp, others: tuple[Encoded, ...]) -> Dataset:
+    """The SR; `others` are the other objects of the same work.
+
+    One group for each mark (TID 1410) and each composite (TID 1501), or one for each kind that was looked for and not
+    found; then the scores of breasts and views, density and quality. Rejected marks stand apart, in no group.
+    """
+    made_at = date_and_time(local_time(source, stamp))
+    made = hd.sr.ComprehensiveSR(
+        evidence=[*(_evidence(one, source) for one in source.images), *(e.dataset for e in others)],
+        content=_content(study, source, stamp)[0],
+        series_instance_uid=stamp.uid(Part.SR, "series"),
+        series_number=1,  # `dress` has the last word on series, equipment and patient
+        sop_instance_uid=stamp.instance(Part.SR),
+        instance_number=1,
+        manufacturer="Lantern",
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        previous_versions=predecessors(source, stamp) or None,
+        content_date=made_at[0],
+        content_time=made_at[1],
+        specific_character_set=None,
+    )
+    dressed = dress(made, Part.SR, source, study, stamp)
+    dressed.CodingSchemeIdentificationSequence = [scheme_item()]
+    return dressed
+
+
+def _evidence(one: Image, source: MarkedSource) -> Dataset:
+    return stub(source, one.view.sop_class_uid, one.view.sop_instance_uid, one.series_instance_uid)
+
+
+def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Any:
+    groups = [
+        *(_mark(m, study, source) for m in study.marks),
+        *(_composite(c, study) for c in study.composites),
+        *(_not_found(kind, study, stamp) for kind in _sought(study)),
+        *(_breast(b, study, stamp) for b in study.breasts),
+        *(_view(one, study, stamp) for one in source.images),
+        *(_quality(note, k, study, source, stamp) for k, note in enumerate(study.quality, start=1)),
+    ]
+    content = hd.sr.MeasurementReport(
+        observation_context=observer(study.algorithm),
+        procedure_reported=Code("71651007", "SCT", "Mammography"),
+        title=codes.DCM.ImagingMeasurementReport,
+        imaging_measurements=groups,
+    )
+    items = content[0].ContentSequence
+    items.insert(len(items) - 1, _library(source))
+    items.append(evaluations(findings_summary(study), sentences(study, source, stamp)))
+    if study.rejected:
+        items.append(_rejected(study, source))
+    return content
+
+
+def _sought(study: MarkedStudy) -> list[Kind]:
+    """What was looked for with success, and is nowhere."""
+    looked = {a.what for a in study.attempts if a.outcome is Outcome.SUCCEEDED}
+    return [kind for kind in Kind if kind in looked and not any(m.kind is kind for m in study.marks)]
+
+
+def _mark(mark: Mark, study: MarkedStudy, source: MarkedSource) -> Any:
+    """TID 1410 with the outline as its region."""
+    view = source.of(mark.role).view
+    sizes = [] if mark.long_axis_mm is None else [number(_LONG, mark.long_axis_mm, codes.UCUM.Millimeter)]
+    return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=mark.tracking_uid, identifier=plain(mark.label)),
+        referenced_region=hd.sr.ImageRegion(
+            graphic_type=hd.sr.GraphicTypeValues.POLYLINE,
+            graphic_data=np.array(drawn_px(mark, view)),
+            source_image=hd.sr.SourceImageForRegion(view.sop_class_uid, view.sop_instance_uid),
+        ),
+        finding_type=FINDINGS[mark.kind],
+        finding_sites=[_site(view.laterality)],
+        algorithm_id=identification(study.algorithm),
+        measurements=[number(codes.DCM.CertaintyOfFinding, percent(mark.score), _PERCENT), *sizes],
+        qualitative_evaluations=_seen_on(view),
+    )
+
+
+_LONG = Code("103339001", "SCT", "Long Axis")
+
+
+def _seen_on(view: View) -> list[Any] | None:
+    return [hd.sr.QualitativeEvaluation(codes.DCM.ImageView, VIEWS[view.view])] if view.view in VIEWS else None
+
+
+def _site(laterality: Laterality) -> Any:
+    return hd.sr.FindingSite(BREAST, laterality=_SIDES[laterality])
+
+
+def _composite(composite: Composite, study: MarkedStudy) -> Any:
+    """TID 1501; the marks that it is made of by their tracking UIDs."""
+    group = _group(composite.tracking_uid, composite.label, study, composite.laterality, FINDINGS[composite.kind], [
+        number(codes.DCM.CertaintyOfFeature, percent(composite.score), _PERCENT)
+    ])  # fmt: skip
+    group[0].ContentSequence.extend(
+        hd.sr.UIDRefContentItem(name=MEMBER, value=m.tracking_uid, relationship_type=_CONTAINS)
+        for m in study.marks
+        if m.number in composite.marks
+    )
+    return group
+
+
+def _group(
+    uid: str, label: str, study: MarkedStudy, laterality: Laterality | None, finding: Code | None,
+    measured: list[Any], evaluated: list[Any] | None = None, **more: Any
+) -> Any:  # fmt: skip
+    return hd.sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=uid, identifier=plain(label)),
+        finding_type=finding,
+        finding_sites=[_site(laterality)] if laterality else [hd.sr.FindingSite(BREAST)],
+        algorithm_id=identification(study.algorithm),
+        measurements=measured or None,
+        qualitative_evaluations=evaluated,
+        **more,
+    )
+
+
+def _not_found(kind: Kind, study: MarkedStudy, stamp: Stamp) -> Any:
+    """TID 1501: no Finding, which readers would list as one, but the question and its answer."""
+    answer = [hd.sr.QualitativeEvaluation(FINDINGS[kind], NOT_DETECTED)]
+    return _group(stamp.uid(Part.SR, f"no {kind.value}"), f"No {KINDS[kind]}", study, None, None, [], answer)
+
+
+def _breast(breast: Breast, study: MarkedStudy, stamp: Stamp) -> Any:
+    """Score, and density: a measured estimate."""
+    measured = [number(SUSPICION, percent(breast.score), _PERCENT)]
+    if breast.dense_share is not None:
+        share = Code("111046", "DCM", "Percent Fibroglandular Tissue")
+        measured.append(number(share, percent(breast.dense_share), _PERCENT, derivation=ESTIMATED))
+    density = [hd.sr.QualitativeEvaluation(COMPOSITION, DENSITIES[breast.density])] if breast.density else None
+    words = density_words(breast)
+    label = f"{SIDES[breast.laterality].meaning}{': density is a measured, non-clinical estimate' if words else ''}"
+    uid = stamp.uid(Part.SR, f"breast {breast.laterality.value}")
+    return _group(uid, label, study, breast.laterality, None, measured, density)
+
+
+def _view(one: Image, study: MarkedStudy, stamp: Stamp) -> Any:
+    """The score of one image."""
+    measured = [number(SUSPICION, percent(one.view.score), _PERCENT)]
+    uid = stamp.uid(Part.SR, f"view {one.view.role}")
+    return _group(
+        uid, one.view.role, study, one.view.laterality, None, measured, _seen_on(one.view), source_images=[_named(one)]
+    )
+
+
+def _named(one: Image) -> Any:
+    return hd.sr.SourceImageForMeasurementGroup(one.view.sop_class_uid, one.view.sop_instance_uid)
+
+
+def _quality(note: QualityNote, k: int, study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Any:
+    """One shortcoming, of an image where it has one."""
+    ours = [one for one in source.images if one.view.role == note.role]
+    more = {"source_images": [_named(ours[0])]} if ours else {}
+    finding = [hd.sr.QualitativeEvaluation(codes.DCM.QualityFinding, QUALITY[note.shortcoming])]
+    label = f"{note.role}: {note.shortcoming.value}"
+    laterality = ours[0].view.laterality if ours else None
+    return _group(stamp.uid(Part.SR, f"quality {k}"), label, study, laterality, None, [], finding, **more)
+
+
+def _library(source: MarkedSource) -> Any:
+    """TID 1600: side and view of each image (TID 1603), then the image."""
+    library = hd.sr.ContainerContentItem(name=codes.DCM.ImageLibrary, relationship_type=_CONTAINS)
+    group = hd.sr.ContainerContentItem(name=codes.DCM.ImageLibraryGroup, relationship_type=_CONTAINS)
+    modality = hd.sr.CodeContentItem(codes.DCM.Modality, codes.cid29.Mammography, relationship_type=_CONTEXT)
+    group.ContentSequence = hd.sr.ContentSequence([modality, *(_entry(one) for one in source.images)])
+    library.ContentSequence = hd.sr.ContentSequence([group])
+    return library
+
+
+def _entry(one: Image) -> Any:
+    item = hd.sr.ImageContentItem(
+        name=Code("260753009", "SCT", "Source"),
+        referenced_sop_class_uid=one.view.sop_class_uid,
+        referenced_sop_instance_uid=one.view.sop_instance_uid,
+        relationship_type=_CONTAINS,
+    )
+    known = [(codes.DCM.ImageLaterality, _SIDES[one.view.laterality])]
+    if one.view.view in VIEWS:
+        known.append((codes.DCM.ImageView, VIEWS[one.view.view]))
+    item.ContentSequence = hd.sr.ContentSequence(
+        hd.sr.CodeContentItem(name, value, relationship_type=_CONTEXT) for name, value in known
+    )
+    return item
+
+
+def _rejected(study: MarkedStudy, source: MarkedSource) -> Any:
+    """Beside TID 1500, which is extensible: nothing that counts findings counts these."""
+    box = hd.sr.ContainerContentItem(name=REJECTED_CANDIDATES, relationship_type=_CONTAINS)
+    box.ContentSequence = hd.sr.ContentSequence(_turned_down(mark, source) for mark in study.rejected)
+    return box
+
+
+def _turned_down(mark: Mark, source: MarkedSource) -> Any:
+    item = hd.sr.ContainerContentItem(name=REJECTED_CANDIDATE, relationship_type=_CONTAINS)
+    view = source.of(mark.role).view
+    center = hd.sr.ScoordContentItem(
+        name=codes.DCM.Center,
+        graphic_type=hd.sr.GraphicTypeValues.POINT,
+        graphic_data=np.array([mark.center_px]),
+        relationship_type=_CONTAINS,
+    )
+    center.ContentSequence = hd.sr.ContentSequence(
+        [hd.sr.SourceImageForRegion(view.sop_class_uid, view.sop_instance_uid)]
+    )
+    content = hd.sr.ContentSequence(hd.sr.TrackingIdentifier(uid=mark.tracking_uid, identifier=plain(mark.label)))
+    optional = codes.cid6034.PresentationOptionalRenderingDeviceMayPresent
+    for name, value in ((FINDING_CATEGORY, REJECTED_TYPE), (codes.DCM.RenderingIntent, optional)):
+        content.append(hd.sr.CodeContentItem(name=name, value=value, relationship_type=_CONTAINS))
+    content.append(center)
+    content.extend(number(codes.DCM.CertaintyOfFinding, percent(mark.score), _PERCENT))
+    content.append(hd.sr.TextContentItem(name=codes.DCM.Comment, value=_why(mark), relationship_type=_CONTAINS))
+    item.ContentSequence = content
+    return item
+
+
+def _why(mark: Mark) -> str:
+    verdict = mark.verdict
+    against = [verdict.barred, *(reason.words for reason in verdict.against)] if verdict else []
+    return plain("; ".join([named(mark), *(words for words in against if words)]))
