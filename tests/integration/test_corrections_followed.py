@@ -47,7 +47,7 @@ def test_corrections_tell_the_tracking_uids_that_the_earlier_study_gave_the_lesi
             (tmp_path / "before" / "SEG.dcm").write_bytes(to_bytes(e.dataset))
     _, today = drawn(made, tmp_path / "now", "20260301")
     ours = {e.part: e.dataset for e in encode(today, STAMP)}[Part.RTSTRUCT]
-    edited(ours).save_as(tmp_path / "now" / "edited.dcm")
+    (tmp_path / "now" / "edited.dcm").write_bytes(to_bytes(edited(ours)))
     inputs = PIPELINE.select(scan(tmp_path / "now")[0], {"plan": False})
     assert isinstance(inputs, Inputs)
     assert inputs.corrects
