@@ -21,7 +21,8 @@ findings     the lesions: {"number", "label", "short_label": the ROI's name, "tr
               "distances_mm": {structure: from surface to surface},
               "verdict": {"score", "threshold", "against": [{"feature", "value", "words", "weight"}]}}
               null where it was not measured: enhancing_volume_mm3, agreement, site, verdict
-              "origin": who drew it: "AUTOMATIC", "SEMIAUTOMATIC" or "MANUAL"
+              "origin": who drew it: "AUTOMATIC", "SEMIAUTOMATIC" or "MANUAL", "drawn_with": the algorithm
+              that its object names, where others sent the outline, else ""
               "sessions": [number] of the proposed sessions it is treated in; [] for an excluded lesion; null without
               a plan, "prescription": {"dose_gy", "fractions", "source"} or null
 plan         the proposed treatment sessions as `lantern plan` has them (`lantern.plan/1`, its lesions by their

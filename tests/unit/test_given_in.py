@@ -68,6 +68,12 @@ def test_rois_of_another_frame_of_reference_in_the_same_set_are_left_out(tmp_pat
     assert [s.name for s in given.drawn] == ["Brainstem"]
 
 
+def test_the_structure_set_at_hand_is_read_once_where_it_was_sent_too(tmp_path: Path):
+    organs, others = (structure_set([structure(name, BALL)], FRAME) for name in ("Brainstem", "Chiasm"))
+    given = read_given(given_in(*study(tmp_path, organs, others)), FRAME, beside=organs)
+    assert sorted(s.name for s in given.drawn) == ["Brainstem", "Chiasm"]
+
+
 WRONG = [
     (dose(frame=OTHER), GeometryUnusable, "different frames of reference"),
     (dose(DoseUnits="RELATIVE"), HeaderUnusable, "RELATIVE"),

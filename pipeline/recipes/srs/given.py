@@ -60,7 +60,7 @@ def read_given(
 ) -> Given:
     """Read what has the roles DOSE and ORGANS; other roles are passed over.
 
-    beside: a structure set at hand whose organs and PTVs count as well.
+    beside: a structure set at hand whose organs and PTVs count as well; where it was sent too, it is read once.
     strict: raise HeaderUnusable, GeometryUnusable or PixelsUnreadable for what cannot be used, where otherwise a
             remark says so.
     """
@@ -72,7 +72,7 @@ def read_given(
             doses.append(_dose(path, frame_of_reference_uid))
         except Permanent as error:
             remarks.append(_unused("dose", error, strict))
-    for path in _files(sent, ORGANS):
+    for path in _files(sent, ORGANS, but=str(beside.get("SOPInstanceUID")) if beside is not None else ""):
         try:
             drawn += _structures(path, frame_of_reference_uid)
         except Permanent as error:
@@ -80,8 +80,8 @@ def read_given(
     return Given(tuple(doses), tuple(drawn), tuple(remarks))
 
 
-def _files(sent: Mapping[str, Series], role: str) -> Iterator[Path]:
-    return (i.path for i in sent[role].instances) if role in sent else iter(())
+def _files(sent: Mapping[str, Series], role: str, but: str = "") -> Iterator[Path]:
+    return (i.path for i in sent[role].instances if i.sop_instance_uid != but) if role in sent else iter(())
 
 
 def _unused(what: str, error: Permanent, strict: bool) -> str:

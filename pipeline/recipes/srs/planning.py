@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,7 @@ def plan_contours(
     """A plan for the tumours of a structure set of any vendor, drawn on that series.
 
     sent: doses and structure sets, by role (see `given.read_given`); organs and PTVs of `rtstruct` count as well.
+    This is for whoever sits before the machine: unlike elsewhere, reasons for declining have the names of ROIs.
     Declines contours on other images than MR, of another frame of reference, off the slices, without tumours, or on
     what is no head.
     Raises ConfigInvalid for wishes that cannot be met, and another Permanent for what was sent and cannot be used.
@@ -110,7 +112,7 @@ def plan_contours(
         t1c = read_volume(series)
         drawn = drawn_on(rtstruct, t1c.volume)
     except GeometryUnusable as error:
-        return Declined(str(error))
+        return Declined(_with_names(str(error), rtstruct))
     given = read_given(sent or {}, t1c.volume.frame_of_reference_uid or "", beside=rtstruct, strict=True)
     anatomy = head_in(t1c.volume, runtime)
     if isinstance(anatomy, Declined):
@@ -118,6 +120,13 @@ def plan_contours(
     diameters_mm = [region.max_diameter_3d_mm for region in measure(drawn.labels)]
     case = case_of(drawn.names, diameters_mm, drawn.labels, anatomy, tables, given)
     return Planned(plan(case, wishes, seed=runtime.seed), case, (*t1c.remarks, *drawn.remarks))
+
+
+def _with_names(reason: str, rtstruct: Dataset) -> str:
+    """ "ROI 3" -> "ROI 3 (GTV left)"."""
+    rois = rtstruct.get("StructureSetROISequence") or ()
+    names = {str(r.get("ROINumber")): str(r.get("ROIName") or "") for r in rois}
+    return re.sub(r"\bROI (\d+)", lambda m: f"{m[0]} ({names[m[1]]})" if names.get(m[1]) else m[0], reason)
 
 
 def _points_of(labels: hd.Volume, number: int, box: tuple[slice, slice, slice]) -> np.ndarray:

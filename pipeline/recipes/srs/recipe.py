@@ -17,7 +17,7 @@ from pipeline.core.study import DRAWN_ON, Instance, Series, Study
 from pipeline.findings import Algorithm, Extra, Findings, Sought
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
 from pipeline.imaging.read import read_volume
-from pipeline.recipes.srs.corrections import CONTOURS, edited_in, recall_own
+from pipeline.recipes.srs.corrections import CONTOURS, edited_in, followed_too, recall_own
 from pipeline.recipes.srs.given import DOSE, ORGANS, given_in, read_given
 from pipeline.recipes.srs.weights import FOLDER
 from pipeline.sessions.case import Tables, Wishes
@@ -228,7 +228,7 @@ class Srs:
             rejected_labels=found.rejected_labels,
             planned=planned,
             follow_up=followed.follow_up,
-            corrections=seen.corrections,
+            corrections=followed_too(seen.corrections, followed.lesions),
             extras=extras_of(options),
         )
 
