@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 from pydicom import dcmread
 
+from node.intake import read_instances, work_of
 from node.loop import holder_name
 from node.recall import FOLDER, own_results, sweep
 from node.receive.acceptor import Acceptor, AcceptorOptions
@@ -21,6 +22,7 @@ from node.retrieve import Fetched, Library, Retriever, Tick
 from node.retrieve_get import CGet
 from node.retrieve_move import CMove
 from node.worker import Worker
+from pipeline import registry
 from pipeline.core.job import Job, State
 from pipeline.core.result import Kind
 from pipeline.core.route import PRIORS, Peer, Route
@@ -155,6 +157,23 @@ def test_what_was_made_for_another_person_under_the_same_uids_is_not_told(tmp_pa
     other = read_header(images[7])
     assert own_results(node.ledger, node.archive, replace(job, id=2, supersedes=job.id), other) is None
     assert own_results(node.ledger, node.archive, replace(job, id=2, supersedes=job.id), read_header(images[0]))
+
+
+def test_other_settings_of_earlier_studies_are_other_work_for_a_pipeline_that_follows_up(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node", ())
+    study = node.receive(written(tmp_path, "20250601"))
+    (reception,) = node.ledger.receptions(study)
+    images = read_instances(node.archive, node.ledger.instance_files(study))
+
+    def key(**changes: object) -> str:
+        asked = route(**changes)
+        return work_of(asked, registry.get(asked.pipeline), reception, images, verified=True).key
+
+    follows, plain = {"pipeline": dotted("FOLLOWS_UP")}, {"priors_from": "pacs"}
+    settings: list[dict[str, object]] = [{}, plain, {"priors_from": "archive"}, {**plain, "most_priors": 2}]
+    assert len({key(**follows, **s) for s in settings}) == 4
+    assert key(**follows, most_priors=2) == key(**follows)
+    assert key(**plain) == key()
 
 
 def test_results_whose_files_are_forgotten_are_not_told_of(tmp_path: Path) -> None:
