@@ -104,6 +104,7 @@ class Library:
         studies: list[Study] = []
         missing, remarks = 0, []
         for number, prior in enumerate(found):
+            tick()  # a release and a new association may take most of a job's lease
             try:
                 came = self._fetch_one(prior, folder / str(number), tick)
             except _TROUBLE as error:  # the studies that came are whole; the others would meet the same trouble
@@ -114,6 +115,7 @@ class Library:
                 break
             missing += sum(s.series_instance_uid not in came for s in prior.series)
             studies += _usable(patient, came)
+        tick()
         log.info("study %s: %d earlier studies fetched", study.study_instance_uid, len(studies))
         if missing:
             remarks.append(f"Of earlier studies {missing} series could not be fetched whole and were left out.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
+from node.receive.edited import give_own_uid
 from pipeline.contract import Declined, Earlier, Inputs
-from pipeline.core.study import Study
+from pipeline.core.study import Study, group
 from pipeline.encode import Part, encode, to_bytes
 from pipeline.encode.corrections import said_of_corrections
 from pipeline.findings import Edit, Findings, Origin
@@ -21,7 +23,7 @@ from pipeline.imaging.header import read_header, scan
 from pipeline.imaging.read import read_volume
 from pipeline.imaging.structures import is_tumour_named
 from pipeline.recipes.srs.contours import drawn_on, unique
-from pipeline.recipes.srs.corrections import CONTOURS, OWN, Corrected, corrected, edited_in, recall_own
+from pipeline.recipes.srs.corrections import CONTOURS, KEPT_UID, OWN, Corrected, corrected, edited_in, recall_own
 from pipeline.recipes.srs.given import together
 from pipeline.recipes.srs.planning import _with_names
 from pipeline.recipes.srs.recipe import PIPELINE
@@ -29,6 +31,7 @@ from tests.support.edited import add_square, edited
 from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic
 
 GRID = Grid((24, 60, 60), (1.5, 1.0, 1.0))
+MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LESIONS = (((6, 15, 15), 9.0), ((12, 40, 20), 7.0), ((17, 25, 45), 5.0))
 
 
@@ -312,6 +315,33 @@ def test_the_newest_of_several_corrections_counts_and_what_is_ours_never(room: R
     found = edited_in(scan(tmp_path)[0])
     assert found is not None
     assert found.sop_instance_uid == first.SOPInstanceUID
+
+
+def test_in_a_node_what_came_last_is_the_newest_whatever_its_dates_say(room: Room, tmp_path: Path) -> None:
+    first, second = edited(room.ours()), edited(room.ours())
+    first.StructureSetTime = "235959"
+    for k, ds in enumerate((first, second)):
+        ds.save_as(tmp_path / f"{k}.dcm")
+    came = {first.SOPInstanceUID: MORNING, second.SOPInstanceUID: MORNING + timedelta(hours=1)}
+    instances = [replace(i, arrived_at=came[i.sop_instance_uid]) for i in scan(tmp_path)[0].instances]
+    found = edited_in(group(instances)[0])
+    assert found is not None
+    assert found.sop_instance_uid == second.SOPInstanceUID
+
+
+def test_what_was_changed_under_our_uid_is_named_by_that_uid_and_told(room: Room, tmp_path: Path) -> None:
+    ds, ours = edited(room.ours(), move=("BM01", (2.0, 0, 0))), room.ours()
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = ours.SOPInstanceUID
+    ds.SeriesInstanceUID = ours.SeriesInstanceUID
+    ds.save_as(tmp_path / "overwritten.dcm", enforce_file_format=True)
+    assert edited_in(scan(tmp_path)[0]) is None
+    give_own_uid(tmp_path / "overwritten.dcm", MORNING)
+    assert edited_in(scan(tmp_path)[0]) is not None
+    answer = made(room.corrected(dcmread(tmp_path / "overwritten.dcm")))
+    assert answer.corrections.sop_instance_uid == ours.SOPInstanceUID
+    assert KEPT_UID in answer.remarks
+    assert edits(answer)["BM01"] is Edit.CHANGED
+    assert KEPT_UID not in made(room.corrected(edited(room.ours()))).remarks
 
 
 def test_select_takes_contours_with_the_series_they_are_drawn_on(room: Room, tmp_path: Path) -> None:

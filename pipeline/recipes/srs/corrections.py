@@ -29,12 +29,20 @@ ALIKE = 0.3
 NOT_THE_SAME_MM = 20.0
 """One that has only the name of ours, and lies further from it than this, is another lesion."""
 
+KEPT_UID = (
+    "The outlines were changed without a new SOP Instance UID: under the same UID another system may still hold "
+    "the ones that were made here."
+)
+
 LONGEST = 16
 """Characters of a ROI's name that planning systems take."""
 
 
 def edited_in(study: Study) -> Instance | None:
-    """The newest structure set or segmentation of a study with tumours in it that was not made here, if any."""
+    """The newest structure set or segmentation of a study with tumours in it that was not made here, if any.
+
+    In a node the newest is what came last: editors copy the dates of what they edit. On files their own dates decide.
+    """
     found = [
         i
         for s in study.series
@@ -42,7 +50,11 @@ def edited_in(study: Study) -> Instance | None:
         for i in s.instances
         if not is_ours(i.sop_instance_uid, i.series_instance_uid) and _has_tumours(i)
     ]
-    return max(found, key=_made, default=None)
+    return max(found, key=_came, default=None)
+
+
+def _came(instance: Instance) -> tuple[float, tuple[str, str, str]]:
+    return instance.arrived_at.timestamp() if instance.arrived_at else 0.0, _made(instance)
 
 
 def _has_tumours(instance: Instance) -> bool:
@@ -114,12 +126,22 @@ def corrected(inputs: Inputs, image: hd.Volume) -> Corrected | Declined:
     made = Corrections(
         by=_by(ds, "software" if all(_is_by_software(c) for c in now) else "an unnamed author"),
         sop_class_uid=str(ds.SOPClassUID),
-        sop_instance_uid=str(ds.SOPInstanceUID),
+        sop_instance_uid=_named_by_its_editor(ds) or str(ds.SOPInstanceUID),
         series_instance_uid=str(ds.SeriesInstanceUID),
         changes=(*now, *changes[len(regions) :]),
         compared=ours is not None,
     )
-    return Corrected(drawn.labels, lesions, made, drawn.remarks)
+    kept = (KEPT_UID,) if _named_by_its_editor(ds) else ()
+    return Corrected(drawn.labels, lesions, made, (*drawn.remarks, *kept))
+
+
+def _named_by_its_editor(ds: Dataset) -> str:
+    """The SOP Instance UID of ours under which a changed object came; empty when its editor gave it one of its own."""
+    for item in ds.get("OriginalAttributesSequence") or ():
+        for before in item.get("ModifiedAttributesSequence") or ():
+            if is_ours(str(before.get("SOPInstanceUID") or ""), str(ds.SeriesInstanceUID)):
+                return str(before.SOPInstanceUID)
+    return ""
 
 
 def _lesion(drawn: Drawn, k: int, region: RegionMeasure, change: Correction) -> Lesion:
