@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.followup.change import Before, Response, Size, Status, outgrew, response_of, status_of, targets_of
+from pipeline.followup.change import (
+    Before,
+    Response,
+    Size,
+    Status,
+    outgrew,
+    response_of,
+    status_of,
+    targets_of,
+    targets_response,
+)
 from pipeline.followup.compare import Compared, Now, compare
 from pipeline.followup.match import Matched
 from pipeline.followup.timeline import Seen, Visit, assess, visits_of
@@ -81,7 +91,8 @@ def test_at_most_the_five_longest_are_targets() -> None:
     ],
 )
 def test_the_words_of_rano_bm(baseline, nadir, now, gain, left, new, before, response) -> None:
-    assert response_of(baseline, nadir, now, gain, left=left, new=new, before=before) is response
+    of_targets = targets_response(baseline, nadir, now, gain)
+    assert response_of(of_targets, left=left, new=new, before=before) is response
 
 
 def compared(
@@ -185,7 +196,7 @@ def test_a_follow_up_gives_two_dates_for_a_timeline() -> None:
 def test_what_the_words_would_contradict_is_not_said(
     left: int, new: int, before: int, present: int, unclear: bool
 ) -> None:
-    said = response_of(20, 20, 20, 0, left=left, new=new, before=before, present=present, unclear=unclear)
+    said = response_of(Response.SD, left=left, new=new, before=before, present=present, unclear=unclear)
     assert said is Response.UNSAID
 
 
