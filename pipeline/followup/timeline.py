@@ -116,7 +116,7 @@ def _assessed(visit: Visit, before: Sequence[Assessed], known: _Known) -> Assess
     now = _lengths(visit, known.links, roots)
     total = sum(now.values())
     if not before:
-        return Assessed(visit, total)
+        return Assessed(visit, total, lost=known.lost)
     # Of each earlier date that shows all of what is summed today; the baseline is where it was chosen.
     whole = [a for a in before if a is before[0] or not roots & known.roots(a.visit.cut | a.lost)]
     lengths = [_lengths(a.visit, known.links, roots) for a in whole]

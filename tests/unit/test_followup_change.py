@@ -134,6 +134,21 @@ def test_splitting_is_told_on_the_part_and_both_parts_share_what_became_of_them(
     assert found.response is Response.SD
 
 
+def test_a_new_lesion_is_progression_of_all_and_not_of_the_targets() -> None:
+    found = compared(Matched({1: 1}, {}, {}, (), (2,)), {1: ball(20)}, {1: ball(10), 2: ball(4)})
+    assert (found.response, found.of_targets) == (Response.PD, Response.PR)
+
+
+def test_all_targets_gone_is_complete_for_them_and_partial_while_another_lesion_is_left() -> None:
+    found = compared(Matched({1: 2}, {}, {}, (1,), ()), {1: ball(20), 2: ball(6)}, {1: ball(6)})
+    assert (found.response, found.of_targets) == (Response.PR, Response.CR)
+
+
+def test_a_target_that_comes_back_after_it_was_gone_is_progression() -> None:
+    found = assess([visit("20260101", a=20, b=4), visit("20260301", b=4), visit("20260501", a=12, b=4)])
+    assert [a.response for a in found] == [None, Response.PR, Response.PD]
+
+
 def test_a_doubtful_new_lesion_is_no_progression() -> None:
     then, now = {1: ball(14)}, {1: ball(14), 2: ball(9)}
     matched = Matched({1: 1}, {}, {}, (), (2,))
