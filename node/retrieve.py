@@ -18,8 +18,9 @@ from pynetdicom.sop_class import (
 from node.ask import MODEL as FIND
 from node.ask import SYNTAXES, asking
 from node.association import associate
-from node.priors import IMAGES, Patient, PriorStudy, find_priors, is_same_person, patient_of
+from node.priors import IMAGES, PriorStudy, find_priors
 from pipeline.core.errors import LedgerUnavailable, Permanent, Retryable
+from pipeline.core.patient import Patient, is_same_person, patient_of
 from pipeline.core.route import Peer
 from pipeline.core.study import Instance, Study, group
 from pipeline.core.uid import is_ours

@@ -196,7 +196,7 @@ class Srs:
             return seen
         found = seen.found
         clock.lap("see")
-        followed = follow(inputs, t1c.volume, found, seen.anatomy.brain, runtime, options)
+        followed = follow(inputs, t1c, found, seen.anatomy.brain, runtime, options)
         clock.lap("follow_up")
         planned, unplanned = None, tuple[str, ...]()
         if options["plan"] and found.labels is not None:
