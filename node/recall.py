@@ -11,10 +11,10 @@ from urllib.parse import quote, unquote
 
 from node.intake import read_instances
 from node.loop import is_gone
-from node.priors import is_same_person, patient_of
 from node.retrieve import Fetched, Tick
 from pipeline.core.errors import DiskFull, HeaderUnusable, NotFound
 from pipeline.core.job import Job
+from pipeline.core.patient import is_same_person, patient_of
 from pipeline.core.study import Instance, Study, group
 from storage import Archive, Ledger
 
