@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.sessions import exact
 from pipeline.sessions.case import Case, FloatArray, Lesion, Wishes
 from pipeline.sessions.choose import plan
 from pipeline.sessions.dosemap import sphere
@@ -42,7 +41,7 @@ def planning() -> None:
         case = made_up(lesions, lesions)
         wishes = Wishes(sessions=sessions, most_sessions=sessions, most_lesions=most, most_minutes=1e4)
         began = time.perf_counter()
-        found = plan(case, wishes, patience_s=exact.PATIENCE_S)
+        found = plan(case, wishes)
         seconds, option = time.perf_counter() - began, found.option
         known = "proven" if option.proven else f"at most {option.gap:.1%} from the best"
         print(
@@ -77,7 +76,7 @@ def _regrets(case: Case) -> FloatArray:
     """(2, planned for, counted with) by what share a plan exceeds the best: of squared doses, and of pairs alone."""
     wishes = Wishes(sessions=SESSIONS, most_sessions=SESSIONS, apart_mm=0)
     cases = [replace(case, kernel=Kernel(g)) for g in INDICES]
-    plans = [plan(c, wishes, patience_s=exact.PATIENCE_S) for c in cases]
+    plans = [plan(c, wishes) for c in cases]
     assert all(p.option.proven for p in plans)
     made = np.empty((2, len(INDICES), len(INDICES)))
     for k, scored in enumerate(cases):
