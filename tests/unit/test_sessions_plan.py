@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -200,6 +201,20 @@ def test_tables_say_what_is_wrong_with_them(tmp_path):
     wrong.write_text(LIMITS.read_text().replace("dose_gy = 12.0", "dose_gy = 10.0"))
     with pytest.raises(ConfigInvalid, match="V12"):
         read_limits(wrong)
+    for old, new, said in (
+        ("[[dose]]", "[[doses]]", "unknown: doses; there are"),
+        ('organ = "brainstem"', 'organ = "brain stem"', "brain stem is no organ"),
+        ("most_gy = 12.5", "most_gy = 12.5\nmost = 3", "missing or unknown: most"),
+    ):
+        wrong.write_text(LIMITS.read_text().replace(old, new))
+        with pytest.raises(ConfigInvalid, match=re.escape(said)):
+            read_limits(wrong)
+    wrong.write_text("volume = 3")
+    with pytest.raises(ConfigInvalid, match="volume must be rows"):
+        read_limits(wrong)
+    wrong.write_text(PRESCRIPTIONS.read_text() + '\n[[limit]]\norgan = "brain"\n')
+    with pytest.raises(ConfigInvalid, match="unknown: limit"):
+        read_prescriptions(wrong)
     with pytest.raises(ConfigInvalid, match="cannot be read"):
         read_limits(tmp_path / "none.toml")
     assert [course(k) for k in range(1, 7)] == [1, 3, 3, 5, 5, 5]
