@@ -34,18 +34,18 @@ class Solved:
     problem: Problem
 
 
-def plan(case: Case, wishes: Wishes | None = None, *, seed: int = 0, patience_s: float = exact.PATIENCE_S) -> Plan:
-    """Group the lesions of a case; the same arguments give the same plan, unless the proof runs out of time.
+def plan(case: Case, wishes: Wishes | None = None, *, seed: int = 0) -> Plan:
+    """Group the lesions of a case; the same arguments give the same plan, however busy the machine is.
 
     Raises ConfigInvalid for wishes about lesions that are not there, that contradict each other or cannot be met.
     """
     wishes = understood(case, wishes or Wishes())
     case = treated(case, wishes)
     parts = parts_of(case, wishes)
-    tried = [_solve(case, wishes, parts, k, seed, 0.0) for k in _numbers(case, wishes, parts)]
+    tried = [_solve(case, wishes, parts, k, seed) for k in _numbers(case, wishes, parts)]
     chosen = _recommended(tried, wishes)
     if len(parts.lesion) <= exact.LARGEST:  # a proof is worth its seconds for what is shown as the answer alone
-        proven = _solve(case, wishes, parts, chosen.option.sessions, seed, patience_s)
+        proven = _solve(case, wishes, parts, chosen.option.sessions, seed, prove=True)
         tried = [proven if s is chosen else s for s in tried]
         chosen = proven
     order = _order(case, wishes, parts, chosen)
@@ -86,13 +86,13 @@ def _numbers(case: Case, wishes: Wishes, parts: Parts) -> list[int]:
     return list(range(least, most + 1))
 
 
-def _solve(case: Case, wishes: Wishes, parts: Parts, sessions: int, seed: int, patience_s: float) -> Solved:
+def _solve(case: Case, wishes: Wishes, parts: Parts, sessions: int, seed: int, *, prove: bool = False) -> Solved:
     """The best grouping that keeps the limits; where none does, wishes about distances go first, then organs."""
     whole = problem_of(case, wishes, parts, sessions)
     broken: list[str] = []
     for near, organs in ((True, True), (False, True), (True, False), (False, False)):
         problem = without_wishes(whole, parts, near=near, organs=organs)
-        groups, bound, proven = _grouped(problem, _dealt(case, parts, sessions), seed, patience_s)
+        groups, proven = _grouped(problem, _dealt(case, parts, sessions), seed, prove=prove)
         if problem.keeps(groups):
             break
     else:
@@ -106,10 +106,7 @@ def _solve(case: Case, wishes: Wishes, parts: Parts, sessions: int, seed: int, p
     broken += _over(case, parts, groups, sessions)
     table = parts.together(groups, sessions)
     squared = squared_sum(parts.gram, table)
-    floor = max(
-        water_filling(parts.doses[parts.lesion][:, parts.outside], sessions, parts.voxel_ml), _whole(parts, bound)
-    )
-    floor = squared if proven else min(floor, squared)
+    floor = squared if proven else min(_floor(parts, sessions), squared)
     option = Option(sessions, _volumes(case, parts, groups, sessions), squared, floor, proven, tuple(broken))
     return Solved(option, groups, problem)
 
@@ -120,22 +117,18 @@ def _dealt(case: Case, parts: Parts, sessions: int) -> IntArray:
     return by_size(volumes[parts.lesion], sessions)
 
 
-def _grouped(problem: Problem, given: IntArray, seed: int, patience_s: float) -> tuple[IntArray, float, bool]:
-    """(groups, lower bound of the cost, whether proven)."""
+def _grouped(problem: Problem, given: IntArray, seed: int, *, prove: bool) -> tuple[IntArray, bool]:
+    """(groups, whether proven to be the best)."""
     found = search(problem, seed, given=given)
-    if patience_s <= 0:
-        return found, 0.0, False
-    proof = exact.solve(problem, patience_s)
-    if proof.sessions is None:
-        return found, proof.bound, False
-    better = proof.sessions if problem.cost(proof.sessions) < problem.cost(found) - TOLERANCE else found
-    best = better if problem.keeps(better) else proof.sessions
-    return best, proof.bound, proof.proven
+    proof = exact.solve(problem) if prove else None
+    if proof is None or proof.sessions is None:
+        return found, False
+    good = problem.keeps(found) and problem.cost(found) <= problem.cost(proof.sessions) + TOLERANCE
+    return (found if good else proof.sessions), True
 
 
-def _whole(parts: Parts, cost: float) -> float:
-    """Cost of pairs -> integral of squares: every part's own square is there in any grouping."""
-    return float(np.diag(parts.gram)[parts.lesion].sum() + 2 * cost) if np.isfinite(cost) else 0.0
+def _floor(parts: Parts, sessions: int) -> float:
+    return water_filling(parts.doses[parts.lesion][:, parts.outside], sessions, parts.voxel_ml)
 
 
 def _volumes(case: Case, parts: Parts, groups: IntArray, sessions: int) -> tuple[float, ...]:

@@ -67,7 +67,7 @@ def case_of(
     thinned = {name: _thinned(there) for name, there in organs.items()}
     said = (*given.remarks, *of_brain, *of_organs, *of_targets)
     case = Case(tuple(lesions), points, voxel_ml, thinned, kernel, limits, grid=grid, remarks=said)
-    return with_doses(case, inside, given.doses)
+    return with_doses(case, inside, given.doses, given.plans)
 
 
 def plan_lesions(
