@@ -174,6 +174,7 @@ class Worker:
             software_version=VERSION,
             supersedes=self._superseded(job),
             verified=job.work.verified,
+            replaces=self._replaced(job),
         )
 
     def _superseded(self, job: Job) -> tuple[tuple[str, str, str], ...]:
@@ -183,6 +184,12 @@ class Worker:
             for older in replaced_jobs(self._bench.ledger, job)
             for _, r in self._bench.ledger.results(job_id=older, kind=Kind.SR)
         )
+
+    def _replaced(self, job: Job) -> tuple[tuple[str, str, str], ...]:
+        """The SEGs of the nearest job that this one replaces."""
+        nearest = next(iter(replaced_jobs(self._bench.ledger, job)), None)
+        found = [] if nearest is None else self._bench.ledger.results(job_id=nearest, kind=Kind.SEG)
+        return tuple((r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid) for _, r in found)
 
     def _keep(self, encoded: Encoded) -> Result:
         ds = encoded.dataset

@@ -15,6 +15,12 @@ from pipeline.sessions.planned import Planned
 
 RESEARCH_USE_ONLY = "RESEARCH USE ONLY - not a medical device"
 
+NOT_PLANNED = "NOT PLANNED"
+"""What a remark begins with that names outlines which may be lesions and are left out: pages say it in red."""
+
+UNSURE_BELOW = 0.7
+"""An outline whose agreement is smaller is unsure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
@@ -156,6 +162,11 @@ class Lesion:
         return self.verdict is not None and self.verdict.calibrated
 
     @property
+    def is_unsure(self) -> bool:
+        """Whether repeated readings drew its outline differently."""
+        return self.agreement is not None and self.agreement < UNSURE_BELOW
+
+    @property
     def short_label(self) -> str:
         """The ROI's name: `name`, or `label` in at most 16 characters."""
         if self.name:
@@ -171,6 +182,7 @@ class Edit(StrEnum):
     RENAMED = "renamed"
     ADDED = "added"
     DELETED = "deleted"
+    LEFT_OUT = "left out"  #: drawn, but nothing says that it is a lesion: not planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +204,7 @@ class Corrections:
     """What a person changed, and in which object.
 
     by:       who, with what and when, as that object says.
-    changes:  one for each lesion of the findings, in their order, then one for each that was deleted.
+    changes:  one for each lesion of the findings, in their order, then those that were deleted, then those left out.
     compared: whether there was something to compare with; without it every outline counts as added.
     """
 

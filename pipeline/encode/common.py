@@ -107,7 +107,8 @@ class Stamp:
                       one (TimezoneOffsetFromUTC), else in that of `made_at`: hand over the hospital's local time.
     software_version: of Lantern.
     supersedes:       (SOP Class UID, SOP Instance UID, Series Instance UID) of the SRs of the same study that this
-                      run replaces.
+                      run replaces, the nearest first.
+    replaces:         likewise of the SEGs of the nearest of these runs.
     verified:         False when a PACS was to be asked for the number of images and did not answer.
     """
 
@@ -116,6 +117,7 @@ class Stamp:
     software_version: str
     supersedes: tuple[tuple[str, str, str], ...] = ()
     verified: bool = True
+    replaces: tuple[tuple[str, str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.made_at.tzinfo is None:
@@ -166,16 +168,26 @@ def described(lesion: Lesion) -> tuple[str, ...]:
 def _certain(lesion: Lesion) -> list[str]:
     if lesion.probability is None:
         return [f"outline {lesion.origin.value.lower()}, no probability"]
-    return [f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.is_calibrated else ''}"]
+    kept = [f"kept from {lesion.verdict.threshold:.3f}"] if lesion.verdict else []
+    return [f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.is_calibrated else ''}", *kept]
 
 
-def brief(algorithm: Algorithm) -> str:
+def revision(findings: Findings, stamp: Stamp) -> str:
+    """What sets an object apart from those of the same study that it replaces: "rev 2, corrected"; "" for the first."""
+    if not stamp.supersedes:
+        return ""
+    return f"rev {len(stamp.supersedes) + 1}{', corrected' if findings.corrections else ''}"
+
+
+def brief(algorithm: Algorithm, which: str = "") -> str:
     """The same in 64 characters or less; the warning comes first, so that no list of a viewer cuts it off.
+
+    which: of several revisions (see `revision`).
 
     Without the evidence tier: cut short it would claim too much, and "T1" reads as a weighting.
     """
     version = algorithm.version.partition("+")[0]  # the weights' digest is in the other statements
-    return short(f"RESEARCH USE ONLY: {algorithm.name} {version}", 64)
+    return short(f"RESEARCH USE ONLY{f', {which}' if which else ''}: {algorithm.name} {version}", 64)
 
 
 def parameters(algorithm: Algorithm) -> dict[str, str]:
@@ -234,26 +246,39 @@ def dress(made: Dataset, part: Part, source: Source, findings: Findings, stamp: 
     for keyword in IDENTIFYING:
         if keyword not in ds:
             setattr(ds, keyword, "")
-    _series(ds, part, source, findings.algorithm, stamp)
+    _series(ds, part, source, findings, stamp)
     _equipment(ds, source, findings, stamp)
     _sop_common(ds, part, source, stamp, number)
     ds.file_meta = _file_meta(ds)
     return ds
 
 
-def _series(ds: Dataset, part: Part, source: Source, algorithm: Algorithm, stamp: Stamp) -> None:
+def _series(ds: Dataset, part: Part, source: Source, findings: Findings, stamp: Stamp) -> None:
+    algorithm = findings.algorithm
     ds.Modality = part.modality
     ds.SeriesInstanceUID = stamp.uid(part, "series")
     ds.SeriesNumber = series_number(source, part)
-    ds.SeriesDescription = short(f"{_title(part)} RESEARCH USE ONLY: {algorithm.name} {algorithm.version}", 64)
+    title = f"{_title(part)} {_which(part, findings, stamp)}".strip()
+    ds.SeriesDescription = short(f"{title} RESEARCH USE ONLY: {algorithm.name} {algorithm.version}", 64)
     ds.SeriesDate, ds.SeriesTime = date_and_time(local_time(source, stamp))
+
+
+def _which(part: Part, findings: Findings, stamp: Stamp) -> str:
+    """The revision; of doses the number alone, for both warnings leave no room for more in 64 characters."""
+    which = revision(findings, stamp)
+    if part in (Part.DOSE_MAP, Part.RT_DOSE):
+        return which.partition(",")[0]
+    return f"{which}," if which and part in _LISTED else which
 
 
 def _title(part: Part) -> str:
     """What a list of series shows first: no viewer must cut off that a dose is an estimate."""
     if part in (Part.DOSE_MAP, Part.RT_DOSE):
         return f"{ESTIMATE} {part.kind.value}"
-    return {Part.REJECTED_SEG: "SEG rejected candidates,", Part.PAGE: "Summary,"}.get(part, part.kind.value)
+    return _LISTED.get(part, part.kind.value)
+
+
+_LISTED = {Part.REJECTED_SEG: "SEG rejected candidates,", Part.PAGE: "Summary,"}
 
 
 def _equipment(ds: Dataset, source: Source, findings: Findings, stamp: Stamp) -> None:

@@ -14,7 +14,8 @@ from pydicom.sr.coding import Code
 
 from pipeline.encode import codes as own
 from pipeline.encode.common import Encoded, Part
-from pipeline.encode.measurements import number
+from pipeline.encode.measurements import largest_diameter, number
+from pipeline.encode.proposal import on_bed
 from pipeline.encode.text import plain
 from pipeline.findings import Findings, Lesion
 from pipeline.sessions.plan import Compared, Option, Plan, Session
@@ -129,7 +130,11 @@ def _dose_object(encoded: Encoded) -> Any:
 def _cumulative(plan: Plan) -> list[Any]:
     how = {"method": own.LINEAR_QUADRATIC}
     brain = [hd.sr.FindingSite(own.BRAIN)]
-    items = [*number(own.BED, plan.brain_bed_gy, own.GRAY, derivation=codes.SCT.Mean, finding_sites=brain, **how)]
+    items = [
+        _text(codes.DCM.Comment, on_bed(plan)),
+        *number(own.ALPHA_BETA, plan.alpha_beta_gy, own.GRAY),
+        *number(own.BED, plan.brain_bed_gy, own.GRAY, derivation=codes.SCT.Mean, finding_sites=brain, **how),
+    ]
     for name, bed in plan.organs_bed_gy.items():
         items += number(own.BED, bed, own.GRAY, derivation=codes.SCT.Maximum, finding_sites=_sites(name), **how)
     return items
@@ -190,6 +195,7 @@ def _prescribed(planned: Planned, lesion: Lesion) -> Any:
     rows = () if dose is None else (
         *number(own.PRESCRIPTION, dose.dose_gy, own.GRAY),
         *number(own.FRACTIONS, dose.fractions, _ONE),
+        *largest_diameter(lesion),
         _text(own.SOURCE, dose.source),
     )  # fmt: skip
     return _box(own.PRESCRIBED, (*_tracking(lesion), *rows))

@@ -27,7 +27,7 @@ from pipeline.encode.corrections import corrected, said_of_corrections
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
-from pipeline.encode.proposal import said_of_plan
+from pipeline.encode.proposal import on_names, said_of_plan
 from pipeline.encode.rejected import rejected_candidates
 from pipeline.encode.sessions import proposed_evaluations, proposed_measurements, proposed_sessions
 from pipeline.encode.source import Source
@@ -177,7 +177,7 @@ def _evaluations(findings: Findings, source: Source, stamp: Stamp) -> Any:
 def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ...]:
     """What the reader of the report is told, the warning first."""
     count = len(findings.lesions)
-    found = f"Lesions found: {count}." if count else "No lesion found by the algorithm. This does not exclude one."
+    found = f"{counted(findings)}." if count else f"{counted(findings)}. This does not exclude one."
     analysed = f"Images analysed: {source.image_count} of series {source.series_instance_uid}."
     unverified = "The image count was not verified with the PACS: images may have been missing."
     replaced = f"This report supersedes {len(stamp.supersedes)} earlier report(s) of this study: " + ", ".join(
@@ -192,12 +192,20 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
         *((f"{replaced}.",) if stamp.supersedes else ()),
         *on_rejected(findings),
         *definitions(findings),
+        *on_names(findings),
         *on_people(findings),
         *said_of_corrections(findings.corrections),
         *findings.remarks,
         *said_of_plan(findings),
         *others,
     )
+
+
+def counted(findings: Findings) -> str:
+    """How many lesions there are; those in contours that were sent were found by nobody here."""
+    if not findings.lesions:
+        return "No lesion found by the algorithm"
+    return f"Lesions {'drawn' if findings.corrections else 'found'}: {len(findings.lesions)}"
 
 
 def on_rejected(findings: Findings) -> tuple[str, ...]:

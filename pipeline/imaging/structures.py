@@ -35,6 +35,7 @@ class Structure:
     tracking_uid: that an object of ours gave it, "" for others.
     drawn_by:     ROI Generation Algorithm (AUTOMATIC, SEMIAUTOMATIC, MANUAL), "" where none is given.
     algorithm:    that drew it, as the file calls it (its Algorithm Name, else ROI Generation Description), or "".
+    about:        ROI Description and ROI Observation Description.
     frame_of_reference_uid: Referenced Frame of Reference UID of this ROI, "" where none is given.
     is_target:    whether it is a tumour: of the type GTV, or named like a tumour and of no other type; where no ROI is,
                   any that is no organ, margin or outline.
@@ -49,6 +50,7 @@ class Structure:
     drawn_by: str = ""
     algorithm: str = ""
     frame_of_reference_uid: str = ""
+    about: str = ""
 
     def on(self, image: hd.Volume) -> tuple[Mask, Box]:
         """Its voxels within a box of the image. A voxel belongs to it when its centre lies in an odd number of its
@@ -100,13 +102,15 @@ def _read(rtstruct: Dataset) -> Iterator[Structure]:
         number = int(roi.ROINumber)
         points = tuple(_points(c) for c in contours.get(number, Dataset()).get("ContourSequence") or ())
         about = seen.get(number, Dataset())
-        uid = _TRACKING.search(f"{roi.get('ROIDescription') or ''} {about.get('ROIObservationDescription') or ''}")
+        words = f"{roi.get('ROIDescription') or ''} {about.get('ROIObservationDescription') or ''}"
+        uid = _TRACKING.search(words)
         name = str(roi.get("ROIName") or about.get("ROIObservationLabel") or f"ROI {number}").strip()
         kind = str(about.get("RTROIInterpretedType") or "").upper()
         if any(len(p) >= 3 for p in points):
             drawn_by = str(roi.get("ROIGenerationAlgorithm") or "").upper()
             frame = str(roi.get("ReferencedFrameOfReferenceUID") or "")
-            yield Structure(number, name, kind, uid[1] if uid else "", False, points, drawn_by, _algorithm(roi), frame)
+            tracking, tool = uid[1] if uid else "", _algorithm(roi)
+            yield Structure(number, name, kind, tracking, False, points, drawn_by, tool, frame, words)
 
 
 def _algorithm(roi: Dataset) -> str:

@@ -64,6 +64,7 @@ def plan(case: Case, wishes: Wishes | None = None, *, seed: int = 0) -> Plan:
             *_warnings(case, parts, groups, chosen.option.sessions, wishes),
         ),
         given=case.given,
+        alpha_beta_gy=wishes.alpha_beta_gy,
     )
 
 

@@ -74,7 +74,8 @@ class Plan:
     """What model 3 says. Estimated doses: to be looked at by a physicist, never to be treated from.
 
     curve:      one option for each number of sessions that was tried.
-    brain_bed_gy: mean of the brain, complete repair between sessions; organs_bed_gy: largest of each organ.
+    brain_bed_gy: mean of the brain, complete repair between sessions; organs_bed_gy: largest of each organ;
+    alpha_beta_gy: that they were worked out with.
     compared:   one session, by size, by place; and this plan under its own name, "optimised".
     remarks:    sentences for the reader.
     given:      lesions whose doses are those of a planning system.
@@ -89,6 +90,7 @@ class Plan:
     organs_bed_gy: Mapping[str, float]
     remarks: tuple[str, ...]
     given: tuple[str, ...] = ()
+    alpha_beta_gy: float = 2.0
 
     @property
     def option(self) -> Option:

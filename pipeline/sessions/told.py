@@ -49,6 +49,7 @@ def as_data(plan: Plan, case: Case) -> dict[str, Any]:
             for c in plan.compared
         ],
         "brain_bed_gy": round(plan.brain_bed_gy, 3),
+        "alpha_beta_gy": plan.alpha_beta_gy,
         "organs_bed_gy": {name: round(bed, 1) for name, bed in plan.organs_bed_gy.items()},
         "prescriptions": [
             {

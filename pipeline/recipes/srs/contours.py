@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import highdicom as hd
 import numpy as np
@@ -13,11 +13,12 @@ from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 from scipy import ndimage
 
 from pipeline.core.errors import GeometryUnusable
+from pipeline.findings import NOT_PLANNED
 from pipeline.imaging.references import frames_of_reference
 from pipeline.imaging.segments import Segment, segments_on
 from pipeline.imaging.solids import points_in, solid
 from pipeline.imaging.structures import OFF_PLANE, Structure, is_margin_named, is_tumour_named, structures
-from pipeline.recipes.srs.organs import is_ptv, organ_named, tumours
+from pipeline.recipes.srs.organs import is_ptv, is_something_else, organ_named, tumours
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
@@ -41,6 +42,8 @@ class Drawn:
 
     tracking_uids: "" where the file has none. drawn_by: AUTOMATIC, SEMIAUTOMATIC, MANUAL or "" as the file says;
     algorithms: what drew them, as the file calls it, or "". remarks: what a reader must know of how they were read.
+    about: what the file says of each in words. assumed: which (0, 1, ...) neither type nor name calls tumours;
+    left_out: names of outlines that may be tumours and are not among these.
     """
 
     names: tuple[str, ...]
@@ -49,6 +52,13 @@ class Drawn:
     algorithms: tuple[str, ...]
     labels: hd.Volume
     remarks: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
+    assumed: frozenset[int] = frozenset()
+    left_out: tuple[str, ...] = ()
+
+
+Meant = Callable[[Sequence[Structure], Sequence[Structure]], Sequence[Structure]]
+"""(unexplained ROIs, tumours) -> which of the first are meant as tumours all the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +89,7 @@ class _Region:
         return here, there
 
 
-def drawn_on(ds: Dataset, image: hd.Volume) -> Drawn:
+def drawn_on(ds: Dataset, image: hd.Volume, meant: Meant = lambda unexplained, tumours: ()) -> Drawn:
     """The tumours of a structure set or a segmentation on an image (slices, rows, columns), LPS mm.
 
     ROIs that are what other ROIs are together, and those of another frame of reference than the image's, are left out
@@ -93,15 +103,23 @@ def drawn_on(ds: Dataset, image: hd.Volume) -> Drawn:
     if ds.get("SOPClassUID") != RTStructureSetStorage:
         raise GeometryUnusable("neither a structure set nor a segmentation", "export contours as RTSTRUCT or SEG")
     everything = structures(ds)
-    targets = tumours(everything)
+    certain = tumours(everything)
+    unexplained = _unexplained(everything, certain)
+    assumed = meant(unexplained, certain)
+    targets = [s for s in everything if s in certain or s in assumed]
     drawn, elsewhere = _in_frame(ds, targets, image.frame_of_reference_uid)
     regions, thick = _regions(drawn, image)
+    left_out = [s.name for s in unexplained if s not in assumed]
+    doubtful = [name for name in left_out if not is_something_else(name)]
     said = (
+        (f"{NOT_PLANNED}, for neither type nor name says that it is a tumour", doubtful),
+        ("Taken as tumours, though they have no type, for they lie in the brain", [s.name for s in assumed]),
         ("Drawn on other planes than those of the series, and resampled", thick),
         ("Left out, for they are drawn in another frame of reference than the series'", elsewhere),
-        ("Not taken as tumours, for neither type nor name says so", _unexplained(everything, targets)),
+        ("Not taken as tumours, by their names", [name for name in left_out if name not in doubtful]),
     )
-    return _labelled(regions, image, tuple(f"{words}: {', '.join(names)}." for words, names in said if names))
+    made = _labelled(regions, image, tuple(f"{words}: {', '.join(names)}." for words, names in said if names), assumed)
+    return replace(made, left_out=tuple(doubtful))
 
 
 def _in_frame(ds: Dataset, targets: Sequence[Structure], frame: str | None) -> tuple[list[Structure], list[str]]:
@@ -132,11 +150,11 @@ def has_tumours(ds: Dataset) -> bool:
     return any(kind == "GTV" or (kind == "" and is_tumour_named(name)) for name, kind in rois)
 
 
-def _unexplained(everything: Sequence[Structure], targets: Sequence[Structure]) -> list[str]:
+def _unexplained(everything: Sequence[Structure], targets: Sequence[Structure]) -> list[Structure]:
     """ROIs that are neither tumours nor anything else that is known: a lesion may have been meant."""
     numbers = {s.number for s in targets}
     return [
-        s.name
+        s
         for s in everything
         if s.number not in numbers and not s.kind and not organ_named(s.name) and not is_ptv(s.name, s.kind)
     ]
@@ -159,14 +177,14 @@ def _regions(drawn: Sequence[Structure], image: hd.Volume) -> tuple[list[_Region
     """Their voxels, and the names of those that were not drawn on the image's own slices."""
     found, thick = [], []
     for structure in drawn:
-        mask, box, own = _region(structure, image)
+        mask, box, own = region(structure, image)
         found.append(_Region(f"ROI {structure.number}", structure, mask, box))
         if not own:
             thick.append(structure.name)
     return found, thick
 
 
-def _region(structure: Structure, image: hd.Volume) -> tuple[Mask, Box, bool]:
+def region(structure: Structure, image: hd.Volume) -> tuple[Mask, Box, bool]:
     """Its voxels in a box of the image, and whether it was drawn on the image's own slices."""
     if _on_slices(structure, image):
         return (*structure.on(image), True)
@@ -204,7 +222,9 @@ def _resampled(made: hd.Volume, image: hd.Volume) -> tuple[Mask, Box]:
     return ndimage.affine_transform(array, to[:3, :3], offset, tuple(high - low), order=0, mode="constant") > 0, box
 
 
-def _labelled(found: Sequence[_Region], image: hd.Volume, said: tuple[str, ...]) -> Drawn:
+def _labelled(
+    found: Sequence[_Region], image: hd.Volume, said: tuple[str, ...], assumed: Sequence[Structure] = ()
+) -> Drawn:
     """Labels 1...n in the order of the file. A voxel that two claim goes to the smaller, which is then said."""
     if not found:
         raise GeometryUnusable("no tumour: no ROI is a GTV or named like a tumour", "name ROIs GTV_… or give the type")
@@ -234,6 +254,8 @@ def _labelled(found: Sequence[_Region], image: hd.Volume, said: tuple[str, ...])
         algorithms=tuple(s.algorithm for s in sources),
         labels=image.with_array(labels),
         remarks=said,
+        about=tuple(s.about if isinstance(s, Structure) else "" for s in sources),
+        assumed=frozenset(k for k, s in enumerate(sources) if s in assumed),
     )
 
 

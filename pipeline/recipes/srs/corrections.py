@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import highdicom as hd
 import numpy as np
@@ -14,10 +16,11 @@ from pipeline.contract import Declined, Earlier, Inputs
 from pipeline.core.errors import GeometryUnusable
 from pipeline.core.study import Instance, Series, Study
 from pipeline.core.uid import is_ours, is_uid
-from pipeline.findings import Correction, Corrections, Edit, Lesion, Origin
+from pipeline.findings import Correction, Corrections, Edit, Lesion, Origin, Verdict
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.regions import RegionMeasure, measure
 from pipeline.recipes.srs.contours import SAME, Drawn, drawn_on, has_tumours, unique
+from pipeline.recipes.srs.meant import Brain, meant_as_lesions
 from pipeline.recipes.srs.tracking import tracking_uid
 
 CONTOURS, OWN = "contours", "own"
@@ -103,15 +106,21 @@ class Corrected:
     @property
     def changes_nothing(self) -> bool:
         """Our own again: a gateway that gives objects new UIDs and sends them back must not start an endless loop."""
-        return self.corrections.compared and {c.edit for c in self.corrections.changes} == {Edit.UNCHANGED}
+        edits = {c.edit for c in self.corrections.changes} - {Edit.LEFT_OUT}
+        return self.corrections.compared and edits == {Edit.UNCHANGED}
 
 
-def corrected(inputs: Inputs, image: hd.Volume) -> Corrected | Declined:
-    """Read the contours that came back, and compare them with ours. Sites and distances are for the caller to add."""
+def corrected(inputs: Inputs, image: hd.Volume, brain: Brain = lambda: None) -> Corrected | Declined:
+    """Read the contours that came back, and compare them with ours. Sites and distances are for the caller to add.
+
+    brain: asked for where a set of ours came back with ROIs that neither type nor name explains (see `meant`).
+    """
     try:
         ds = dcmread(inputs[CONTOURS].first.path)
-        drawn = drawn_on(ds, image)
         ours = drawn_on(dcmread(inputs[OWN].first.path), image) if OWN in inputs.series else None
+        drawn = drawn_on(ds, image, partial(meant_as_lesions, ours=ours, image=image, brain=brain)) if ours else (
+            drawn_on(ds, image)
+        )  # fmt: skip
     except GeometryUnusable as error:
         return Declined(f"contours {inputs[CONTOURS].first.sop_instance_uid}: {error}")
     except MALFORMED as error:
@@ -122,13 +131,14 @@ def corrected(inputs: Inputs, image: hd.Volume) -> Corrected | Declined:
     uids = _different([c.tracking_uid for c in changes], regions, image)
     names = unique(drawn.names, LONGEST)
     now = [replace(c, label=n, tracking_uid=u) for c, n, u in zip(changes, names, uids, strict=False)]
-    lesions = tuple(_lesion(drawn, k, region, now[k]) for k, region in enumerate(regions))
+    said = _said_before(ours) if ours else {}
+    lesions = tuple(_lesion(drawn, k, region, now[k], said) for k, region in enumerate(regions))
     made = Corrections(
         by=_by(ds, "software" if all(_is_by_software(c) for c in now) else "an unnamed author"),
         sop_class_uid=str(ds.SOPClassUID),
         sop_instance_uid=_named_by_its_editor(ds) or str(ds.SOPInstanceUID),
         series_instance_uid=str(ds.SeriesInstanceUID),
-        changes=(*now, *changes[len(regions) :]),
+        changes=(*now, *changes[len(regions) :], *(_left_out(name) for name in drawn.left_out)),
         compared=ours is not None,
     )
     kept = (KEPT_UID,) if _named_by_its_editor(ds) else ()
@@ -144,7 +154,40 @@ def _named_by_its_editor(ds: Dataset) -> str:
     return ""
 
 
-def _lesion(drawn: Drawn, k: int, region: RegionMeasure, change: Correction) -> Lesion:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the models said of an outline, as our structure set has it."""
+
+    probability: float | None = None
+    verdict: Verdict | None = None
+    agreement: float | None = None
+
+
+def _said_before(ours: Drawn) -> dict[str, _Said]:
+    """By tracking UID."""
+    return {uid: _read(about) for uid, about in zip(ours.tracking_uids, ours.about, strict=True) if uid}
+
+
+def _read(about: str) -> _Said:
+    """Out of the words that `pipeline.encode.common.described` writes."""
+    found = {name: re.search(rf"\b{name} ([0-9.]*[0-9])", about) for name in ("probability", "kept from", "agreement")}
+    probability, threshold, agreement = (float(m[1]) if m else None for m in found.values())
+    if probability is None or threshold is None:
+        return _Said(probability, None, agreement)
+    return _Said(probability, Verdict(probability, threshold, calibrated="(calibrated)" in about), agreement)
+
+
+def _left_out(name: str) -> Correction:
+    words = f"{name}: NOT PLANNED, for neither type nor name says that it is a tumour; give it the type GTV"
+    return Correction(Edit.LEFT_OUT, name, "", Origin.MANUAL, words)
+
+
+def _lesion(
+    drawn: Drawn, k: int, region: RegionMeasure, change: Correction, before: Mapping[str, _Said]
+) -> Lesion:  # fmt: skip
+    """An outline that nobody changed keeps what the models said of it."""
+    same = change.edit in (Edit.UNCHANGED, Edit.RENAMED)
+    said = before.get(change.tracking_uid, _Said()) if same else _Said()
     return Lesion(
         number=k + 1,
         label=drawn.names[k],
@@ -154,7 +197,9 @@ def _lesion(drawn: Drawn, k: int, region: RegionMeasure, change: Correction) -> 
         long_axis_mm=region.long_axis_mm,
         short_axis_mm=region.short_axis_mm,
         max_diameter_3d_mm=region.max_diameter_3d_mm,
-        probability=None,
+        probability=said.probability,
+        verdict=said.verdict,
+        agreement=said.agreement,
         origin=change.origin,
         name=change.label,
         drawn_with=change.drawn_with,
@@ -188,6 +233,8 @@ def _added(drawn: Drawn, k: int, pairs: Mapping[int, int]) -> Correction:
     origin = _origin(drawn.drawn_by[k])
     tool = "" if origin is Origin.MANUAL else drawn.algorithms[k]
     words = f"{drawn.names[k]}: added"
+    if k in drawn.assumed:
+        words = f"{words}; without a type, taken as a lesion for it lies in the brain"
     if tool:
         words = f"{words}; its object says {origin.value}, drawn with {tool}"
     return Correction(Edit.ADDED, drawn.names[k], uid, origin, words, tool)
