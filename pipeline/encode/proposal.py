@@ -115,7 +115,7 @@ def on_names(findings: Findings) -> tuple[str, ...]:
     if not cut:
         return ()
     return (
-        "Structure set, plan and pages have lesions' names in 16 characters, which planning systems take: there "
+        "Structure set, plan and their pages have lesions' names in 16 characters, which planning systems take: there "
         f"{cut[0].label} is {cut[0].short_label}.",
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.encode.common import colour
 from pipeline.followup.timeline import Visit
 
-TICKS_ML = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+TICKS_ML = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 _LEAST_TOP_ML = 0.1
 _APART = 0.05
 """Of the height of the axis: ticks nearer to each other are left out, and dates likewise of its width."""

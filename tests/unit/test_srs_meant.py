@@ -65,6 +65,14 @@ def _items(item: Dataset) -> list[Dataset]:
     return [item, *(n for child in below for n in _items(child))]
 
 
+def test_several_can_be_added_to_a_set_of_one_lesion(room: Room) -> None:
+    ds = edited(edited(room.ours(), delete="BM02"), delete="BM03")
+    for name, index in (("neu 1", (12, 45, 40)), ("neu 2", (17, 45, 20))):
+        with_untyped(ds, name, room.point(*index))
+    answer = made(room.corrected(ds, brain=room.head))
+    assert [n.name for n in answer.lesions] == ["BM01", "neu 1", "neu 2"]
+
+
 def test_what_has_the_name_of_something_else_is_no_lesion_and_no_alarm(room: Room) -> None:
     ds = with_untyped(edited(room.ours(), move=("BM02", (2.0, 0, 0))), "Hippocampus_L", room.point(12, 45, 40))
     answer = made(room.corrected(ds, brain=room.head))

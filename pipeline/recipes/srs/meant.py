@@ -18,7 +18,7 @@ Brain = Callable[[], Mask | None]
 """The brain on the grid of the image, or None where none was found: a network works on it, so it is asked for last."""
 
 OURS = 0.5
-"""A set is our own, edited, where more than this share of its tumours and unexplained ROIs has our UID or name."""
+"""A set is our own, edited, where more than this share of its tumours has a tracking UID or a name of ours."""
 
 IN_BRAIN = 0.5
 """An outline is in the brain with more than this share of its voxels."""
@@ -39,7 +39,7 @@ def meant_as_lesions(
     """
     known = [s for s in (*tumours, *unexplained) if s.tracking_uid in _uids(ours) or s.name in ours.names]
     asked = [s for s in unexplained if s not in known and not is_something_else(s.name)]
-    if not asked or len(known) <= OURS * len({*known, *tumours, *asked}):
+    if not asked or len(known) <= OURS * len({*known, *tumours}):
         return ()
     inside = brain()
     if inside is None:
