@@ -15,7 +15,7 @@ from math import comb
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.sessions.problem import FloatArray, IntArray, Problem
+from pipeline.sessions.problem import FloatArray, IntArray, Mask, Problem
 
 LARGEST = 20
 """Parts up to which there is a table of all sets, of a million rows."""
@@ -58,12 +58,16 @@ class _Sizes:
         return sum(comb(size - 1, side - 1) for side in self.sides(size))
 
 
-def solve(problem: Problem) -> Proof | None:
-    """Minimise the weight of pairs in one session; None for a question that is too large to be proven."""
+def solve(problem: Problem, beyond: Mask | None = None) -> Proof | None:
+    """Minimise the weight of pairs in one session; None for a question that is too large to be proven.
+
+    beyond: (2^n,) sets that must not share a session for what is not linear (`Volume.beyond`), as bit masks.
+    """
     n, k = problem.parts, problem.sessions
     if n > LARGEST or _work(n, k, min(problem.most, n)) > MOST_CUTS:
         return None
-    tables = _Tables(_alone(problem), n, min(problem.most, n))
+    alone = _alone(problem) if beyond is None else np.where(beyond, np.inf, _alone(problem))
+    tables = _Tables(alone, n, min(problem.most, n))
     everything = (1 << n) - 1
     if not np.isfinite(tables.best(everything, k)):
         return Proof(None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipeline.encode import encode
 from pipeline.encode.page import Page, draw
@@ -17,6 +18,8 @@ from pipeline.encode.source import read_source
 from pipeline.findings import Correction, Corrections, Edit, Findings
 from pipeline.sessions.case import Wishes
 from pipeline.sessions.dosemap import brain_grid
+from pipeline.sessions.plan import Why
+from pipeline.sessions.planned import Planned
 from tests.support.findings import (
     STAMP,
     planned,
@@ -94,15 +97,25 @@ def test_sessions_keep_their_colours_when_a_lesion_is_in_all_of_them(tmp_path: P
     assert max(red, green, blue) - min(red, green, blue) < 60  # pale: the colour of no session
 
 
+def squared_after(planned_for: Planned, why: Why) -> float:
+    """Sum over sessions and brain of the squared doses, were the lesion where it is not (one fraction each)."""
+    doses, outside = planned_for.case.brain_doses()
+    rows = {n.name: k for k, n in enumerate(planned_for.case.lesions)}
+    total = 0.0
+    for session in planned_for.plan.sessions:
+        there = {rows[name] for name in session.lesions} - {rows[why.lesion]}
+        there |= {rows[why.lesion]} if session.number == why.session else set()
+        total += float((doses[sorted(there)][:, outside].sum(axis=0, dtype=np.float64) ** 2).sum())
+    return total
+
+
 def test_the_reasons_that_weigh_most_come_first(tmp_path: Path) -> None:
     findings = planned(found(tmp_path, 8), Wishes(sessions=2))
     assert findings.planned is not None
-    growth = [w.words for w in weightiest(findings.planned)]
-    numbers = [float(w.split("grow by ")[1].split()[0]) for w in growth if "grow by " in w]
-    assert len(numbers) > 2
-    assert numbers == sorted(numbers, reverse=True)
-    every = [float(w.words.split("grow by ")[1].split()[0]) for w in findings.planned.plan.why if "grow by " in w.words]
-    assert numbers[0] == max(every)
+    costs = [squared_after(findings.planned, w) for w in weightiest(findings.planned)]
+    assert len(costs) > 2
+    assert costs == pytest.approx(sorted(costs, reverse=True), rel=1e-5)
+    assert costs[0] == pytest.approx(max(squared_after(findings.planned, w) for w in findings.planned.plan.why))
     pairs = [frozenset({w.lesion, w.other}) for w in weightiest(findings.planned)]
     assert len(set(pairs)) == len(pairs)
 

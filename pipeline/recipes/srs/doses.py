@@ -22,7 +22,7 @@ share of that of its best-treated lesion; and it treats one only if so much of i
 LEAST_PERCENT = 5.0
 """Of a lesion's voxels so many get less than what is called its least dose."""
 
-CONTRADICTS = 0.5
+CONTRADICTS = 0.9
 """A least dose below this share of the prescription is said."""
 
 
