@@ -18,6 +18,9 @@ from pipeline.recipes.srs.examine import Examined, examine, head_in
 from pipeline.recipes.srs.given import DOSE, ORGANS
 from pipeline.recipes.srs.tracking import tracking_uid
 
+UNCHANGED = Declined("the contours are those that were sent from here: nothing was changed")
+NOT_USED = "these corrections are not used, and the results sent before stand"
+
 _UNPLACED = "The head could not be placed in the atlas with confidence; lesions are named without a site."
 
 
@@ -55,8 +58,10 @@ def see(
     unused: tuple[str, ...] = ()
     if CONTOURS in inputs.series:
         drawn = seen_by_person(inputs, t1c, runtime)
-        if isinstance(drawn, Seen) or OWN in inputs.series:
+        if isinstance(drawn, Seen) or drawn == UNCHANGED:
             return drawn
+        if OWN in inputs.series:
+            return Declined(f"{NOT_USED}: {drawn.reason}")
         unused = (f"Contours that were sent are not used: {drawn.reason}.",)
     seen = seen_by_models(t1c, runtime, bundle, with_rejected_labels=with_rejected_labels)
     if isinstance(seen, Declined):
@@ -80,7 +85,7 @@ def seen_by_person(inputs: Inputs, t1c: hd.Volume, runtime: Runtime) -> Seen | D
     if isinstance(drawn, Declined):
         return drawn
     if drawn.changes_nothing and not {DOSE, ORGANS} & inputs.series.keys():
-        return Declined("the contours are those that were sent from here: nothing was changed")
+        return UNCHANGED
     clock.lap("contours")
     anatomy = head_in(t1c, runtime)
     if isinstance(anatomy, Declined):
