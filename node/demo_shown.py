@@ -57,7 +57,7 @@ def show_demo(s: Shown) -> None:
         _compare(s.put_in, dcmread(rtstruct) if rtstruct else None)
     _show_sessions(dcmread(report))
     images = _used(s)
-    pages = _pages([ds for _, ds in objects], s.out)
+    pages = write_pages([ds for _, ds in objects], s.out)
     if images:
         draw(rtstruct, images, s.out / "results.png", RESEARCH_USE_ONLY, report=report)
         pages = ["results.png", *pages]
@@ -106,7 +106,7 @@ def _session(session: ToldSession) -> dict[str, str]:
     }
 
 
-def _pages(objects: Sequence[Dataset], out: Path) -> list[str]:
+def write_pages(objects: Sequence[Dataset], out: Path) -> list[str]:
     """The summary, of which viewers show every page, as PNG; names of the files. Those of a run before are removed."""
     from PIL import Image  # noqa: PLC0415  (only a picture needs it)
 
