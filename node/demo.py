@@ -42,7 +42,7 @@ DONE_WITHIN_S = 900.0
 SERIES = "series"
 """Folder of the made-up series, beside the results: `lantern plan` can be tried on both."""
 
-SEED, LESIONS, DIAMETERS_MM = 7, 6, (10.0, 24.0)
+SEED, LESIONS, DIAMETERS_MM = 7, 4, (8.0, 26.0)
 """Of the made-up head: with so many lesions of these sizes one session would exceed the limit of V12."""
 
 CONFIG = """\
