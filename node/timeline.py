@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ LINKS = ("MERGED_LESION", "SPLIT_LESION")
 
 _UID, _STUDY, _BELONGS_TO, _GROUP = "112040", "110180", "BELONGS_TO", "125007"
 _FOLLOW_UP, _DOUBTFUL, _PRIOR_VOLUME = "FOLLOW_UP", "NEW_DOUBTFUL", "PRIOR_VOLUME"
+_PRIOR_LONG_AXIS, _STUDY_DATE, _LABEL = "PRIOR_LONG_AXIS", "111060", "112039"
+_NO_MORE = ("GONE_LESION", "MERGED_LESION", "NOT_IMAGED_ONE")  # earlier lesions that have no group of their own today
 _NOT_IMAGED, _CUT, _THEN, _NOW = "NOT_IMAGED_ONE", "NOT_IMAGED_ON", "EARLIER_DATE", "THIS_DATE"
 _APART = "112226"  # Spacing between slices
 
@@ -31,6 +33,7 @@ _APART = "112226"  # Spacing between slices
 class Timeline:
     """One patient. remarks: sentences on reports that were left out, or that cannot be told apart.
 
+    unreported: Study Instance UIDs of dates that have no report here, and are known from what a later one tells.
     targets: tracking UIDs of the lesions in the sum of longest diameters: those of the first date. A report does
              not say on how many slices a lesion is seen; it is taken to be on two.
     """
@@ -39,6 +42,7 @@ class Timeline:
     dates: tuple[Assessed, ...]
     targets: frozenset[str]
     remarks: tuple[str, ...] = ()
+    unreported: frozenset[str] = frozenset()
 
 
 def reports_in(folder: Path) -> list[Dataset]:
@@ -105,7 +109,51 @@ def _timeline(found: Sequence[Dataset]) -> Timeline:
     undated = [v for v in visits if len(v.date) != 8]
     if undated:
         remarks.append(f"{len(undated)} report(s) without a Study Date stand first.")
-    return Timeline(patient_of(found[0]).patient_id, assess(visits), targets(visits), tuple(remarks))
+    before, said = _unreported(newest.values(), cut)
+    visits += before
+    unreported = frozenset(v.study_instance_uid for v in before)
+    return Timeline(patient_of(found[0]).patient_id, assess(visits), targets(visits), (*remarks, *said), unreported)
+
+
+def _unreported(found: Collection[Dataset], cut: Mapping[str, set[str]]) -> tuple[list[Visit], list[str]]:
+    """Dates that reports were compared with and that no report is here of, as the first to be compared tells them."""
+    known = {str(ds.StudyInstanceUID) for ds in found}
+    visits: list[Visit] = []
+    said = []
+    for ds in sorted(found, key=lambda ds: str(ds.get("StudyDate") or "")):
+        study, date = _compared_with(ds)
+        if study in known or not study:
+            continue
+        known.add(study)
+        if len(date) != 8:
+            said.append("An earlier study without a Study Date, of which no report is here, is left out.")
+            continue
+        visits.append(Visit(date, study, dict(_seen_before(ds)), {}, frozenset(cut.get(study, ()))))
+        told_by = str(ds.get("StudyDate") or "") or "a later date"
+        said.append(f"Of {date} no report is here: its lesions are shown as the report of {told_by} tells of them.")
+    return visits, said
+
+
+def _compared_with(ds: Dataset) -> tuple[str, str]:
+    """Study Instance UID and Study Date of the earlier study; "" where there is none, or it names none."""
+    items = [i for box in _walk(ds) if _name(box) == _FOLLOW_UP for i in box.get("ContentSequence") or ()]
+    study = next((str(i.UID) for i in items if _name(i) == _STUDY), "")
+    return study, next((str(i.Date) for i in items if _name(i) == _STUDY_DATE), "")
+
+
+def _seen_before(ds: Dataset) -> Iterable[tuple[str, Seen]]:
+    """Tracking UID and earlier size of each lesion: of those of today, and of those that are no more."""
+    own = [items for _, items in _groups(ds)]
+    for items in (*own, *(_by_name(box) for box in _walk(ds) if _name(box) in _NO_MORE)):
+        if _UID in items and {_PRIOR_VOLUME, _PRIOR_LONG_AXIS} <= items.keys():
+            label = str(items[_LABEL][0].TextValue) if _LABEL in items else ""
+            volume_mm3, long_mm = (_number(items[of][0]) for of in (_PRIOR_VOLUME, _PRIOR_LONG_AXIS))
+            # The report tells no short axis: that of an ellipsoid of this volume, which decides what is measurable.
+            short_mm = min(long_mm, math.sqrt(6 * volume_mm3 / (math.pi * long_mm))) if long_mm else 0.0
+            yield (
+                str(items[_UID][0].UID),
+                Seen(label, Size(volume_mm3, long_mm, short_mm, 2, (_apart_mm(ds), 1.0, 1.0))),
+            )
 
 
 def _made(ds: Dataset) -> tuple[str, str, str]:
@@ -115,9 +163,8 @@ def _made(ds: Dataset) -> tuple[str, str, str]:
 def _visit(ds: Dataset, cut: Mapping[str, set[str]]) -> Visit:
     doubtful = {uid for uid, items in _groups(ds) if _DOUBTFUL in items}
     hidden = {uid for uid, items in _groups(ds) if _THEN in _cut_on(items) and _PRIOR_VOLUME not in items}
-    apart_mm = next((float(i.MeasuredValueSequence[0].NumericValue) for i in _walk(ds) if _name(i) == _APART), 1.0)
     lesions = {
-        t.tracking_uid: _seen(t, apart_mm, t.tracking_uid in doubtful, t.tracking_uid in hidden)
+        t.tracking_uid: _seen(t, _apart_mm(ds), t.tracking_uid in doubtful, t.tracking_uid in hidden)
         for t in told(ds)
         if _is_lesion(t)
     }
@@ -125,13 +172,19 @@ def _visit(ds: Dataset, cut: Mapping[str, set[str]]) -> Visit:
     return Visit(str(ds.get("StudyDate") or ""), study, lesions, dict(_links(ds)), frozenset(cut[study]))
 
 
+def _apart_mm(ds: Dataset) -> float:
+    return next((_number(i) for i in _walk(ds) if _name(i) == _APART), 1.0)
+
+
+def _number(item: Dataset) -> float:
+    return float(item.MeasuredValueSequence[0].NumericValue)
+
+
 def _cut_by_study(found: Iterable[Dataset]) -> Mapping[str, set[str]]:
     """By study, the lesions of another date that its images do not show whole; each report tells it of two studies."""
     cut: dict[str, set[str]] = defaultdict(set)
     for ds in found:
-        prior = next((str(i.UID) for box in _walk(ds) if _name(box) == _FOLLOW_UP
-                      for i in box.get("ContentSequence") or () if _name(i) == _STUDY), "")  # fmt: skip
-        studies = {_THEN: prior, _NOW: str(ds.StudyInstanceUID)}
+        studies = {_THEN: _compared_with(ds)[0], _NOW: str(ds.StudyInstanceUID)}
         for uid, items in _groups(ds):
             for on in _cut_on(items):
                 cut[studies[on]].add(uid)
@@ -171,11 +224,16 @@ def _links(ds: Dataset) -> Iterable[tuple[str, str]]:
 def _groups(ds: Dataset) -> Iterable[tuple[str, Mapping[str, list[Dataset]]]]:
     """Tracking UID and content items, by the code of their name, of each lesion's group."""
     for group in _walk(ds):
-        items: dict[str, list[Dataset]] = defaultdict(list)
-        for item in group.get("ContentSequence") or ():
-            items[_name(item)].append(item)
-        if _name(group) == _GROUP and _UID in items:
+        items = _by_name(group) if _name(group) == _GROUP else {}
+        if _UID in items:
             yield str(items[_UID][0].UID), items
+
+
+def _by_name(box: Dataset) -> Mapping[str, list[Dataset]]:
+    items: dict[str, list[Dataset]] = defaultdict(list)
+    for item in box.get("ContentSequence") or ():
+        items[_name(item)].append(item)
+    return items
 
 
 def _walk(ds: Dataset) -> Iterable[Dataset]:
@@ -196,15 +254,16 @@ def as_data(timeline: Timeline) -> dict[str, Any]:
         "schema": "lantern.timeline/1",
         "patient_id": timeline.patient_id,
         "use": "research only, no assessment: relative to these dates alone; steroids and clinical state are not known",
-        "dates": [_date(a) for a in timeline.dates],
+        "dates": [_date(a, a.visit.study_instance_uid not in timeline.unreported) for a in timeline.dates],
         "lesions": [_lesion(timeline, uid) for uid in uids],
         "remarks": list(timeline.remarks),
     }
 
 
-def _date(a: Assessed) -> dict[str, Any]:
+def _date(a: Assessed, reported: bool) -> dict[str, Any]:
     return {
         "date": a.visit.date,
+        "reported": reported,
         "study_instance_uid": a.visit.study_instance_uid,
         "lesions": len(a.visit.lesions),
         "new": list(a.new),

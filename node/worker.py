@@ -127,7 +127,9 @@ class Worker:
         inputs = self._recalled(job, chosen, folder) if isinstance(chosen, Inputs) else chosen
         found = self._executor.run(job.work.pipeline, inputs) if isinstance(inputs, Inputs) else inputs
         if isinstance(found, Declined):
-            log.info("job %d: declined: %s", job.id, found.reason)
+            # Nothing goes back to whoever sent corrections: the log says it loudly.
+            loud = isinstance(chosen, Inputs) and chosen.corrects
+            log.log(logging.WARNING if loud else logging.INFO, "job %d: declined: %s", job.id, found.reason)
             self._bench.ledger.decline(job.id, self._bench.holder, found.reason)
             return
         self._on_tick()  # an inline run had nobody to call it, and encoding takes its time

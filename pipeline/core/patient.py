@@ -48,9 +48,20 @@ def patient_of(header: Header) -> Patient:
 
 def is_same_person(patient: Patient, other: Patient) -> bool:
     """The patient ID is known and the same, and issuer, birth date and sex are as far as both sides say them."""
-    pairs = ((patient.issuer, other.issuer), (patient.birth_date, other.birth_date), (patient.sex, other.sex))
-    same_id = bool(patient.patient_id) and patient.patient_id == other.patient_id
-    return same_id and all(ours == theirs for ours, theirs in pairs if ours and theirs)
+    return bool(patient.patient_id and other.patient_id) and not differences(patient, other)
+
+
+def differences(patient: Patient, other: Patient) -> tuple[str, ...]:
+    """What tells two persons apart, in words without values: of ID, issuer, birth date and sex, what both sides say
+    and say differently. None of it where one side says too little; see `is_same_person`.
+    """
+    pairs = {
+        "Patient ID": (patient.patient_id, other.patient_id),
+        "issuer of the Patient ID": (patient.issuer, other.issuer),
+        "birth date": (patient.birth_date, other.birth_date),
+        "sex": (patient.sex, other.sex),
+    }
+    return tuple(words for words, (ours, theirs) in pairs.items() if ours and theirs and ours != theirs)
 
 
 def is_earlier(study_instance_uid: str, date: str, patient: Patient) -> bool:

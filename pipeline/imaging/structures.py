@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydicom import Dataset
 
 from pipeline.core.errors import GeometryUnusable
+from pipeline.imaging.values import MALFORMED
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
@@ -111,6 +112,23 @@ def _read(rtstruct: Dataset) -> Iterator[Structure]:
             frame = str(roi.get("ReferencedFrameOfReferenceUID") or "")
             tracking, tool = uid[1] if uid else "", _algorithm(roi)
             yield Structure(number, name, kind, tracking, False, points, drawn_by, tool, frame, words)
+
+
+def unreadable(rtstruct: Dataset) -> tuple[int, ...]:
+    """ROI Numbers with a contour that is no list of points (Contour Data, PS3.3 C.8.8.6): such a file is damaged."""
+    return tuple(
+        int(item.ReferencedROINumber)
+        for item in rtstruct.get("ROIContourSequence") or ()
+        if any(_is_damaged(contour) for contour in item.get("ContourSequence") or ())
+    )
+
+
+def _is_damaged(contour: Dataset) -> bool:
+    try:
+        numbers = np.array(contour.get("ContourData") or (), float)
+    except MALFORMED:
+        return True
+    return len(numbers) % 3 != 0 or not np.isfinite(numbers).all()
 
 
 def _algorithm(roi: Dataset) -> str:

@@ -54,7 +54,11 @@ def understood(case: Case, wishes: Wishes) -> Wishes:
 
     Raises ConfigInvalid for names that no lesion has, or several, and for a lesion that is locked twice.
     """
-    names = [n.name for n in case.lesions]
+    return meant([n.name for n in case.lesions], wishes)
+
+
+def meant(names: Sequence[str], wishes: Wishes) -> Wishes:
+    """`understood` from the names of lesions alone, before anything is computed. Raises ConfigInvalid likewise."""
     locked = [(_named("locked", wished, names), session) for wished, session in wishes.locked.items()]
     if twice := sorted({name for name, session in locked if dict(locked)[name] != session}):
         raise ConfigInvalid(f"{', '.join(twice)} cannot be locked to two sessions", "give one of the two")

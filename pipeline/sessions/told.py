@@ -54,6 +54,8 @@ def as_data(plan: Plan, case: Case) -> dict[str, Any]:
         "prescriptions": [
             {
                 "lesion": n.name,
+                "diameter_mm": None if n.diameter_mm is None else round(n.diameter_mm, 1),
+                "volume_ml": round(n.target.volume_mm3 / 1000, 3),
                 "dose_gy": n.prescription.dose_gy,
                 "fractions": n.prescription.fractions,
                 "source": n.prescription.source,

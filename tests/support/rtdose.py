@@ -87,7 +87,7 @@ def rt_dose(lattice: Lattice, field: Field, frame_of_reference_uid: str = "2.25.
     ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = RTDoseStorage, uid
     ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = RTDoseStorage, uid, "RTDOSE"
     ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.3", derive_uid("series", uid)
-    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Made^Up", "1", "", ""
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Made^Up", "", "", ""
     ds.FrameOfReferenceUID = frame_of_reference_uid
     ds.Rows, ds.Columns, ds.NumberOfFrames = *lattice.shape[1:], len(lattice.offsets)
     ds.FrameIncrementPointer = Tag("GridFrameOffsetVector")
@@ -114,7 +114,7 @@ def rt_plan(uid: str, groups: Mapping[int, int], targets_gy: Sequence[float]) ->
     ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = RTPlanStorage, uid
     ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = RTPlanStorage, uid, "RTPLAN"
     ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.3", derive_uid("series", uid)
-    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Made^Up", "1", "", ""
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Made^Up", "", "", ""
     ds.RTPlanLabel, ds.RTPlanGeometry = "Plan", "PATIENT"
     ds.FractionGroupSequence = [_item(FractionGroupNumber=g, NumberOfFractionsPlanned=n) for g, n in groups.items()]
     kinds = [("TARGET", {"TargetPrescriptionDose": gy}) for gy in targets_gy]

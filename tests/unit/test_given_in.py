@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-from pipeline.core.errors import GeometryUnusable, HeaderUnusable, PixelsUnreadable
+from pipeline.core.errors import HeaderUnusable
+from pipeline.core.patient import Patient
 from pipeline.core.study import Series, Study
 from pipeline.core.uid import derive_uid, instance_uid
 from pipeline.imaging.header import scan
@@ -90,26 +91,57 @@ def test_the_structure_set_at_hand_is_read_once_where_it_was_sent_too(tmp_path: 
 
 
 WRONG = [
-    (dose(frame=OTHER), GeometryUnusable, "different frames of reference"),
-    (dose(DoseUnits="RELATIVE"), HeaderUnusable, "RELATIVE"),
-    (dose(PixelData=b"\0\0"), PixelsUnreadable, "do not decode"),
-    (structure_set([structure("Brainstem", BALL)], OTHER), GeometryUnusable, "different frames of reference"),
+    (dose(frame=OTHER), "different frames of reference"),
+    (dose(DoseUnits="RELATIVE"), "RELATIVE"),
+    (dose(PixelData=b"\0\0"), "do not decode"),
+    (structure_set([structure("Brainstem", BALL)], OTHER), "different frames of reference"),
 ]
 
 
-@pytest.mark.parametrize(("wrong", "error", "said"), WRONG)
-def test_what_cannot_be_used_is_refused_or_else_named_while_the_rest_is_used(
-    tmp_path: Path, wrong: Dataset, error: type[Exception], said: str
-):
-    good = dose(15.0)
-    whole, _ = study(tmp_path, wrong, good)
+def sent_of(folder: Path, role: str, *objects: Dataset) -> dict[str, Series]:
+    """The objects themselves, as files 0.dcm, 1.dcm, ..., by one role."""
+    whole, _ = study(folder, *objects)
+    wanted = {str(ds.SOPInstanceUID) for ds in objects}
+    return {role: Series("1.2", tuple(i for i in whole.instances if i.sop_instance_uid in wanted))}
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG)
+def test_what_cannot_be_used_is_remarked_on_while_the_rest_is_used(tmp_path: Path, wrong: Dataset, said: str):
     role = DOSE if wrong.Modality == "RTDOSE" else ORGANS
-    sent = {role: Series("1.2", tuple(i for i in whole.instances if i.modality == wrong.Modality))}
-    with pytest.raises(error, match=said):
+    good = dose(15.0) if role == DOSE else structure_set([structure("Chiasm", BALL)], FRAME)
+    sent = sent_of(tmp_path, role, wrong, good)
+    for strict, named in ((False, ""), (True, " (0.dcm)")):
+        given = read_given(sent, FRAME, strict=strict)
+        assert len(given.doses) + len(given.drawn) == 1
+        (remark,) = given.remarks
+        assert said in remark
+        assert remark.startswith(f"A {'dose' if role == DOSE else 'structure set'} that was sent is not used{named}: ")
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG)
+def test_where_nothing_can_be_used_whoever_sits_there_is_told_the_file(tmp_path: Path, wrong: Dataset, said: str):
+    sent = sent_of(tmp_path, DOSE if wrong.Modality == "RTDOSE" else ORGANS, wrong)
+    with pytest.raises(HeaderUnusable, match=said) as raised:
         read_given(sent, FRAME, strict=True)
-    given = read_given(sent, FRAME)
-    assert len(given.doses) == (1 if role == DOSE else 0)
-    assert given.drawn == ()
-    assert len(given.remarks) == 1
-    assert said in given.remarks[0]
-    assert given.remarks[0].startswith("A dose" if role == DOSE else "A structure set")
+    assert raised.value.message.startswith(f"{tmp_path / '0.dcm'}: ")
+    assert raised.value.hint
+    assert len(read_given(sent, FRAME).remarks) == 1
+
+
+def test_what_names_another_patient_is_not_used(tmp_path: Path):
+    of = Patient("P1", "", "19500101", "F", "", "", "")
+    theirs, unnamed = dose(PatientID="P2"), dose(PatientID="")
+    given = read_given(sent_of(tmp_path, DOSE, theirs, unnamed), FRAME, of=of)
+    assert [d.sop_instance_uid for d in given.doses] == [unnamed.SOPInstanceUID]
+    assert given.remarks == (
+        "A dose that was sent is not used: it is of another patient than the images (Patient ID).",
+    )
+
+
+def test_a_dose_that_was_cut_off_is_said_to_be_and_no_path_of_the_archive_is_told(tmp_path: Path):
+    sent = sent_of(tmp_path, DOSE, dose())
+    file = tmp_path / "0.dcm"
+    file.write_bytes(file.read_bytes()[:-400])
+    assert read_given(sent, FRAME).remarks == (
+        "A dose that was sent is not used: the file is damaged: its end is missing.",
+    )

@@ -14,15 +14,17 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
 from node.receive.edited import give_own_uid
-from pipeline.contract import Declined, Earlier, Inputs
+from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.study import Study, group
 from pipeline.encode import Part, encode
 from pipeline.encode.corrections import said_of_corrections
 from pipeline.findings import NOT_PLANNED, Edit, Origin
-from pipeline.imaging.header import scan
+from pipeline.imaging.header import read_header, scan
 from pipeline.imaging.structures import is_tumour_named
 from pipeline.recipes.srs.contours import drawn_on, unique
-from pipeline.recipes.srs.corrections import CONTOURS, KEPT_UID, OWN, edited_in, recall_own
+from pipeline.recipes.srs.corrections import CONTOURS, KEPT_UID, OWN, corrected, edited_in, recall_own
+from pipeline.recipes.srs.given import together
+from pipeline.recipes.srs.lesions import see
 from pipeline.recipes.srs.planning import _with_names
 from pipeline.recipes.srs.recipe import PIPELINE
 from tests.support.edited import add_square, edited
@@ -208,7 +210,12 @@ def crooked(ds: Dataset) -> None:
     contour.ContourData = [*map(float, contour.ContourData[:-1]), float(contour.ContourData[-1]) + 9.0]
 
 
-@pytest.mark.parametrize("spoil", [far, high, crooked])
+def not_points(ds: Dataset) -> None:
+    contour = ds.ROIContourSequence[0].ContourSequence[0]
+    contour.ContourData = list(contour.ContourData)[:-2]
+
+
+@pytest.mark.parametrize("spoil", [far, high, crooked, not_points])
 def test_reasons_for_declining_have_numbers_of_rois_and_never_their_names(room: Room, spoil: Any) -> None:
     ds = edited(room.ours(), rename=("BM01", "GTV Mueller"))
     spoil(ds)
@@ -217,6 +224,49 @@ def test_reasons_for_declining_have_numbers_of_rois_and_never_their_names(room: 
     assert "ROI 1" in answer.reason
     assert "Mueller" not in answer.reason
     assert _with_names(answer.reason, ds).count("ROI 1 (GTV Mueller)") == 1
+
+
+def test_contours_of_another_patient_are_declined_without_a_word_of_who_that_is(room: Room) -> None:
+    for keyword, value, said in (
+        ("PatientID", "Someone 4711", "Patient ID"),
+        ("PatientBirthDate", "19010203", "birth date"),
+    ):
+        ds = edited(room.ours())
+        setattr(ds, keyword, value)
+        answer = room.corrected(ds)
+        assert isinstance(answer, Declined)
+        assert f"of another patient than the images: they differ in {said}" in answer.reason
+        assert value not in answer.reason
+
+
+def test_contours_that_name_no_patient_are_used_with_a_remark(room: Room) -> None:
+    ds = edited(room.ours())
+    ds.PatientID = ""
+    assert made(room.corrected(ds)).remarks == (
+        "Whose contours these are was not checked: contours name no Patient ID.",
+    )
+    assert made(room.corrected(edited(room.ours()))).remarks == ()
+
+
+def test_contours_that_were_cut_off_are_declined_without_the_path_of_the_archive(room: Room) -> None:
+    edited(room.ours()).save_as(room.folder / "cut.dcm")
+    header = read_header(room.folder / "cut.dcm")
+    data = header.path.read_bytes()
+    header.path.write_bytes(data[: int(0.9 * len(data))])
+    series = {"t1c": room.series, CONTOURS: together([header])}
+    assert corrected(Inputs(series), room.image) == Declined("the contours are damaged: export them again")
+
+
+def test_corrections_that_cannot_be_used_are_said_to_leave_what_was_sent_before_as_it_is(room: Room) -> None:
+    ds = edited(room.ours())
+    not_points(ds)
+    ds.save_as(room.folder / "bad.dcm")
+    own = {OWN: together([read_header(room.folder / "RTSTRUCT.dcm")])}
+    series = {"t1c": room.series, CONTOURS: together([read_header(room.folder / "bad.dcm")])}
+    answer = see(Inputs(series | own), room.image, Runtime(), "", with_rejected_labels=False)
+    assert isinstance(answer, Declined)
+    assert answer.reason.startswith("these corrections are not used, and the results sent before stand: ")
+    assert "contours of ROI 1 cannot be read" in answer.reason
 
 
 def by_software(ds: Dataset, algorithm: str = "DeepMet 2.0") -> Dataset:

@@ -13,11 +13,13 @@ from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 from scipy import ndimage
 
 from pipeline.core.errors import GeometryUnusable
+from pipeline.core.patient import differences, patient_of
+from pipeline.core.study import Series
 from pipeline.findings import NOT_PLANNED
 from pipeline.imaging.references import frames_of_reference
 from pipeline.imaging.segments import Segment, segments_on
 from pipeline.imaging.solids import points_in, solid
-from pipeline.imaging.structures import OFF_PLANE, Structure, is_margin_named, is_tumour_named, structures
+from pipeline.imaging.structures import OFF_PLANE, Structure, is_margin_named, is_tumour_named, structures, unreadable
 from pipeline.recipes.srs.organs import is_ptv, is_something_else, organ_named, tumours
 
 Mask = npt.NDArray[np.bool_]
@@ -33,6 +35,11 @@ SAME_PLANE = 0.2
 SAME = 0.95
 """From this overlap (Dice) on an outline is the same: other systems write its points anew."""
 
+MOST_NAMED = 30
+"""ROIs in one reason."""
+
+_AGAIN = "export the contours again"
+_WHOSE = "give contours and images of one patient; where one of both was made anonymous, the other must be so too"
 _HINT = "draw the contours on the images of the series itself, and send that series"
 
 
@@ -89,24 +96,46 @@ class _Region:
         return here, there
 
 
+def whose(ds: Dataset, images: Series) -> tuple[str, ...]:
+    """What is to be said of whose contours these are; nothing where they and the images name the same patient.
+
+    Raises GeometryUnusable for contours of another patient than the images: Patient ID, its issuer, birth date or sex
+    differ. Its words have none of them.
+    """
+    drawn, imaged = patient_of(ds), patient_of(images.first)
+    if differing := differences(drawn, imaged):
+        words = ", ".join(differing)
+        raise GeometryUnusable(f"the contours are of another patient than the images: they differ in {words}", _WHOSE)
+    unnamed = [what for what, who in (("contours", drawn), ("images", imaged)) if not who.patient_id]
+    if not unnamed:
+        return ()
+    return (f"Whose contours these are was not checked: {' and '.join(unnamed)} name no Patient ID.",)
+
+
 def drawn_on(ds: Dataset, image: hd.Volume, meant: Meant = lambda unexplained, tumours: ()) -> Drawn:
     """The tumours of a structure set or a segmentation on an image (slices, rows, columns), LPS mm.
 
     ROIs that are what other ROIs are together, and those of another frame of reference than the image's, are left out
     and named in a remark.
-    Raises GeometryUnusable where no tumour has the frame of reference of the image, for contours off the images, and
-    for a file without tumours. Its words go to logs: they have the numbers of ROIs and segments, never their names.
+    Raises GeometryUnusable where no tumour has the frame of reference of the image, for contours off the images or of
+    which a part cannot be read, and for a file without tumours. Its words go to logs: they have the numbers of ROIs and
+    segments, never their names.
     """
     if ds.get("SOPClassUID") == SegmentationStorage:
         found = [_Region(f"segment {s.number}", s, s.mask, s.box) for s in segments_on(ds, image) if _is_tumour(s)]
+        if not found:
+            raise _no_tumour([f"segment {s.SegmentNumber}" for s in ds.get("SegmentSequence") or ()], "segments")
         return _labelled(found, image, ())
     if ds.get("SOPClassUID") != RTStructureSetStorage:
         raise GeometryUnusable("neither a structure set nor a segmentation", "export contours as RTSTRUCT or SEG")
+    _expect_readable(ds)
     everything = structures(ds)
     certain = tumours(everything)
     unexplained = _unexplained(everything, certain)
     assumed = meant(unexplained, certain)
     targets = [s for s in everything if s in certain or s in assumed]
+    if not targets:
+        raise _no_tumour([f"ROI {r.ROINumber}" for r in ds.get("StructureSetROISequence") or ()], "ROIs")
     drawn, elsewhere = _in_frame(ds, targets, image.frame_of_reference_uid)
     regions, thick = _regions(drawn, image)
     left_out = [s.name for s in unexplained if s not in assumed]
@@ -120,6 +149,33 @@ def drawn_on(ds: Dataset, image: hd.Volume, meant: Meant = lambda unexplained, t
     )
     made = _labelled(regions, image, tuple(f"{words}: {', '.join(names)}." for words, names in said if names), assumed)
     return replace(made, left_out=tuple(doubtful))
+
+
+def _expect_readable(ds: Dataset) -> None:
+    """A lesion of which a contour is missing would be planned too small, or not at all."""
+    if ds.get("StructureSetROISequence") and "ROIContourSequence" not in ds:
+        raise GeometryUnusable("the structure set has no ROI Contour Sequence: it is damaged", _AGAIN)
+    damaged = set(unreadable(ds))
+    lost = [f"ROI {n}" for n, name, kind in _rois(ds) if n in damaged and _could_be_tumour(name, kind)]
+    if lost:
+        why = "their Contour Data is no list of points"
+        raise GeometryUnusable(f"contours of {_listed(lost)} cannot be read: {why}", _AGAIN)
+
+
+def _could_be_tumour(name: str, kind: str) -> bool:
+    """Whether it may be taken as one: neither type nor name says that it is something else."""
+    return kind == "GTV" or (not kind and not organ_named(name) and not is_ptv(name, kind))
+
+
+def _no_tumour(there: Sequence[str], what: str) -> GeometryUnusable:
+    """there: what a reader may look up, "ROI 3"."""
+    none = f"none of {_listed(there)}" if there else f"none of the {what}"
+    return GeometryUnusable(f"no tumour: {none} is a GTV or named like a tumour", "name ROIs GTV_… or give the type")
+
+
+def _listed(places: Sequence[str]) -> str:
+    more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
+    return ", ".join(places[:MOST_NAMED]) + more
 
 
 def _in_frame(ds: Dataset, targets: Sequence[Structure], frame: str | None) -> tuple[list[Structure], list[str]]:
@@ -143,11 +199,15 @@ def has_tumours(ds: Dataset) -> bool:
     """Whether a file names a tumour, from what it calls its ROIs or segments; contours and pixels need not be read."""
     if ds.get("SOPClassUID") == SegmentationStorage:
         return any(_is_named(str(s.get("SegmentLabel") or ""), _code(s)) for s in ds.get("SegmentSequence") or ())
+    return any(kind == "GTV" or (kind == "" and is_tumour_named(name)) for _, name, kind in _rois(ds))
+
+
+def _rois(ds: Dataset) -> list[tuple[int, str, str]]:
+    """ROI Number, ROI Name and RT ROI Interpreted Type; these are "" where a file gives none."""
     seen = ds.get("RTROIObservationsSequence") or ()
     kinds = {int(o.ReferencedROINumber): str(o.get("RTROIInterpretedType") or "").upper() for o in seen}
-    rois = [(str(r.get("ROIName") or ""), kinds.get(int(r.ROINumber), "")) for r in ds.get("StructureSetROISequence")
-            or ()]  # fmt: skip
-    return any(kind == "GTV" or (kind == "" and is_tumour_named(name)) for name, kind in rois)
+    rois = [(int(r.ROINumber), str(r.get("ROIName") or "")) for r in ds.get("StructureSetROISequence") or ()]
+    return [(number, name, kinds.get(number, "")) for number, name in rois]
 
 
 def _unexplained(everything: Sequence[Structure], targets: Sequence[Structure]) -> list[Structure]:
@@ -226,8 +286,6 @@ def _labelled(
     found: Sequence[_Region], image: hd.Volume, said: tuple[str, ...], assumed: Sequence[Structure] = ()
 ) -> Drawn:
     """Labels 1...n in the order of the file. A voxel that two claim goes to the smaller, which is then said."""
-    if not found:
-        raise GeometryUnusable("no tumour: no ROI is a GTV or named like a tumour", "name ROIs GTV_… or give the type")
     empty = [r.place for r in found if not r.mask.any()]
     if empty:
         raise GeometryUnusable(f"{empty[0]} holds no voxel of the series", "draw it on the series itself")

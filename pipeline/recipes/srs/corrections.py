@@ -13,13 +13,14 @@ import numpy.typing as npt
 from pydicom import Dataset, dcmread
 
 from pipeline.contract import Declined, Earlier, Inputs
-from pipeline.core.errors import GeometryUnusable
+from pipeline.core.errors import GeometryUnusable, HeaderUnusable
 from pipeline.core.study import Instance, Series, Study
 from pipeline.core.uid import is_ours, is_uid
 from pipeline.findings import Correction, Corrections, Edit, Lesion, Origin, Verdict
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.regions import RegionMeasure, measure
-from pipeline.recipes.srs.contours import SAME, Drawn, drawn_on, has_tumours, unique
+from pipeline.imaging.whole import read_whole
+from pipeline.recipes.srs.contours import SAME, Drawn, drawn_on, has_tumours, unique, whose
 from pipeline.recipes.srs.meant import Brain, meant_as_lesions
 from pipeline.recipes.srs.tracking import tracking_uid
 
@@ -116,13 +117,16 @@ def corrected(inputs: Inputs, image: hd.Volume, brain: Brain = lambda: None) -> 
     brain: asked for where a set of ours came back with ROIs that neither type nor name explains (see `meant`).
     """
     try:
-        ds = dcmread(inputs[CONTOURS].first.path)
+        ds = read_whole(inputs[CONTOURS].first.path)
+        unsure = whose(ds, inputs["t1c"])
         ours = drawn_on(dcmread(inputs[OWN].first.path), image) if OWN in inputs.series else None
         drawn = drawn_on(ds, image, partial(meant_as_lesions, ours=ours, image=image, brain=brain)) if ours else (
             drawn_on(ds, image)
         )  # fmt: skip
     except GeometryUnusable as error:
         return Declined(f"contours {inputs[CONTOURS].first.sop_instance_uid}: {error}")
+    except HeaderUnusable:  # its words name a file of the archive
+        return Declined("the contours are damaged: export them again")
     except MALFORMED as error:
         return Declined(f"the contours cannot be read ({type(error).__name__}): export them again")
     drawn = replace(drawn, algorithms=tuple(a or _tool(ds) or "unnamed software" for a in drawn.algorithms))
@@ -142,7 +146,7 @@ def corrected(inputs: Inputs, image: hd.Volume, brain: Brain = lambda: None) -> 
         compared=ours is not None,
     )
     kept = (KEPT_UID,) if _named_by_its_editor(ds) else ()
-    return Corrected(drawn.labels, lesions, made, (*drawn.remarks, *kept))
+    return Corrected(drawn.labels, lesions, made, (*drawn.remarks, *unsure, *kept))
 
 
 def _named_by_its_editor(ds: Dataset) -> str:

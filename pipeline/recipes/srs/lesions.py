@@ -19,6 +19,9 @@ from pipeline.recipes.srs.examine import Examined, examine, head_in
 from pipeline.recipes.srs.given import DOSE, ORGANS
 from pipeline.recipes.srs.tracking import tracking_uid
 
+UNCHANGED = "the contours are those that were sent from here: nothing was changed"
+NOT_USED = "these corrections are not used, and the results sent before stand"
+
 _UNPLACED = "The head could not be placed in the atlas with confidence; lesions are named without a site."
 
 
@@ -56,8 +59,10 @@ def see(
     unused: tuple[str, ...] = ()
     if CONTOURS in inputs.series:
         drawn = seen_by_person(inputs, t1c, runtime)
-        if isinstance(drawn, Seen) or OWN in inputs.series:
+        if isinstance(drawn, Seen) or drawn.reason.startswith(UNCHANGED):
             return drawn
+        if OWN in inputs.series:
+            return Declined(f"{NOT_USED}: {drawn.reason}")
         unused = (f"Contours that were sent are not used: {drawn.reason}.",)
     seen = seen_by_models(t1c, runtime, bundle, with_rejected_labels=with_rejected_labels)
     if isinstance(seen, Declined):
@@ -108,7 +113,7 @@ def _nothing_changed(drawn: Corrected) -> str:
     """Without names of ROIs: it goes to logs."""
     unknown = sum(c.edit is Edit.LEFT_OUT for c in drawn.corrections.changes)
     but = f", but for {unknown} outline(s) without a type or a name of a tumour: give those the type GTV"
-    return f"the contours are those that were sent from here: nothing was changed{but if unknown else ''}"
+    return f"{UNCHANGED}{but if unknown else ''}"
 
 
 def describe(examined: Examined, *, with_rejected_labels: bool) -> Described:

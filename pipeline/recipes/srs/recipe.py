@@ -13,6 +13,7 @@ from pydicom.sr.coding import Code
 from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.core.errors import ConfigInvalid, GeometryUnusable
+from pipeline.core.patient import patient_of
 from pipeline.core.study import DRAWN_ON, Instance, Series, Study
 from pipeline.findings import Algorithm, Extra, Findings, Sought
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
@@ -201,7 +202,7 @@ class Srs:
         planned, unplanned = None, tuple[str, ...]()
         if options["plan"] and found.labels is not None:
             wishes, tables = wishes_of(options), tables_of(options)
-            given = read_given(inputs.series, frame, beside=_structure_set(inputs))
+            given = read_given(inputs.series, frame, of=patient_of(inputs[T1C].first), beside=_structure_set(inputs))
             planned, unplanned = plan_lesions(
                 followed.lesions, found.labels, seen.anatomy, wishes, tables, runtime, given
             )
