@@ -27,7 +27,7 @@ from pipeline.sessions.tables import read_limits, read_prescriptions
 from pipeline.weights import fingerprint, manifest
 
 T1C = "t1c"
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 BRAIN_METASTASIS = Sought(
     finding=Code("14799000", "SCT", "Neoplasm, Secondary"), site=Code("12738006", "SCT", "Brain"), roi_type="GTV"
 )
