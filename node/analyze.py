@@ -21,7 +21,8 @@ findings     the lesions: {"number", "label", "short_label": the ROI's name, "tr
               "distances_mm": {structure: from surface to surface},
               "verdict": {"score", "threshold", "against": [{"feature", "value", "words", "weight"}]}}
               null where it was not measured: enhancing_volume_mm3, agreement, site, verdict
-              "origin": who drew it: "AUTOMATIC", "SEMIAUTOMATIC" or "MANUAL"
+              "origin": who drew it: "AUTOMATIC", "SEMIAUTOMATIC" or "MANUAL", "drawn_with": the algorithm
+              that its object names, where others sent the outline, else ""
               "sessions": [number] of the proposed sessions it is treated in; [] for an excluded lesion; null without
               a plan, "prescription": {"dose_gy", "fractions", "source"} or null
 plan         the proposed treatment sessions as `lantern plan` has them (`lantern.plan/1`, its lesions by their
@@ -32,14 +33,18 @@ rejected     candidates that the false-positive step turned down, described alik
 follow_up    null without an earlier study that could be used, else {"prior_study_instance_uid",
               "prior_series_instance_uid", "prior_date", "days", "drawn_by", "fit": correlation after registration,
               "sum_then_mm", "sum_now_mm", "sum_percent" of target lesions, "response": of RANO-BM against that study
-              alone, "words", "changes": one for each finding, "gone": [...]}; a change is {"tracking_uid", "label",
-              "status": "new", "grown", "stable", "shrunk" or "gone", "then", "now": {"volume_mm3",
+              alone, "of_targets": of target lesions alone or null, "words", "changes": one for each finding,
+              "gone": [...]}; a change is {"tracking_uid", "label",
+              "status": "new", "grown", "stable", "shrunk", "gone" or "not imaged", "then", "now": {"volume_mm3",
               "enhancing_volume_mm3", "long_axis_mm", "short_axis_mm", "slices", "voxel_mm"} or null, "volume_percent",
               "enhancing_percent", "diameter_percent", "merged_from": [{"tracking_uid", "label", "size"}],
-              "split_from": tracking UID or "", "target", "doubtful": new, but as bright before, "words"}
+              "split_from": tracking UID or "", "target", "doubtful": new, but as bright before,
+              "cut_then", "cut_now": whether the images of that date do not show all of its place, "words"}
 corrections  where a person sent contours: {"by", "sop_instance_uid" of their object, "compared": whether there was
              something of ours to compare with, "changes": [{"edit": "unchanged", "changed", "renamed", "added" or
              "deleted", "label", "tracking_uid", "words"}]}; else null
+study_score, images, breasts, marks, composites, rejected_marks, attempts, quality, unread, threshold
+             of projection images alone (mammograms): see `node.marks_data`
 remarks      sentences for the reader
 timings_s    seconds by stage
 lantern      {"version"}
@@ -55,10 +60,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from node.marks_data import marks_as_data
 from node.version import VERSION
 from node.work_key import result_seed, work_key
 from pipeline import registry
-from pipeline.contract import Declined, Earlier, Executor, Follower, Inputs, Pipeline
+from pipeline.contract import Declined, Earlier, Executor, Follower, Found, Inputs, Pipeline
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, OurFault, place_of
 from pipeline.core.study import Study
@@ -83,7 +89,7 @@ class Analysis:
     reason: str
     study: Study
     inputs: Inputs | None = None
-    findings: Findings | None = None
+    findings: Found | None = None
     files: tuple[tuple[Encoded, Path], ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
@@ -198,16 +204,24 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
             }
             for e, path in done.files
         ],
-        "findings": [_described(lesion) | _proposed(lesion, done.findings.planned) for lesion in done.findings.lesions]
-        if done.findings
-        else [],
-        "plan": _plan(done.findings.planned) if done.findings else None,
-        "rejected": [_described(candidate) for candidate in done.findings.rejected] if done.findings else [],
-        "follow_up": done.findings and done.findings.follow_up and _followed(done.findings.follow_up),
-        "corrections": _corrections(done.findings.corrections if done.findings else None),
+        **_said(done.findings),
         "remarks": list(done.findings.remarks) if done.findings else [],
         "timings_s": {k: round(v, 3) for k, v in {**done.timings_s, **total}.items()},
         "lantern": {"version": VERSION},
+    }
+
+
+def _said(found: Found | None) -> dict[str, Any]:
+    """What is said of lesions in a volume, and besides of marks on images where these were looked at."""
+    if not isinstance(found, Findings):
+        nothing: dict[str, Any] = {"findings": [], "plan": None, "rejected": [], "follow_up": None, "corrections": None}
+        return nothing if found is None else nothing | marks_as_data(found)
+    return {
+        "findings": [_described(lesion) | _proposed(lesion, found.planned) for lesion in found.lesions],
+        "plan": _plan(found.planned),
+        "rejected": [_described(candidate) for candidate in found.rejected],
+        "follow_up": found.follow_up and _followed(found.follow_up),
+        "corrections": _corrections(found.corrections),
     }
 
 
@@ -268,8 +282,8 @@ def picture(done: Analysis, out: Path) -> Path:
     """Draw `picture.png` from the objects that were written. Raises OurFault when nothing was completed."""
     from node.picture import draw  # noqa: PLC0415 - brings a plotting library that nothing else needs
 
-    if done.findings is None:
-        raise OurFault("no picture without findings")
+    if not isinstance(done.findings, Findings):
+        raise OurFault("no picture without findings in a volume")
     parts = {e.part: path for e, path in done.files}
     images = list(dict.fromkeys(f.path for f in done.findings.frames))
     png, remarks = out / PICTURE, done.findings.remarks

@@ -18,24 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from node.cli.show import show
-from node.picture import draw
+from node.demo_shown import Shown, show_demo
 from node.scu import Status, echo, send
 from node.standin import stand_in_pacs
-from node.told import Told, told
 from pipeline.core.errors import HeaderUnusable, LanternError, PeerUnreachable, PipelineFailed
 from pipeline.core.job import ENDS, Job, State
 from pipeline.core.route import Destination
 from pipeline.core.study import Study
 from pipeline.findings import RESEARCH_USE_ONLY
 from pipeline.imaging.header import scan
-from pipeline.imaging.structures import structures
 from storage import Ledger, open_database
 
 if TYPE_CHECKING:
@@ -44,6 +38,12 @@ if TYPE_CHECKING:
 AE, PACS_AE, SENDER_AE = "LANTERN", "DEMO_PACS", "DEMO_MR"
 STARTS_WITHIN_S = 60.0
 DONE_WITHIN_S = 900.0
+
+SERIES = "series"
+"""Folder of the made-up series, beside the results: `lantern plan` can be tried on both."""
+
+SEED, LESIONS, DIAMETERS_MM = 7, 4, (8.0, 26.0)
+"""Of the made-up head: with so many lesions of these sizes one session would exceed the limit of V12."""
 
 CONFIG = """\
 [node]
@@ -93,26 +93,27 @@ def run_demo(study_folder: Path | None, out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="lantern-demo-") as temporary, _stages(console) as stage:
         work = Path(temporary)
         stage("a study", 0.05)
-        study, put_in = _study(study_folder, work / "study")
+        study, put_in = _study(study_folder, out / SERIES)
         stage("starting a stand-in PACS and a node", 0.15)
         with stand_in_pacs(PACS_AE, received) as pacs_port, _node(work, pacs_port, out / "node.log") as node:
             stage(f"sending {len(study.instances)} images by C-STORE", 0.3)
             _send(study, node.port)
             job = _wait(node.ledger, stage)
-        _report(job, study, put_in, received, out)
+    show_demo(Shown(job, study, put_in, received, out))
 
 
-def _study(folder: Path | None, work: Path) -> tuple[Study, tuple[PhantomLesion, ...] | None]:
-    """The study, and of a made-up one the lesions that were put in."""
+def _study(folder: Path | None, place: Path) -> tuple[Study, tuple[PhantomLesion, ...] | None]:
+    """The study, and of a made-up one, which is written to `place`, the lesions that were put in."""
     put_in = None
     if folder is None:
         # The workshop is needed here alone: a node that serves a hospital never makes images up.
         from pipeline.datasets.mr_writer import write_volume  # noqa: PLC0415
         from pipeline.phantom import t1c_phantom  # noqa: PLC0415
 
-        made = t1c_phantom(seed=7, lesions=4)
-        write_volume(made.image, work)
-        folder, put_in = work, made.lesions
+        made = t1c_phantom(seed=SEED, lesions=LESIONS, diameters_mm=DIAMETERS_MM)
+        shutil.rmtree(place, ignore_errors=True)
+        write_volume(made.image, place)
+        folder, put_in = place, made.lesions
     studies = scan(folder)
     if not studies:
         raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")
@@ -180,85 +181,6 @@ def _wait(ledger: Ledger, stage: Any) -> Job:
             stage(f"job {job.id} is {job.state.value}", said[job.state])
         time.sleep(0.2)
     raise PipelineFailed(f"nothing came back within {DONE_WITHIN_S:.0f} s")
-
-
-def _report(job: Job, study: Study, put_in: tuple[PhantomLesion, ...] | None, received: Path, out: Path) -> None:
-    if job.state is State.DECLINED:
-        print(f"\ndeclined: {job.reason}")
-        raise SystemExit(3)
-    if job.state is not State.DELIVERED:
-        raise PipelineFailed(f"the job is {job.state.value}: {job.reason}", f"see {out / 'node.log'}")
-    objects = [(p, dcmread(p)) for p in sorted(received.iterdir())]
-    rows = [
-        {"object": str(ds.SOPClassUID.name), "series": str(ds.get("SeriesDescription", "")), "file": str(p)}
-        for p, ds in objects
-    ]
-    show("The PACS received", rows, as_json=False)
-    report = next(p for p, ds in objects if ds.Modality == "SR")
-    lesions, rejected = _lesions(dcmread(report))
-    show("Lesions, as the SR says", lesions, as_json=False, empty="none")
-    if rejected:
-        show("Rejected candidates, not lesions", rejected, as_json=False)
-    rtstruct = next((p for p, ds in objects if ds.Modality == "RTSTRUCT"), None)
-    if put_in is not None:
-        _compare(put_in, dcmread(rtstruct) if rtstruct else None)
-    used = set(job.work.series_instance_uids)
-    images = [i.path for i in study.instances if i.series_instance_uid in used and i.path.exists()]
-    if images:
-        draw(rtstruct, images, out / "results.png", RESEARCH_USE_ONLY, report=report)
-        print(f"\nThe picture is {out / 'results.png'}; the objects are in {received}.")
-
-
-def _compare(put_in: tuple[PhantomLesion, ...], rtstruct: Dataset | None) -> None:
-    """Say of each lesion of the made-up head whether it was outlined, and which outlines have none in them."""
-    outlines = _outlines(rtstruct) if rtstruct else {}
-    right: set[str] = set()
-    rows = []
-    for lesion in put_in:
-        centre, reach_mm = np.array(lesion.centre_mm), max(lesion.diameter_mm / 2, 2.0)
-        found = [name for name, points in outlines.items() if _distance_mm(points, centre) <= reach_mm]
-        right.update(found)
-        size = f"{lesion.diameter_mm:.0f}"
-        rows.append({"put in": lesion.number, "diameter mm": size, "found as": ", ".join(found) or "not found"})
-    show("What was put into this made-up head", rows, as_json=False)
-    wrong = sorted(outlines.keys() - right)
-    if wrong:
-        print(f"Nothing was put in at {', '.join(wrong)}: found wrongly.")
-
-
-def _outlines(rtstruct: Dataset) -> dict[str, NDArray[np.float64]]:
-    """All contour points in LPS mm, (n, 3), by ROI name."""
-    return {roi.name: np.concatenate(roi.contours) for roi in structures(rtstruct)}
-
-
-def _distance_mm(points: NDArray[np.float64], centre: NDArray[np.float64]) -> float:
-    """From the middle of an outline's box."""
-    return float(np.linalg.norm((points.min(axis=0) + points.max(axis=0)) / 2 - centre))
-
-
-def _lesions(sr: Dataset) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """Rows for lesions and for rejected candidates, from the content tree of the SR alone."""
-    found = told(sr)
-    lesions = [
-        {
-            **_row(t),
-            "agreement": "" if t.agreement is None else f"{t.agreement:.0%}",
-            "nearest structure": t.nearest,
-        }
-        for t in found
-        if not t.rejected
-    ]
-    return lesions, [{**_row(t), "because": "; ".join(t.against)} for t in found if t.rejected]
-
-
-def _row(t: Told) -> dict[str, str]:
-    return {
-        "label": t.label,
-        "site": t.site,
-        "volume mm3": f"{t.volume_mm3:.0f}",
-        "size mm": f"{t.size_mm[0]:.1f} x {t.size_mm[1]:.1f}",
-        "probability": "" if t.certainty is None else f"{t.certainty:.0%}",
-    }
 
 
 @contextmanager

@@ -22,6 +22,10 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(entry)
 
 
+def _is_no_failed_connection(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(("Association request failed: unable to", "TCP Initialisation Error"))
+
+
 def set_up_logging(process: str, level: str, *, as_json: bool) -> None:
     """Send every record of this process to standard error."""
     handler = logging.StreamHandler(sys.stderr)
@@ -31,3 +35,5 @@ def set_up_logging(process: str, level: str, *, as_json: bool) -> None:
     # These libraries log every PDU, SQL statement or element; some of it would be patient data.
     for noisy in ("pynetdicom", "pydicom", "sqlalchemy", "alembic", "highdicom", "matplotlib", "httpx", "PIL"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "pydicom" else logging.WARNING)
+    # A peer that cannot be reached is told once, by whoever asked for it, with what to look at.
+    logging.getLogger("pynetdicom.transport").addFilter(_is_no_failed_connection)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -63,8 +63,16 @@ class Child:
         self.process = None
 
 
-def supervise(commands: Sequence[Sequence[str]], environment: Mapping[str, str], stop: Stop) -> None:
-    """Run `lantern COMMAND` for each command line, restart what dies, end all when asked to stop."""
+def supervise(
+    commands: Sequence[Sequence[str]],
+    environment: Mapping[str, str],
+    stop: Stop,
+    look: Callable[[], None] = lambda: None,
+) -> None:
+    """Run `lantern COMMAND` for each command line, restart what dies, end all when asked to stop.
+
+    look: called now and then, while they run.
+    """
     children = [Child(c[0], [sys.executable, "-m", "node", *c]) for c in commands]
     try:
         while not stop.asked:
@@ -72,6 +80,7 @@ def supervise(commands: Sequence[Sequence[str]], environment: Mapping[str, str],
                 child.look()
                 if child.process is None and time.monotonic() >= child.start_after:
                     child.start(environment)
+            look()
             notify("READY=1\nWATCHDOG=1")
             stop.wait(0.3)
     finally:

@@ -14,6 +14,8 @@ _VOLUME, _LONG, _SHORT, _CERTAINTY, _AGREEMENT = "118565006", "103339001", "1033
 _DISTANCE, _REASON = "121206", "REASON_AGAINST"
 _DOSE, _FRACTIONS, _SESSION, _DAY = "130009", "121386", "SESSION_NUMBER", "SESSION_DAY"
 _PROPOSAL, _EXCLUDED = "PROPOSAL", "EXCLUDED"
+_SESSION_ONE, _TREATED, _TIME, _V12 = "SESSION_ONE", "SESSION_LESION", "SESSION_TIME", "V12"
+_FRACTION, _SESSION_DOSE = "121385", "SESSION_DOSE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,49 @@ class Told:
             return ""
         name = min(self.distances_mm, key=self.distances_mm.__getitem__)
         return f"{name} {self.distances_mm[name]:.0f} mm"
+
+
+@dataclass(frozen=True, slots=True)
+class Treated:
+    """A lesion of a session: which of how many fractions, and what one gives it."""
+
+    label: str
+    fraction: int
+    fractions: int
+    gy: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToldSession:
+    """A proposed treatment session, as the report has it: an estimate, not for treatment."""
+
+    number: int
+    day: int
+    minutes: float
+    v12_ml: float
+    treated: tuple[Treated, ...]
+
+
+def sessions_told(report: Dataset) -> tuple[ToldSession, ...]:
+    """The proposed sessions in their order; none where the report has no plan."""
+    found = [_session(n) for n in _walk(report) if _name(n) == _SESSION_ONE]
+    return tuple(sorted(found, key=lambda s: s.number))
+
+
+def _session(box: Dataset) -> ToldSession:
+    numbers = _numbers(box)
+    treated = tuple(_treated(n) for n in box.ContentSequence if _name(n) == _TREATED)
+    return ToldSession(
+        int(numbers[_SESSION]), int(numbers[_DAY]), numbers.get(_TIME, 0.0), numbers.get(_V12, 0.0), treated
+    )
+
+
+def _treated(box: Dataset) -> Treated:
+    numbers = _numbers(box)
+    label = next((str(n.TextValue) for n in box.ContentSequence if _name(n) == _LABEL), "")
+    return Treated(
+        label, int(numbers.get(_FRACTION, 1)), int(numbers.get(_FRACTIONS, 1)), numbers.get(_SESSION_DOSE, 0.0)
+    )
 
 
 def told(report: Dataset) -> tuple[Told, ...]:

@@ -9,20 +9,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from node.intake import read_instances
+from node.intake import arrived, read_instances
 from node.loop import BEAT_EVERY_S, Stop, notify
-from node.recall import FetchPriors, folder_for, own_results, sweep
+from node.recall import FetchPriors, folder_for, own_results, replaced_jobs, sweep
 from node.retrieve import Fetched
 from node.version import VERSION
 from node.work_key import recalled_key, result_seed
 from pipeline import registry
-from pipeline.contract import Declined, Earlier, Executor, Follower, Inputs
+from pipeline.contract import Declined, Earlier, Executor, Follower, Found, Inputs
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import (
     HeaderUnusable,
     LanternError,
     LedgerUnavailable,
-    NotFound,
     Permanent,
     Retryable,
     place_of,
@@ -31,7 +30,6 @@ from pipeline.core.job import Job
 from pipeline.core.result import Kind, Result
 from pipeline.core.study import group
 from pipeline.encode import Encoded, Stamp, encode, to_bytes
-from pipeline.findings import Findings
 from storage import Archive, Ledger
 
 log = logging.getLogger(__name__)
@@ -128,7 +126,9 @@ class Worker:
         inputs = self._recalled(job, chosen, folder) if isinstance(chosen, Inputs) else chosen
         found = self._executor.run(job.work.pipeline, inputs) if isinstance(inputs, Inputs) else inputs
         if isinstance(found, Declined):
-            log.info("job %d: declined: %s", job.id, found.reason)
+            # Nothing goes back to whoever sent corrections: the log says it loudly.
+            loud = isinstance(chosen, Inputs) and chosen.corrects
+            log.log(logging.WARNING if loud else logging.INFO, "job %d: declined: %s", job.id, found.reason)
             self._bench.ledger.decline(job.id, self._bench.holder, found.reason)
             return
         self._on_tick()  # an inline run had nobody to call it, and encoding takes its time
@@ -136,25 +136,27 @@ class Worker:
         results = [self._keep(e) for e in encode(found, self._stamp(job, found, recalled))]
         if not self._bench.ledger.produced(job.id, self._bench.holder, results):
             raise JobTaken
-        log.info("job %d: %d findings, %d objects", job.id, len(found.lesions), len(results))
+        log.info("job %d: %d findings, %d objects", job.id, found.count, len(results))
 
     def _recalled(self, job: Job, inputs: Inputs, folder: Path) -> Inputs:
         """With what there is of the patient beside the study, for a pipeline that carries on."""
         pipeline = registry.get(job.work.pipeline)
         if not isinstance(pipeline, Follower):
             return inputs
-        fetched = Fetched()
-        if self._bench.fetch_priors and inputs.series:
+        fetched, own = Fetched(), None
+        if inputs.series:
             study = group([i for s in inputs.series.values() for i in s.instances])[0]
-            fetched = self._bench.fetch_priors(job, study, folder, self._on_tick)
-        own = own_results(self._bench.ledger, self._bench.archive, job)
+            if self._bench.fetch_priors:
+                fetched = self._bench.fetch_priors(job, study, folder, self._on_tick)
+            own = own_results(self._bench.ledger, self._bench.archive, job, study.instances[0])
         told = pipeline.recall(inputs, Earlier(own, fetched.studies))
         return replace(told, remarks=(*told.remarks, *fetched.remarks))
 
     def _inputs(self, job: Job) -> Inputs | Declined:
         files = self._bench.ledger.inputs(job.id)
+        at = self._bench.ledger.drawn_at(job.work.study_instance_uid, job.work.called_ae)
         try:
-            studies = group(read_instances(self._bench.archive, files))
+            studies = group(arrived(read_instances(self._bench.archive, files), at))
         except (OSError, HeaderUnusable) as e:
             raise Permanent(
                 "an image of the study cannot be read from the archive any more",
@@ -166,27 +168,29 @@ class Worker:
             )
         return registry.get(job.work.pipeline).select(studies[0], job.work.options)
 
-    def _stamp(self, job: Job, found: Findings, recalled: str) -> Stamp:
+    def _stamp(self, job: Job, found: Found, recalled: str) -> Stamp:
         return Stamp(
             seed=result_seed(job.work.key, found.algorithm, recalled),
             made_at=job.created_at.astimezone(),  # of the job: an attempt more must make the same bytes
             software_version=VERSION,
             supersedes=self._superseded(job),
             verified=job.work.verified,
+            replaces=self._replaced(job),
         )
 
     def _superseded(self, job: Job) -> tuple[tuple[str, str, str], ...]:
         """The SRs of the jobs that this one replaces, nearest first."""
-        found: list[tuple[str, str, str]] = []
-        older = job.supersedes
-        while older is not None:
-            for _, r in self._bench.ledger.results(job_id=older, kind=Kind.SR):
-                found.append((r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid))
-            try:
-                older = self._bench.ledger.job(older).supersedes
-            except NotFound:
-                break
-        return tuple(found)
+        return tuple(
+            (r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid)
+            for older in replaced_jobs(self._bench.ledger, job)
+            for _, r in self._bench.ledger.results(job_id=older, kind=Kind.SR)
+        )
+
+    def _replaced(self, job: Job) -> tuple[tuple[str, str, str], ...]:
+        """The SEGs of the nearest job that this one replaces."""
+        nearest = next(iter(replaced_jobs(self._bench.ledger, job)), None)
+        found = [] if nearest is None else self._bench.ledger.results(job_id=nearest, kind=Kind.SEG)
+        return tuple((r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid) for _, r in found)
 
     def _keep(self, encoded: Encoded) -> Result:
         ds = encoded.dataset

@@ -10,8 +10,12 @@ from pydicom import Dataset
 
 from pipeline.core.study import Series, Study
 from pipeline.findings import Algorithm, Findings
+from pipeline.marks import MarkedStudy
 from pipeline.sessions.case import Tables, Wishes
 from pipeline.sessions.planned import Planned
+
+Found = Findings | MarkedStudy
+"""What a run of a pipeline has to say: of lesions in a volume, or of marks on single images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Pipeline(Protocol):
     def select(self, study: Study, options: Mapping[str, Any]) -> Inputs | Declined:
         """Choose the series, from headers alone; no pixel is read."""
 
-    def run(self, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
+    def run(self, inputs: Inputs, runtime: Runtime) -> Found | Declined:
         """Compute, from pixels."""
 
 
@@ -136,7 +140,7 @@ def algorithm_of(pipeline: Pipeline, options: Mapping[str, Any]) -> Algorithm:
 class Executor(Protocol):
     """A place where pipelines run. Raises the errors of `pipeline.core.errors` and nothing else."""
 
-    def run(self, pipeline_name: str, inputs: Inputs) -> Findings | Declined:
+    def run(self, pipeline_name: str, inputs: Inputs) -> Found | Declined:
         """Run the pipeline of that name and wait for it."""
 
     def close(self) -> None:

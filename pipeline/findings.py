@@ -15,6 +15,12 @@ from pipeline.sessions.planned import Planned
 
 RESEARCH_USE_ONLY = "RESEARCH USE ONLY - not a medical device"
 
+NOT_PLANNED = "NOT PLANNED"
+"""What a remark begins with that names outlines which may be lesions and are left out: pages say it in red."""
+
+UNSURE_BELOW = 0.7
+"""An outline whose agreement is smaller is unsure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
@@ -128,6 +134,8 @@ class Lesion:
     verdict:                of the false-positive step, None when there was none.
     origin:                 who drew its outline.
     name:                   the ROI's name, where people gave it another than `label` and `site` make.
+    drawn_with:             the algorithm that drew it, as the object that it came in calls it; "" for that of the
+                            findings, and for what a person drew.
     """
 
     number: int
@@ -146,11 +154,17 @@ class Lesion:
     verdict: Verdict | None = None
     origin: Origin = Origin.AUTOMATIC
     name: str = ""
+    drawn_with: str = ""
 
     @property
     def is_calibrated(self) -> bool:
         """Whether of lesions with this probability about that share should be lesions."""
         return self.verdict is not None and self.verdict.calibrated
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether repeated readings drew its outline differently."""
+        return self.agreement is not None and self.agreement < UNSURE_BELOW
 
     @property
     def short_label(self) -> str:
@@ -168,17 +182,21 @@ class Edit(StrEnum):
     RENAMED = "renamed"
     ADDED = "added"
     DELETED = "deleted"
+    LEFT_OUT = "left out"  #: drawn, but nothing says that it is a lesion: not planned
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What became of one outline. label: its name now, or that of a deleted one; words: for people."""
+    """What became of one outline. label: its name now, or that of a deleted one; words: for people; drawn_with: as in
+    `Lesion`.
+    """
 
     edit: Edit
     label: str
     tracking_uid: str
     origin: Origin
     words: str
+    drawn_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +204,7 @@ class Corrections:
     """What a person changed, and in which object.
 
     by:       who, with what and when, as that object says.
-    changes:  one for each lesion of the findings, in their order, then one for each that was deleted.
+    changes:  one for each lesion of the findings, in their order, then those that were deleted, then those left out.
     compared: whether there was something to compare with; without it every outline counts as added.
     """
 
@@ -238,3 +256,8 @@ class Findings:
     corrections: Corrections | None = None
     extras: frozenset[Extra] = frozenset()
     follow_up: FollowUp | None = None
+
+    @property
+    def count(self) -> int:
+        """Of the lesions."""
+        return len(self.lesions)

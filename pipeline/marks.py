@@ -193,3 +193,8 @@ class MarkedStudy:
     heat: Mapping[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Of the marks."""
+        return len(self.marks)

@@ -70,6 +70,7 @@ def analyze(
     from node.cli.progress import spinner
     from node.logs import set_up_logging
     from pipeline.execute import ExecutorOptions, make_executor
+    from pipeline.findings import Findings
     from pipeline.imaging.header import scan
 
     set_up_logging("analyze", "debug" if verbose else "warning", as_json=False)
@@ -85,12 +86,13 @@ def analyze(
         place = out if len(studies) == 1 else out / f"study-{number}"
         with spinner(f"{pipeline}: study {number} of {len(studies)}"):
             done = run(study, pipeline, place, executor, options, priors=priors)
-            if picture and done.findings:
+            if picture and isinstance(done.findings, Findings):
                 paint(done, place)
         codes.append(Exit[done.outcome.upper()])
         summaries.append(json.loads((place / "summary.json").read_text()))
         if priors and not any(s["role"].startswith("prior") for s in summaries[-1]["series"]):
-            typer.echo(f"Note: nothing in {prior} is an earlier study of this patient that can be compared.", err=True)
+            comparable = "an earlier study of this patient (the same Patient ID, an earlier day) that can be compared"
+            typer.echo(f"Note: nothing in {prior} is {comparable}.", err=True)
         if not as_json:
             _say(summaries[-1], place, f"study {number}: " if len(studies) > 1 else "")
     executor.close()

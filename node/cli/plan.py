@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli.app import Json, example
-from node.cli.show import complain, show, show_json
-from pipeline.core.errors import ConfigInvalid, HeaderUnusable, OurFault
+from node.cli.show import complain, show_json
+from pipeline.core.errors import ConfigInvalid, OurFault
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from pipeline.core.study import Instance, Series
+    from pipeline.contract import Declined
+    from pipeline.core.study import Series
     from pipeline.sessions.case import Tables, Wishes
     from pipeline.sessions.planned import Planned
 
@@ -31,9 +32,12 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "setup_minutes": float,
     "apart_mm": float,
     "days_between": int,
+    "alpha_beta_gy": float,
     **TABLES,
 }
 """What --set takes: see pipeline/sessions/case.py."""
+
+_KINDS: Mapping[Callable[[str], Any], str] = {int: "a whole number", float: "a number", Path: "a file"}
 
 
 def register(app: typer.Typer) -> None:
@@ -43,10 +47,12 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(  # noqa: PLR0913, PLR0917  (options of a command line, each given by name)
-    rtstruct: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The structure set with the lesions.")],
+    rtstruct: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="The RTSTRUCT, or SEG, with the lesions.")
+    ],
     series: Annotated[Path, typer.Option(exists=True, help="The folder of the T1 series that they are drawn on.")],
     out: Annotated[Path, typer.Option(help="Folder for plan.json.")],
-    dose: Annotated[list[Path] | None, typer.Option(exists=True, help="RTDOSE, file or folder; may recur.")] = None,
+    dose: Annotated[list[Path] | None, typer.Option(exists=True, help="RTDOSE, or a folder with RTPLAN, too.")] = None,
     organs: Annotated[list[Path] | None, typer.Option(exists=True, help="RTSTRUCT of organs, PTVs; may recur.")] = None,
     sessions: Annotated[int | None, typer.Option(help="Exactly so many; else the fewest that keep all limits.")] = None,
     lock: Annotated[list[str] | None, typer.Option(help="LESION=SESSION; may be given again.")] = None,
@@ -58,48 +64,80 @@ def plan(  # noqa: PLR0913, PLR0917  (options of a command line, each given by n
 ) -> None:
     """Split lesions over treatment sessions. An ESTIMATE, NOT FOR TREATMENT.
 
-    Lesions are the ROIs of type GTV, or named like tumours, of a structure set from any system; a short name will do
-    where it is clear (BM02 for BM02_L_FRONT).
+    Lesions are the ROIs of type GTV, or named like tumours, of a structure set from any system, or the tumours of a
+    segmentation; a short name will do where it is clear (BM02 for BM02_L_FRONT). Contours of another patient than the
+    images are declined.
 
     Doses are estimated from prescription, size and shape, and organs are an atlas', unless --dose and --organs bring
     those of a planning system. Limits and prescriptions are TOML files like those in pipeline/sessions.
 
     Exit code 0 done, 3 declined, 2 wrong usage, 1 what was given cannot be used.
     """
-    from node.cli.progress import spinner
-    from pipeline import registry
-    from pipeline.contract import Declined, Planner, Runtime
-    from pipeline.sessions.told import as_data, sentences
+    from node.cli.plan_files import contours_in, sent_in, series_of
 
-    ds, planner = _structure_set(rtstruct), registry.get("srs")
-    if not isinstance(planner, Planner):
-        raise OurFault("the pipeline srs plans no sessions")
     try:
         wishes, tables = _wishes(sessions, lock or [], exclude or [], first or [], setting or [])
-        with spinner("sessions"):
-            sent = _sent(dose or [], organs or [])
-            found = planner.plan_contours(_series(series, ds), ds, wishes, tables, Runtime(), sent)
+        ds = contours_in(rtstruct)
+        sent, images = sent_in(dose or [], organs or []), series_of(series, ds)
+        found = _found(images, ds, wishes, tables, sent)
     except ConfigInvalid as error:
         complain(error)
         raise typer.Exit(2) from None
-    if isinstance(found, Declined):
-        if as_json:
-            show_json({"outcome": "declined", "reason": found.reason})
-        else:
-            typer.echo(f"declined: {found.reason}")
-        raise typer.Exit(3)
-    data = {"outcome": "completed", **as_data(found.plan, found.case)}
-    data["remarks"] = [*found.remarks, *data["remarks"]]
-    out.mkdir(parents=True, exist_ok=True)
-    (out / FILE).write_text(json.dumps(data, indent=2) + "\n")
-    drawn = _draw(found, _series(series, ds), out) if picture else ()
+    planned = _or_declined(found, as_json=as_json)
+    data = _kept(planned, wishes, out)
+    drawn = _draw(planned, images, out) if picture else ()
     if as_json:
         show_json(data)
         return
+    _say(planned, data)
+    typer.echo(f"{', '.join((FILE, *drawn))} {'are' if drawn else 'is'} in {out}")
+
+
+def _found(
+    images: Series, ds: Dataset, wishes: Wishes, tables: Tables, sent: Mapping[str, Series]
+) -> Planned | Declined:
+    from node.cli.progress import spinner
+    from pipeline import registry
+    from pipeline.contract import Planner, Runtime
+
+    planner = registry.get("srs")
+    if not isinstance(planner, Planner):
+        raise OurFault("the pipeline srs plans no sessions")
+    with spinner("sessions"):
+        return planner.plan_contours(images, ds, wishes, tables, Runtime(), sent)
+
+
+def _or_declined(found: Planned | Declined, *, as_json: bool) -> Planned:
+    """The plan; where there is none, the command ends here and says why."""
+    from pipeline.contract import Declined
+
+    if not isinstance(found, Declined):
+        return found
+    if as_json:
+        show_json({"outcome": "declined", "reason": found.reason})
+    else:
+        typer.echo(f"declined: {found.reason}")
+    raise typer.Exit(3)
+
+
+def _kept(found: Planned, wishes: Wishes, out: Path) -> dict[str, Any]:
+    """What was written to plan.json."""
+    from pipeline.sessions.told import as_data
+
+    data = {"outcome": "completed", **as_data(found.plan, found.case), "alpha_beta_gy": wishes.alpha_beta_gy}
+    data["remarks"] = [*found.remarks, *data["remarks"]]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / FILE).write_text(json.dumps(data, indent=2) + "\n")
+    return data
+
+
+def _say(found: Planned, data: dict[str, Any]) -> None:
+    from node.cli.plan_tables import show_plan
+    from pipeline.sessions.told import sentences
+
     for sentence in (*sentences(found.plan), *found.remarks):
         typer.echo(sentence)
-    _show(data)
-    typer.echo(f"{', '.join((FILE, *drawn))} {'are' if drawn else 'is'} in {out}")
+    show_plan(data)
 
 
 def _draw(found: Planned, series: Series, out: Path) -> tuple[str, ...]:
@@ -119,125 +157,37 @@ def _draw(found: Planned, series: Series, out: Path) -> tuple[str, ...]:
 def _wishes(
     sessions: int | None, lock: list[str], exclude: list[str], first: list[str], setting: list[str]
 ) -> tuple[Wishes, Tables]:
+    """Raises ConfigInvalid for what no course can have, and for tables that cannot be used: images are read later."""
     from pipeline.sessions.case import Tables, Wishes
+    from pipeline.sessions.tables import read_limits, read_prescriptions
 
     given = dict(_setting(text) for text in setting)
-    of_tables = {key: given.pop(key) for key in TABLES if key in given}
+    tables = Tables(**{key: given.pop(key) for key in TABLES if key in given})
     names = {"locked": _locks(lock), "excluded": frozenset(exclude), "first": frozenset(first)}
-    return Wishes(sessions=sessions, **names, **given), Tables(**of_tables)  # type: ignore[arg-type]
+    wishes = Wishes(sessions=sessions, **names, **given)  # type: ignore[arg-type]
+    read_limits(tables.limits), read_prescriptions(tables.prescriptions), tables.kernel()
+    return wishes, tables
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    key, separator, value = text.partition("=")
-    kind = SETTINGS.get(key.strip())
+    key, separator, value = (part.strip() for part in text.partition("="))
+    if not separator:
+        raise typer.BadParameter(f"{text}: not KEY=VALUE", param_hint="--set")
+    if key not in SETTINGS:
+        raise typer.BadParameter(f"{key} is no key; there are {', '.join(SETTINGS)}", param_hint="--set")
     try:
-        if not separator or kind is None:
-            raise ValueError
-        return key.strip(), kind(value.strip())
+        return key, SETTINGS[key](value)
     except ValueError:
-        raise typer.BadParameter(f"{text}: not KEY=VALUE with a key of the list", param_hint="--set") from None
+        wanted = _KINDS[SETTINGS[key]]
+        raise typer.BadParameter(f"{key} must be {wanted}, not {value!r}", param_hint="--set") from None
 
 
 def _locks(given: list[str]) -> dict[str, int]:
-    locks = {}
+    locks: dict[str, int] = {}
     for text in given:
         name, _, session = text.rpartition("=")
         if not name or not session.isdigit():
             raise typer.BadParameter(f"{text}: not LESION=SESSION", param_hint="--lock")
-        locks[name] = int(session)
+        if locks.setdefault(name, int(session)) != int(session):
+            raise typer.BadParameter(f"{name} cannot be locked to two sessions", param_hint="--lock")
     return locks
-
-
-def _structure_set(file: Path) -> Dataset:
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-    from pydicom.uid import RTStructureSetStorage
-
-    try:
-        ds = dcmread(file)
-    except InvalidDicomError as error:
-        raise HeaderUnusable(f"{file} is no DICOM file", "give an RT Structure Set") from error
-    if ds.get("SOPClassUID") != RTStructureSetStorage:
-        raise HeaderUnusable(f"{file} is no RT Structure Set", "export the contours as RTSTRUCT")
-    return ds
-
-
-def _sent(doses: list[Path], organs: list[Path]) -> dict[str, Series]:
-    """By role. Each place that was named must hold what it was named for."""
-    from pydicom.uid import RTDoseStorage, RTStructureSetStorage
-
-    from pipeline.core.study import Series
-
-    asked = (("dose", doses, RTDoseStorage, "RT Dose"), ("organs", organs, RTStructureSetStorage, "RT Structure Set"))
-    sent = {}
-    for role, places, sop_class, what in asked:
-        instances = [i for place in places for i in _instances(place, sop_class, what)]
-        if instances:
-            sent[role] = Series(instances[0].series_instance_uid, tuple(instances))
-    return sent
-
-
-def _instances(place: Path, sop_class: str, what: str) -> list[Instance]:
-    from pipeline.imaging.header import scan
-
-    found = [i for study in scan(place) for i in study.instances if i.sop_class_uid == sop_class]
-    if not found:
-        raise HeaderUnusable(f"{place} holds no {what}", "export it from the planning system as DICOM")
-    return found
-
-
-def _series(folder: Path, rtstruct: Dataset) -> Series:
-    """The one that the contours name; the only image series where they name none that is there."""
-    from pipeline.imaging.header import scan
-    from pipeline.imaging.references import series_named
-
-    images = [s for study in scan(folder) for s in study.series if s.modality in ("MR", "CT", "PT")]
-    named = [s for s in images if s.series_instance_uid in series_named(rtstruct)]
-    if named:
-        return named[0]
-    if len(images) == 1:
-        return images[0]
-    raise HeaderUnusable(
-        f"none of the {len(images)} image series in {folder} is the one that the contours were drawn on",
-        "give the folder of the series itself",
-    )
-
-
-def _show(data: dict[str, Any]) -> None:
-    show("Sessions", [_session(s) for s in data["sessions"]], as_json=False)
-    show("Sessions against V12", [_option(o, data["chosen"]) for o in data["curve"]], as_json=False)
-    show("Compared", [_way(c) for c in data["compared"]], as_json=False)
-    show("Why", [{"lesion": w["lesion"], "not in session": w["not_in"], "because": w["because"]} for w in data["why"]],
-         as_json=False, empty="one session: nothing to explain")  # fmt: skip
-
-
-def _session(s: dict[str, Any]) -> dict[str, Any]:
-    several = {name: f"{name} ({k} of {n})" if n > 1 else name for name, (k, n) in s["fractions"].items()}
-    organs = "; ".join(f"{name} {gy:.1f}" for name, gy in s["organs_gy"].items())
-    lesions = ", ".join(several[name] for name in s["lesions"])
-    return {
-        "session": s["number"],
-        "day": s["day"],
-        "lesions": lesions,
-        "V12 ml": f"{s['v12_ml']:.1f}",
-        "organs Gy": organs,
-        "minutes": f"{s['minutes']:.0f}",
-    }
-
-
-def _option(o: dict[str, Any], chosen: int) -> dict[str, Any]:
-    return {
-        "sessions": f"{o['sessions']}{' (proposed)' if o['sessions'] == chosen else ''}",
-        "V12 ml": ", ".join(f"{v:.1f}" for v in o["v12_ml"]),
-        "best": "proven" if o["proven"] else f"within {o['gap']:.0%}",
-        "exceeds": " ".join(o["broken"]) or "nothing",
-    }
-
-
-def _way(c: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "way": c["way"],
-        "sessions": c["sessions"],
-        "largest V12 ml": f"{c['v12_ml']:.1f}",
-        "brain BED Gy": f"{c['brain_bed_gy']:.2f}",
-    }

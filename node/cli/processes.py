@@ -47,7 +47,30 @@ def serve(config: Config = None) -> None:
     commands = [["receive"], ["work"], ["deliver"], ["web"], ["clean", "--every-s", "600"]]
     stop = Stop()
     stop.on_signals()
-    supervise([c + shared for c in commands], os.environ, stop)
+    supervise([c + shared for c in commands], os.environ, stop, _Announcement(house))
+
+
+class _Announcement:
+    """Says once that the node is ready: when both of its ports are listened on."""
+
+    def __init__(self, house: House) -> None:
+        node, web = house.settings.node, house.settings.web
+        self._ports = ((node.host, node.port), (web.host, web.port))
+        self._words = (
+            f"ready: {node.ae_title} takes DICOM on {node.host}:{node.port}, http://{web.host}:{web.port}/healthz"
+        )
+        self._said = False
+
+    def __call__(self) -> None:
+        if not self._said and all(_is_taken(host, port) for host, port in self._ports):
+            typer.echo(self._words, err=True)
+            self._said = True
+
+
+def _is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens there; asked without a connection, of which a listener would tell in its log."""
+    error = _bind_error(host, port)
+    return error is not None and error.errno == errno.EADDRINUSE
 
 
 def receive(config: Config = None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.encode.common import Encoded, Part, Said, Stamp, to_bytes
+from pipeline.contract import Found
+from pipeline.encode.common import Encoded, Part, Stamp, to_bytes
 from pipeline.encode.dosemap import parametric_map
 from pipeline.encode.doses import doses
 from pipeline.encode.mammo import encode_marked
@@ -18,10 +19,10 @@ from pipeline.encode.sr import report
 from pipeline.findings import Extra, Findings
 from pipeline.marks import MarkedStudy
 
-__all__ = ["Encoded", "Part", "Said", "Stamp", "encode", "encode_findings", "encode_marked", "to_bytes"]
+__all__ = ["Encoded", "Part", "Stamp", "encode", "encode_findings", "encode_marked", "to_bytes"]
 
 
-def encode(findings: Said, stamp: Stamp) -> tuple[Encoded, ...]:
+def encode(findings: Found, stamp: Stamp) -> tuple[Encoded, ...]:
     """The objects of one run, the report last: see `encode_findings` and `mammo.encode_marked`."""
     return encode_marked(findings, stamp) if isinstance(findings, MarkedStudy) else encode_findings(findings, stamp)
 

@@ -69,6 +69,7 @@ PROVEN = Code("PROVEN", SCHEME, "Proven to be the optimum")
 CHOSEN = Code("CHOSEN", SCHEME, "Chosen number of sessions")
 EXCEEDED = Code("EXCEEDED", SCHEME, "Limit that is not kept")
 WHY = Code("WHY", SCHEME, "Why a lesion is not in a session")
+ALPHA_BETA = Code("ALPHA_BETA", SCHEME, "Alpha/beta ratio of brain and organs")
 LIMITS = Code("LIMITS_ALL", SCHEME, "Limits that were looked at")
 LIMIT = Code("LIMIT_ONE", SCHEME, "Limit")
 REMARKED_VOLUME = Code("VOLUME_REMARKED", SCHEME, "Volume from which it is remarked")
@@ -84,9 +85,10 @@ GRAY = Code("Gy", "UCUM", "Gray")
 GRAY2_ML = Code("Gy2.ml", "UCUM", "square gray milliliter")
 ML = Code("cm3", "UCUM", "cubic centimeter")
 
-CORRECTIONS = Code("CORRECTIONS_ALL", SCHEME, "Corrections by a person")
+SUPERSEDED = Code("SUPERSEDED", SCHEME, "Series that this one supersedes")
+CORRECTIONS = Code("CORRECTIONS_ALL", SCHEME, "Outlines that were sent")
 CORRECTION = Code("CORRECTION_ONE", SCHEME, "Correction of an outline")
-CORRECTED_BY = Code("CORRECTED_BY", SCHEME, "Corrected by")
+CORRECTED_BY = Code("CORRECTED_BY", SCHEME, "Sent by, as their object says")
 EDITED_OBJECT = Code("EDITED_OBJECT", SCHEME, "Object with the corrections")
 EDIT = Code("EDIT", SCHEME, "What was done to the outline")
 EDITS = {
@@ -95,6 +97,7 @@ EDITS = {
     "renamed": Code("EDIT_RENAMED", SCHEME, "Outline renamed"),
     "added": Code("EDIT_ADDED", SCHEME, "Outline added"),
     "deleted": Code("EDIT_DELETED", SCHEME, "Outline deleted"),
+    "left out": Code("EDIT_LEFT_OUT", SCHEME, "Outline left out"),
 }
 
 _ORGANS = {

@@ -15,6 +15,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
+from pipeline.contract import Found
 from pipeline.core.errors import OurFault
 from pipeline.core.result import Kind
 from pipeline.core.uid import derive_uid, instance_uid
@@ -23,7 +24,6 @@ from pipeline.encode.modules import IDENTIFYING, PATIENT_AND_STUDY
 from pipeline.encode.origin import Origin
 from pipeline.encode.text import plain, short
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Findings, Lesion
-from pipeline.marks import MarkedStudy
 from pipeline.sessions.told import ESTIMATE
 
 EVIDENCE_TIERS = {
@@ -83,9 +83,6 @@ _SERIES_NUMBER = {
     Part.OVERLAY: 9,
 }
 
-Said = Findings | MarkedStudy
-"""What a pipeline says: in space, or on single images."""
-
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -118,7 +115,8 @@ class Stamp:
                       one (TimezoneOffsetFromUTC), else in that of `made_at`: hand over the hospital's local time.
     software_version: of Lantern.
     supersedes:       (SOP Class UID, SOP Instance UID, Series Instance UID) of the SRs of the same study that this
-                      run replaces.
+                      run replaces, the nearest first.
+    replaces:         likewise of the SEGs of the nearest of these runs.
     verified:         False when a PACS was to be asked for the number of images and did not answer.
     """
 
@@ -127,6 +125,7 @@ class Stamp:
     software_version: str
     supersedes: tuple[tuple[str, str, str], ...] = ()
     verified: bool = True
+    replaces: tuple[tuple[str, str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.made_at.tzinfo is None:
@@ -155,7 +154,7 @@ def statements(algorithm: Algorithm) -> tuple[str, ...]:
     )
 
 
-def said_of_all(findings: Said) -> str:
+def said_of_all(findings: Found) -> str:
     """The statements; right behind the warning stands what holds of this study alone, safe from being cut off."""
     warning, *others = statements(findings.algorithm)
     planned = findings.planned if isinstance(findings, Findings) else None
@@ -178,16 +177,30 @@ def described(lesion: Lesion) -> tuple[str, ...]:
 def _certain(lesion: Lesion) -> list[str]:
     if lesion.probability is None:
         return [f"outline {lesion.origin.value.lower()}, no probability"]
-    return [f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.is_calibrated else ''}"]
+    kept = [f"kept from {lesion.verdict.threshold:.3f}"] if lesion.verdict else []
+    return [f"probability {lesion.probability:.3f}{' (calibrated)' if lesion.is_calibrated else ''}", *kept]
 
 
-def brief(algorithm: Algorithm) -> str:
+def revision(findings: Found, stamp: Stamp) -> str:
+    """What sets an object apart from those of the same study that it replaces: "rev 2, corrected"; "" for the first."""
+    if not stamp.supersedes:
+        return ""
+    return f"rev {len(stamp.supersedes) + 1}{', corrected' if _is_corrected(findings) else ''}"
+
+
+def _is_corrected(findings: Found) -> bool:
+    return isinstance(findings, Findings) and findings.corrections is not None
+
+
+def brief(algorithm: Algorithm, which: str = "") -> str:
     """The same in 64 characters or less; the warning comes first, so that no list of a viewer cuts it off.
+
+    which: of several revisions (see `revision`).
 
     Without the evidence tier: cut short it would claim too much, and "T1" reads as a weighting.
     """
     version = algorithm.version.partition("+")[0]  # the weights' digest is in the other statements
-    return short(f"RESEARCH USE ONLY: {algorithm.name} {version}", 64)
+    return short(f"RESEARCH USE ONLY{f', {which}' if which else ''}: {algorithm.name} {version}", 64)
 
 
 def parameters(algorithm: Algorithm) -> dict[str, str]:
@@ -233,7 +246,7 @@ def date_and_time(moment: datetime) -> tuple[str, str]:
     return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
 
 
-def dress(made: Dataset, part: Part, source: Origin, findings: Said, stamp: Stamp, number: int = 0) -> Dataset:
+def dress(made: Dataset, part: Part, source: Origin, findings: Found, stamp: Stamp, number: int = 0) -> Dataset:
     """`made` as a plain data set, with the modules that all objects share, in place of any it had.
 
     Patient, General Study, Patient Study, Clinical Trial: as they stand in the source (PS3.3 C.7.1, C.7.2);
@@ -246,19 +259,29 @@ def dress(made: Dataset, part: Part, source: Origin, findings: Said, stamp: Stam
     for keyword in IDENTIFYING:
         if keyword not in ds:
             setattr(ds, keyword, "")
-    _series(ds, part, source, findings.algorithm, stamp)
+    _series(ds, part, source, findings, stamp)
     _equipment(ds, source, findings, stamp)
     _sop_common(ds, part, source, stamp, number)
     ds.file_meta = _file_meta(ds)
     return ds
 
 
-def _series(ds: Dataset, part: Part, source: Origin, algorithm: Algorithm, stamp: Stamp) -> None:
+def _series(ds: Dataset, part: Part, source: Origin, findings: Found, stamp: Stamp) -> None:
+    algorithm = findings.algorithm
     ds.Modality = part.modality
     ds.SeriesInstanceUID = stamp.uid(part, "series")
     ds.SeriesNumber = series_number(source, part)
-    ds.SeriesDescription = short(f"{_title(part)} RESEARCH USE ONLY: {algorithm.name} {algorithm.version}", 64)
+    title = f"{_title(part)} {_which(part, findings, stamp)}".strip()
+    ds.SeriesDescription = short(f"{title} RESEARCH USE ONLY: {algorithm.name} {algorithm.version}", 64)
     ds.SeriesDate, ds.SeriesTime = date_and_time(local_time(source, stamp))
+
+
+def _which(part: Part, findings: Found, stamp: Stamp) -> str:
+    """The revision; of doses the number alone, for both warnings leave no room for more in 64 characters."""
+    which = revision(findings, stamp)
+    if part in (Part.DOSE_MAP, Part.RT_DOSE):
+        return which.partition(",")[0]
+    return f"{which}," if which and part in _TITLES else which
 
 
 def _title(part: Part) -> str:
@@ -276,7 +299,7 @@ _TITLES = {
 }
 
 
-def _equipment(ds: Dataset, source: Origin, findings: Said, stamp: Stamp) -> None:
+def _equipment(ds: Dataset, source: Origin, findings: Found, stamp: Stamp) -> None:
     algorithm = findings.algorithm
     ds.Manufacturer = short(algorithm.manufacturer, 64)
     ds.ManufacturerModelName = short(algorithm.name, 64)

@@ -42,8 +42,12 @@ def sizes(lesion: Lesion) -> list[Any]:
         rows.append(number(ENHANCING_VOLUME, lesion.enhancing_volume_mm3, _MM3))
     rows.append(number(_LONG, lesion.long_axis_mm, _MM))
     rows.append(number(_SHORT, lesion.short_axis_mm, _MM))
-    rows.append(number(_LARGEST_3D, lesion.max_diameter_3d_mm, _MM))
-    return rows
+    return [*rows, largest_diameter(lesion)]
+
+
+def largest_diameter(lesion: Lesion) -> Any:
+    """The one in space, by which doses are prescribed."""
+    return number(_LARGEST_3D, lesion.max_diameter_3d_mm, _MM)
 
 
 def certainty(lesion: Lesion) -> list[Any]:

@@ -25,6 +25,7 @@ from pipeline.encode.common import (
     local_time,
     parameters,
     reference,
+    revision,
     said_of_all,
 )
 from pipeline.encode.contours import IntArray, area_3d, outlines
@@ -59,8 +60,9 @@ def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: 
     ds.FrameOfReferenceUID = source.frame_of_reference_uid
     ds.PositionReferenceIndicator = source.position_reference_indicator
     ds.OperatorsName = ""
-    ds.StructureSetLabel = "LANTERN RESEARCH"
-    ds.StructureSetName = brief(findings.algorithm)
+    which = revision(findings, stamp)
+    ds.StructureSetLabel = f"RESEARCH {which.partition(',')[0]}" if which else "LANTERN RESEARCH"
+    ds.StructureSetName = brief(findings.algorithm, which)
     ds.StructureSetDescription = short(said_of_all(findings), 1024)
     ds.StructureSetDate, ds.StructureSetTime = date_and_time(local_time(source, stamp))
     ds.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
@@ -125,6 +127,9 @@ def _roi(lesion: Lesion, name: str, findings: Findings, source: Source) -> Datas
     item.ROIGenerationAlgorithm = lesion.origin.value
     if lesion.origin is Origin.MANUAL:
         item.ROIGenerationDescription = "drawn by a person"
+        return item
+    if lesion.drawn_with not in ("", findings.algorithm.name):
+        item.ROIGenerationDescription = short(lesion.drawn_with, 64)
         return item
     item.ROIGenerationDescription = brief(findings.algorithm)
     item.ROIDerivationAlgorithmIdentificationSequence = [_algorithm(findings.algorithm)]

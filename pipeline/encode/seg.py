@@ -9,7 +9,7 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from pipeline.encode.codes import REJECTED_CATEGORY, REJECTED_TYPE, code_item, site_of
+from pipeline.encode.codes import REJECTED_CATEGORY, REJECTED_TYPE, SUPERSEDED, code_item, site_of
 from pipeline.encode.common import (
     Part,
     Stamp,
@@ -19,6 +19,7 @@ from pipeline.encode.common import (
     dress,
     local_time,
     parameters,
+    revision,
     serial_number,
 )
 from pipeline.encode.proposal import colours, proposed
@@ -62,13 +63,27 @@ def _segmentation(part: Part, findings: Findings, labels: hd.Volume, source: Sou
         software_versions=stamp.software_version,
         device_serial_number=serial_number(findings.algorithm),
         content_label="LANTERN_REJECTED" if part is Part.REJECTED_SEG else "LANTERN_SEG",
-        content_description=brief(findings.algorithm),
+        content_description=brief(findings.algorithm, revision(findings, stamp)),
         content_date=made_at[0],
         content_time=made_at[1],
     )
     _name_images(made, frames, source)
     fix_dimension_organization(made, part, stamp)
-    return dress(made, part, source, findings, stamp)
+    dressed = dress(made, part, source, findings, stamp)
+    if stamp.replaces:
+        dressed.RelatedSeriesSequence = _superseded(source, stamp)
+    return dressed
+
+
+def _superseded(source: Source, stamp: Stamp) -> list[Dataset]:
+    """The series that this one replaces: the IOD has no predecessor, but series may be related (PS3.3 C.7.3.1)."""
+    items = []
+    for uid in dict.fromkeys(series for _, _, series in stamp.replaces):
+        item = Dataset()
+        item.StudyInstanceUID, item.SeriesInstanceUID = source.study_instance_uid, uid
+        item.PurposeOfReferenceCodeSequence = [code_item(SUPERSEDED)]
+        items.append(item)
+    return items
 
 
 def _description(part: Part, lesion: Lesion, findings: Findings) -> Any:
@@ -86,6 +101,9 @@ def _description(part: Part, lesion: Lesion, findings: Findings) -> Any:
         display_color=hd.color.CIELabColor.from_rgb(*(_GREY if rejected else colours(findings)[lesion.number])),
     )
     when = () if rejected else proposed(findings, lesion)
+    if not by_hand and lesion.drawn_with not in ("", findings.algorithm.name):
+        made.SegmentAlgorithmName = short(lesion.drawn_with, 64)
+        del made.SegmentationAlgorithmIdentificationSequence  # which would be that of this program
     made.SegmentDescription = short("; ".join(("RESEARCH USE ONLY", *when, *described(lesion))), 1024)
     where = site_of(lesion, sought)
     if where:

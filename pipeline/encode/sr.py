@@ -33,7 +33,7 @@ from pipeline.encode.document import (
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
-from pipeline.encode.proposal import said_of_plan
+from pipeline.encode.proposal import on_names, said_of_plan
 from pipeline.encode.rejected import rejected_candidates
 from pipeline.encode.sessions import proposed_evaluations, proposed_measurements, proposed_sessions
 from pipeline.encode.source import Source
@@ -142,7 +142,7 @@ def _evaluations(findings: Findings, source: Source, stamp: Stamp) -> Any:
 def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ...]:
     """What the reader of the report is told, the warning first."""
     count = len(findings.lesions)
-    found = f"Lesions found: {count}." if count else "No lesion found by the algorithm. This does not exclude one."
+    found = f"{counted(findings)}." if count else f"{counted(findings)}. This does not exclude one."
     analysed = f"Images analysed: {source.image_count} of series {source.series_instance_uid}."
     first, *others = statements(findings.algorithm)
     return (
@@ -153,12 +153,20 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
         *on_replaced(stamp),
         *on_rejected(findings),
         *definitions(findings),
+        *on_names(findings),
         *on_people(findings),
         *said_of_corrections(findings.corrections),
         *findings.remarks,
         *said_of_plan(findings),
         *others,
     )
+
+
+def counted(findings: Findings) -> str:
+    """How many lesions there are; those in contours that were sent were found by nobody here."""
+    if not findings.lesions:
+        return "No lesion found by the algorithm"
+    return f"Lesions {'drawn' if findings.corrections else 'found'}: {len(findings.lesions)}"
 
 
 def on_rejected(findings: Findings) -> tuple[str, ...]:
@@ -172,10 +180,19 @@ def on_rejected(findings: Findings) -> tuple[str, ...]:
 
 
 def on_people(findings: Findings) -> tuple[str, ...]:
-    """Whose outlines are not the algorithm's, or not its alone."""
+    """Whose outlines are not this algorithm's, or not its alone."""
     said = ((Origin.MANUAL, "Outlined by a person"), (Origin.SEMIAUTOMATIC, "Outline changed by a person"))
     names = {origin: [n.short_label for n in findings.lesions if n.origin is origin] for origin, _ in said}
-    return tuple(f"{words}: {', '.join(names[origin])}." for origin, words in said if names[origin])
+    people = tuple(f"{words}: {', '.join(names[origin])}." for origin, words in said if names[origin])
+    return (*people, *_on_other_software(findings))
+
+
+def _on_other_software(findings: Findings) -> tuple[str, ...]:
+    of: dict[str, list[str]] = {}
+    for lesion in findings.lesions:
+        if lesion.origin is Origin.AUTOMATIC and lesion.drawn_with not in ("", findings.algorithm.name):
+            of.setdefault(lesion.drawn_with, []).append(lesion.short_label)
+    return tuple(f"Outlined by other software ({tool}): {', '.join(names)}." for tool, names in of.items())
 
 
 def _images(source: Source) -> list[Dataset]:

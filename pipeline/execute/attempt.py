@@ -6,16 +6,15 @@ import logging
 import traceback
 
 from pipeline import registry
-from pipeline.contract import Declined, Inputs
+from pipeline.contract import Declined, Found, Inputs
 from pipeline.core import errors
 from pipeline.core.errors import LanternError, PipelineFailed, place_of
 from pipeline.execute import device
 from pipeline.execute.options import ExecutorOptions
-from pipeline.findings import Findings
 
 logger = logging.getLogger(__name__)
 
-Answer = Findings | Declined | LanternError
+Answer = Found | Declined | LanternError
 """What a run comes to; an error is handed over as a value where it has to cross a process border."""
 
 
@@ -34,17 +33,17 @@ def answer(name: str, inputs: Inputs, options: ExecutorOptions) -> Answer:
         return PipelineFailed(f"{name} raised {place_of(e)}")
 
 
-def result_of(given: Answer) -> Findings | Declined:
+def result_of(given: Answer) -> Found | Declined:
     """Raise the answer if it is an error, else return it."""
     if isinstance(given, LanternError):
         raise given
     return given
 
 
-def _checked(name: str, outcome: object) -> Findings | Declined:
-    if isinstance(outcome, (Findings, Declined)):
+def _checked(name: str, outcome: object) -> Found | Declined:
+    if isinstance(outcome, Found | Declined):
         return outcome
-    raise PipelineFailed(f"{name} returned {type(outcome).__name__}, neither Findings nor Declined")
+    raise PipelineFailed(f"{name} returned {type(outcome).__name__}, neither findings, marks nor Declined")
 
 
 def known(error: LanternError) -> LanternError:

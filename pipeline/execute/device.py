@@ -12,10 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.contract import Declined, Inputs, Pipeline, Runtime
+from pipeline.contract import Declined, Found, Inputs, Pipeline, Runtime
 from pipeline.core.errors import ConfigInvalid, ExecutorDied, OutOfMemory
 from pipeline.execute.options import MB, ExecutorOptions
-from pipeline.findings import Findings
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def run(pipeline: Pipeline, inputs: Inputs, runtime: Runtime) -> Findings | Declined:
+def run(pipeline: Pipeline, inputs: Inputs, runtime: Runtime) -> Found | Declined:
     """Run the pipeline on `runtime`; when memory runs out, in smaller tiles, and at last on the CPU.
 
     Each step down is a sentence in `Runtime.remarks` and in the remarks of the Findings. Raises OutOfMemory when
@@ -135,7 +134,7 @@ def _down(failed: Runtime, device: str, tile_scale: float) -> Runtime:
     return replace(failed, device=device, tile_scale=tile_scale, remarks=(*failed.remarks, remark))
 
 
-def _attempt(pipeline: Pipeline, inputs: Inputs, runtime: Runtime) -> Findings | Declined | None:
+def _attempt(pipeline: Pipeline, inputs: Inputs, runtime: Runtime) -> Found | Declined | None:
     """One try; None when memory ran out. The error is not kept: its frames hold the tensors that fill the memory."""
     seed_everything(runtime.seed)
     try:
@@ -171,8 +170,8 @@ def _let_go_of_memory() -> None:
     torch.cuda.empty_cache()
 
 
-def _with_remarks(outcome: Findings | Declined, remarks: tuple[str, ...]) -> Findings | Declined:
-    if not isinstance(outcome, Findings):
+def _with_remarks(outcome: Found | Declined, remarks: tuple[str, ...]) -> Found | Declined:
+    if isinstance(outcome, Declined):
         return outcome
     unsaid = tuple(r for r in remarks if r not in outcome.remarks)
     return replace(outcome, remarks=(*outcome.remarks, *unsaid))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.contract import Declined, Inputs
+from pipeline.contract import Declined, Found, Inputs
 from pipeline.execute.attempt import answer, result_of
 from pipeline.execute.options import ExecutorOptions
-from pipeline.findings import Findings
 
 
 class InlineExecutor:
@@ -14,7 +13,7 @@ class InlineExecutor:
     def __init__(self, options: ExecutorOptions) -> None:
         self._options = options
 
-    def run(self, pipeline_name: str, inputs: Inputs) -> Findings | Declined:
+    def run(self, pipeline_name: str, inputs: Inputs) -> Found | Declined:
         """Run the pipeline of that name here and now. Raises errors of `pipeline.core.errors` only."""
         return result_of(answer(pipeline_name, inputs, self._options))
 

@@ -14,12 +14,11 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from pipeline.contract import Declined, Inputs
+from pipeline.contract import Declined, Found, Inputs
 from pipeline.core.errors import ExecutorDied, LanternError, OurFault, OutOfMemory, Retryable, TimeLimit
 from pipeline.execute.attempt import Answer, result_of
 from pipeline.execute.child import serve
 from pipeline.execute.options import MB, ExecutorOptions, OnTick, nothing
-from pipeline.findings import Findings
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class ProcessExecutor:
         self._on_tick = on_tick
         self._child: _Child | None = None
 
-    def run(self, pipeline_name: str, inputs: Inputs) -> Findings | Declined:
+    def run(self, pipeline_name: str, inputs: Inputs) -> Found | Declined:
         """Run the pipeline of that name in the child and wait for it.
 
         Raises errors of `pipeline.core.errors` only (TimeLimit, OutOfMemory and ExecutorDied for what happens to the

@@ -16,13 +16,12 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import ray
 from ray.exceptions import OutOfMemoryError, RayError
 
-from pipeline.contract import Declined, Inputs
+from pipeline.contract import Declined, Found, Inputs
 from pipeline.core.errors import ConfigInvalid, ExecutorDied, LanternError, OutOfMemory, Retryable, TimeLimit
 from pipeline.execute.attempt import Answer, answer, result_of
 from pipeline.execute.child import READY, packed, stdout_to_stderr
 from pipeline.execute.options import ExecutorOptions, OnTick, nothing
 from pipeline.execute.process import POLL_S, START_LIMIT_S, TICK_S, resident_mb
-from pipeline.findings import Findings
 
 OBJECT_STORE_BYTES = 100 * 1024**2
 """Shared memory of a cluster of our own; only label volumes pass through it."""
@@ -41,7 +40,7 @@ class RayExecutor:
         self._actor: Any = None
         self._started_ray = False
 
-    def run(self, pipeline_name: str, inputs: Inputs) -> Findings | Declined:
+    def run(self, pipeline_name: str, inputs: Inputs) -> Found | Declined:
         """Run the pipeline of that name in the actor and wait for it.
 
         Raises errors of `pipeline.core.errors` only, and whatever `on_tick` raises. Paths in `inputs` must be the

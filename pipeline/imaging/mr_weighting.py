@@ -26,7 +26,7 @@ class Weighting(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-Said = tuple[Weighting, str]
+Found = tuple[Weighting, str]
 
 SHORT_TE_MS = 40.0
 """Spin echo below this is T1 or PD, above it T2."""
@@ -130,7 +130,7 @@ def timing_of(series: Series) -> Timing:
     )
 
 
-def weighting_of(series: Series) -> Said:
+def weighting_of(series: Series) -> Found:
     """The weighting and the sentence it rests on.
 
     In this order: what the object states (diffusion, Acquisition Contrast, Image Type), sequences made for one
@@ -155,7 +155,7 @@ def weighting_of(series: Series) -> Said:
     return Weighting.UNKNOWN, "neither timing parameters nor description say how it is weighted"
 
 
-def _stated(series: Series) -> Said | None:
+def _stated(series: Series) -> Found | None:
     types = _words(series.get("ImageType")) + _words(series.get("FrameType"))
     for word, weighting in _IMAGE_TYPE.items():
         if word in types:
@@ -169,7 +169,7 @@ def _stated(series: Series) -> Said | None:
     return None
 
 
-def _purpose(series: Series) -> Said | None:
+def _purpose(series: Series) -> Found | None:
     for keyword in ("SequenceName", "PulseSequenceName"):
         name = str(series.get(keyword) or "").lower()
         for part, weighting in _SIEMENS:
@@ -178,11 +178,11 @@ def _purpose(series: Series) -> Said | None:
     return None
 
 
-def _angio_flag(series: Series) -> Said | None:
+def _angio_flag(series: Series) -> Found | None:
     return (Weighting.ANGIO, "AngioFlag is Y") if series.get("AngioFlag") == "Y" else None
 
 
-def from_timing(t: Timing) -> Said | None:
+def from_timing(t: Timing) -> Found | None:
     """The weighting that timing parameters alone give; None when they are absent or fit several."""
     if t.te is None or t.tr is None:
         return None

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydicom import Dataset
 
 from pipeline.core.errors import GeometryUnusable
+from pipeline.imaging.values import MALFORMED
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
@@ -34,6 +35,9 @@ class Structure:
     number:       ROI Number; name: ROI Name; kind: RT ROI Interpreted Type ("GTV"), "" where none is given.
     tracking_uid: that an object of ours gave it, "" for others.
     drawn_by:     ROI Generation Algorithm (AUTOMATIC, SEMIAUTOMATIC, MANUAL), "" where none is given.
+    algorithm:    that drew it, as the file calls it (its Algorithm Name, else ROI Generation Description), or "".
+    about:        ROI Description and ROI Observation Description.
+    frame_of_reference_uid: Referenced Frame of Reference UID of this ROI, "" where none is given.
     is_target:    whether it is a tumour: of the type GTV, or named like a tumour and of no other type; where no ROI is,
                   any that is no organ, margin or outline.
     """
@@ -45,12 +49,16 @@ class Structure:
     is_target: bool
     contours: tuple[npt.NDArray[np.float64], ...]
     drawn_by: str = ""
+    algorithm: str = ""
+    frame_of_reference_uid: str = ""
+    about: str = ""
 
     def on(self, image: hd.Volume) -> tuple[Mask, Box]:
         """Its voxels within a box of the image. A voxel belongs to it when its centre lies in an odd number of its
         contours (PS3.3 C.8.8.6.3: inner contours are holes).
 
-        Raises GeometryUnusable for contours that do not lie in the planes of the image, or outside it.
+        Raises GeometryUnusable for contours that do not lie in the planes of the image, or outside it; its words go
+        to logs, so that they have the ROI's number and not its name, which is free text.
         """
         to_index = np.linalg.inv(image.affine)
         placed = [c @ to_index[:3, :3].T + to_index[:3, 3] for c in self.contours if len(c) >= 3]
@@ -58,19 +66,19 @@ class Structure:
         for index in placed:
             place = float(np.median(index[:, 0]))
             if np.abs(index[:, 0] - place).max() > OFF_PLANE:
-                raise GeometryUnusable(f"a contour of {self.name} does not lie in a slice of the series", _HINT)
+                raise GeometryUnusable(f"a contour of ROI {self.number} does not lie in a slice of the series", _HINT)
             planes.setdefault(round(place), []).append(index[:, 1:])
         return self._filled(planes, image.spatial_shape)
 
     def _filled(self, planes: dict[int, list[npt.NDArray[np.float64]]], shape: tuple[int, ...]) -> tuple[Mask, Box]:
         here = sorted(k for k in planes if 0 <= k < shape[0])
         if not here:
-            raise GeometryUnusable(f"{self.name} has no contour on the images of the series", _HINT)
+            raise GeometryUnusable(f"ROI {self.number} has no contour on the images of the series", _HINT)
         points = np.concatenate([p for k in here for p in planes[k]])
         low = np.clip(np.floor(points.min(axis=0)).astype(int), 0, None)
         high = np.minimum(np.ceil(points.max(axis=0)).astype(int) + 1, shape[1:])
         if (high <= low).any():
-            raise GeometryUnusable(f"{self.name} lies outside the images of the series", _HINT)
+            raise GeometryUnusable(f"ROI {self.number} lies outside the images of the series", _HINT)
         mask = np.zeros((here[-1] - here[0] + 1, *(high - low)), bool)
         for k in here:
             for polygon in planes[k]:
@@ -95,12 +103,37 @@ def _read(rtstruct: Dataset) -> Iterator[Structure]:
         number = int(roi.ROINumber)
         points = tuple(_points(c) for c in contours.get(number, Dataset()).get("ContourSequence") or ())
         about = seen.get(number, Dataset())
-        uid = _TRACKING.search(f"{roi.get('ROIDescription') or ''} {about.get('ROIObservationDescription') or ''}")
+        words = f"{roi.get('ROIDescription') or ''} {about.get('ROIObservationDescription') or ''}"
+        uid = _TRACKING.search(words)
         name = str(roi.get("ROIName") or about.get("ROIObservationLabel") or f"ROI {number}").strip()
         kind = str(about.get("RTROIInterpretedType") or "").upper()
         if any(len(p) >= 3 for p in points):
             drawn_by = str(roi.get("ROIGenerationAlgorithm") or "").upper()
-            yield Structure(number, name, kind, uid[1] if uid else "", False, points, drawn_by)
+            frame = str(roi.get("ReferencedFrameOfReferenceUID") or "")
+            tracking, tool = uid[1] if uid else "", _algorithm(roi)
+            yield Structure(number, name, kind, tracking, False, points, drawn_by, tool, frame, words)
+
+
+def unreadable(rtstruct: Dataset) -> tuple[int, ...]:
+    """ROI Numbers with a contour that is no list of points (Contour Data, PS3.3 C.8.8.6): such a file is damaged."""
+    return tuple(
+        int(item.ReferencedROINumber)
+        for item in rtstruct.get("ROIContourSequence") or ()
+        if any(_is_damaged(contour) for contour in item.get("ContourSequence") or ())
+    )
+
+
+def _is_damaged(contour: Dataset) -> bool:
+    try:
+        numbers = np.array(contour.get("ContourData") or (), float)
+    except MALFORMED:
+        return True
+    return len(numbers) % 3 != 0 or not np.isfinite(numbers).all()
+
+
+def _algorithm(roi: Dataset) -> str:
+    named = (roi.get("ROIDerivationAlgorithmIdentificationSequence") or [Dataset()])[0]
+    return str(named.get("AlgorithmName") or roi.get("ROIGenerationDescription") or "").strip()
 
 
 def _points(contour: Dataset) -> npt.NDArray[np.float64]:
@@ -112,7 +145,12 @@ def _points(contour: Dataset) -> npt.NDArray[np.float64]:
 
 def is_tumour_named(name: str) -> bool:
     """Whether a name is that of a tumour ("GTV_2", "Met 3", "BM01_L_FRONTAL"), and of no margin, ring or sum."""
-    return _TUMOUR.search(name) is not None and _MARGIN.search(name) is None
+    return _TUMOUR.search(name) is not None and not is_margin_named(name)
+
+
+def is_margin_named(name: str) -> bool:
+    """Whether a name is that of a margin, a ring or a sum of others ("PTV1", "GTV_total")."""
+    return _MARGIN.search(name) is not None
 
 
 def _targets(found: list[Structure]) -> set[int]:

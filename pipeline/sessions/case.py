@@ -50,7 +50,11 @@ class Wishes:
     def __post_init__(self) -> None:
         least = {"most_sessions": 1, "most_lesions": 1, "days_between": 1, "setup_minutes": 0, "apart_mm": 0}
         wrong = [f"{key} = {getattr(self, key):g}" for key, low in least.items() if not getattr(self, key) >= low]
-        wrong += [f"{k} = {getattr(self, k):g}" for k in ("minutes", "most_minutes") if not 0 < getattr(self, k) < 1e6]
+        wrong += [
+            f"{k} = {getattr(self, k):g}"
+            for k in ("minutes", "most_minutes", "alpha_beta_gy")
+            if not 0 < getattr(self, k) < 1e6
+        ]
         if self.sessions is not None and self.sessions < 1:
             wrong.append(f"sessions = {self.sessions}")
         if wrong:
@@ -78,11 +82,15 @@ class Tables:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesion:
-    """One lesion to treat: name, target, what it is to get."""
+    """One lesion to treat: name, target, what it is to get.
+
+    diameter_mm: the largest in any direction, which the table of prescriptions goes by; None where nobody said it.
+    """
 
     name: str
     target: Target
     prescription: Prescription
+    diameter_mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

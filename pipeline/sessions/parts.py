@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -53,7 +54,11 @@ def understood(case: Case, wishes: Wishes) -> Wishes:
 
     Raises ConfigInvalid for names that no lesion has, or several, and for a lesion that is locked twice.
     """
-    names = [n.name for n in case.lesions]
+    return meant([n.name for n in case.lesions], wishes)
+
+
+def meant(names: Sequence[str], wishes: Wishes) -> Wishes:
+    """`understood` from the names of lesions alone, before anything is computed. Raises ConfigInvalid likewise."""
     locked = [(_named("locked", wished, names), session) for wished, session in wishes.locked.items()]
     if twice := sorted({name for name, session in locked if dict(locked)[name] != session}):
         raise ConfigInvalid(f"{', '.join(twice)} cannot be locked to two sessions", "give one of the two")
@@ -121,8 +126,8 @@ def problem_of(case: Case, wishes: Wishes, parts: Parts, sessions: int) -> Probl
         sessions=sessions,
         apart=parts.near[np.ix_(of, of)] | same,
         minutes=np.full(len(of), wishes.minutes),
-        most_minutes=max(wishes.most_minutes - wishes.setup_minutes, wishes.minutes),
-        most=min(wishes.most_lesions, -(-len(of) // sessions) + 1),
+        most_minutes=wishes.most_minutes - wishes.setup_minutes,
+        most=min(wishes.most_lesions, max(-(-len(of) // sessions) + 1, *_locked_to_one(wishes))),
         organ_gy=points[of],
         organ_limit_gy=most_gy,
         locked=_locked(case, wishes, of, sessions),
@@ -166,6 +171,11 @@ MOST_POINTS = 24
 
 def _spread(doses: Doses, at: IntArray) -> IntArray:
     return at[np.argsort(-doses.sum(axis=0), kind="stable")[:MOST_POINTS]]
+
+
+def _locked_to_one(wishes: Wishes) -> list[int]:
+    """How many lesions are locked to each session that is named; sessions are kept even but for these."""
+    return [0, *Counter(wishes.locked.values()).values()]
 
 
 def _locked(case: Case, wishes: Wishes, of: IntArray, sessions: int) -> IntArray:

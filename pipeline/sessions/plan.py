@@ -31,7 +31,8 @@ class Option:
 
     v12_ml:       of each session, the largest first.
     squared:      integral over the brain outside the targets of sum_s D_s^2, Gy2 ml: what was minimised.
-    bound:        no grouping into so many sessions has less; gap: 1 - bound / squared; proven: it is the optimum.
+    bound:        no grouping into so many sessions has less; gap: 1 - bound / squared; proven: none that keeps the
+                  limits has less.
     broken:       limits that this course does not keep, in words; empty when it keeps all.
     """
 
@@ -74,7 +75,8 @@ class Plan:
     """What model 3 says. Estimated doses: to be looked at by a physicist, never to be treated from.
 
     curve:      one option for each number of sessions that was tried.
-    brain_bed_gy: mean of the brain, complete repair between sessions; organs_bed_gy: largest of each organ.
+    brain_bed_gy: mean of the brain, complete repair between sessions; organs_bed_gy: largest of each organ;
+    alpha_beta_gy: that they were worked out with.
     compared:   one session, by size, by place; and this plan under its own name, "optimised".
     remarks:    sentences for the reader.
     given:      lesions whose doses are those of a planning system.
@@ -89,6 +91,7 @@ class Plan:
     organs_bed_gy: Mapping[str, float]
     remarks: tuple[str, ...]
     given: tuple[str, ...] = ()
+    alpha_beta_gy: float = 2.0
 
     @property
     def option(self) -> Option:

@@ -49,10 +49,13 @@ def as_data(plan: Plan, case: Case) -> dict[str, Any]:
             for c in plan.compared
         ],
         "brain_bed_gy": round(plan.brain_bed_gy, 3),
+        "alpha_beta_gy": plan.alpha_beta_gy,
         "organs_bed_gy": {name: round(bed, 1) for name, bed in plan.organs_bed_gy.items()},
         "prescriptions": [
             {
                 "lesion": n.name,
+                "diameter_mm": None if n.diameter_mm is None else round(n.diameter_mm, 1),
+                "volume_ml": round(n.target.volume_mm3 / 1000, 3),
                 "dose_gy": n.prescription.dose_gy,
                 "fractions": n.prescription.fractions,
                 "source": n.prescription.source,
@@ -84,7 +87,11 @@ def _option(o: Option) -> dict[str, Any]:
 def sentences(plan: Plan) -> tuple[str, ...]:
     """What a reader of the report is told of the plan, the warning first."""
     option = plan.option
-    best = "proven to be the best grouping" if option.proven else f"at most {option.gap:.0%} from the best grouping"
+    best = (
+        "proven to have the least squared doses of all groupings that keep the limits"
+        if option.proven
+        else f"at most {option.gap:.0%} above the least squared doses of any grouping"
+    )
     one = next((c for c in plan.compared if c.name == "one session"), None)
     whole = f", and all sessions together to those of {course(plan.chosen)}" if plan.chosen > 1 else ""
     return (

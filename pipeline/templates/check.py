@@ -208,7 +208,7 @@ def _presence(level: Level, expected: tuple[Entry, ...], entry: Entry, there: bo
 
 
 def _at_least_one(level: Level, expected: tuple[Entry, ...], entry: Entry, condition: AtLeastOneOf) -> str:
-    """Said once, at the first of the rows."""
+    """Found once, at the first of the rows."""
     if entry.row.number != condition.rows[0]:
         return ""
     others = [e for e in expected if e.row.number in condition.rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 from pydicom import Dataset, dcmread
 
+from pipeline.contract import Runtime
+from pipeline.core.errors import ConfigInvalid
 from pipeline.core.study import Series
 from pipeline.datasets.mr_writer import write_volume
 from pipeline.encode import Part, encode, to_bytes
@@ -18,6 +21,8 @@ from pipeline.imaging.read import read_volume
 from pipeline.imaging.references import series_named
 from pipeline.imaging.structures import structures
 from pipeline.phantom import t1c_phantom
+from pipeline.recipes.srs.planning import plan_contours
+from pipeline.sessions.case import Tables, Wishes
 from tests.support import node as n
 from tests.support.findings import STAMP, findings_on
 
@@ -35,7 +40,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     read = read_volume(series)
     truth = np.asarray(made.truth.match_geometry(read.volume).array, np.uint16)
     found = findings_on(read.frames, read.volume, truth)  # type: ignore[arg-type]
-    (folder / "RTSTRUCT.dcm").write_bytes(to_bytes({e.part: e.dataset for e in encode(found, STAMP)}[Part.RTSTRUCT]))
+    for e in encode(found, STAMP):
+        if e.part in (Part.RTSTRUCT, Part.SEG):
+            (folder / f"{e.part.value}.dcm").write_bytes(to_bytes(e.dataset))
     return folder
 
 
@@ -84,7 +91,12 @@ def test_wishes_are_kept_and_json_is_what_the_file_holds(drawn: Path, tmp_path: 
         (("--lock", "BM77=1"), "BM77"),
         (("--lock", "BM01"), "LESION=SESSION"),
         (("--set", "gradient_index=1"), "gradient index"),
-        (("--set", "colour=red"), "KEY=VALUE"),
+        (("--set", "colour=red"), "colour is no key"),
+        (("--set", "colour"), "not KEY=VALUE"),
+        (("--set", "gradient_index=abc"), "gradient_index must be a number, not 'abc'"),
+        (("--set", "most_sessions=2.5"), "most_sessions must be a whole number, not '2.5'"),
+        (("--set", "alpha_beta_gy=0"), "alpha_beta_gy = 0"),
+        (("--lock", "BM01=1", "--lock", "BM01=2"), "BM01 cannot be locked to two sessions"),
         (("--set", "minutes=0"), "minutes = 0"),
         (("--sessions", "0"), "sessions = 0"),
         (("--set", "limits=/no/such.toml"), "/no/such.toml"),
@@ -95,6 +107,106 @@ def test_wrong_wishes_end_with_2_and_say_why(drawn: Path, tmp_path: Path, wished
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_wishes_and_tables_are_looked_at_before_any_file_is_read(tmp_path: Path):
+    empty, no_contours = tmp_path / "series", tmp_path / "contours.dcm"
+    empty.mkdir()
+    no_contours.write_bytes(b"no DICOM")
+    given = ("--rtstruct", str(no_contours), "--series", str(empty), "--out", str(tmp_path / "out"))
+    for wished, said in ((("--set", "limits=/no/such.toml"), "/no/such.toml"), (("--sessions", "0"), "sessions = 0")):
+        done = n.lantern("plan", *given, *wished)
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+
+
+def test_the_name_of_no_lesion_costs_no_search_for_the_head(drawn: Path, monkeypatch: pytest.MonkeyPatch):
+    def searched(*_: object) -> object:
+        raise AssertionError("the head was searched for")
+
+    monkeypatch.setattr("pipeline.recipes.srs.examine.head_in", searched)
+    ds, wishes = dcmread(drawn / "RTSTRUCT.dcm"), Wishes(excluded=frozenset({"BM77"}))
+    with pytest.raises(ConfigInvalid, match="BM77"):
+        plan_contours(the_series(drawn / "series"), ds, wishes, Tables(), Runtime())
+
+
+def test_the_terminal_has_what_a_physicist_judges_v12_by(drawn: Path, tmp_path: Path):
+    done = plan(drawn, tmp_path, "--sessions", "3", "--set", "alpha_beta_gy=3")
+    assert done.returncode == 0, done.stderr
+    data = json.loads((tmp_path / "plan.json").read_text())
+    assert data["alpha_beta_gy"] == 3
+    assert "mean brain BED Gy (a/b 3 Gy)" in done.stdout
+    rows = [" ".join(line.replace("│", " ").split()) for line in done.stdout.splitlines()]
+    for p in data["prescriptions"]:
+        of = ", ".join(str(s["number"]) for s in data["sessions"] if p["lesion"] in s["lesions"])
+        assert 0.1 < p["volume_ml"] / (np.pi / 6 * p["diameter_mm"] ** 3 / 1000) < 1.05
+        measured = f"{p['lesion']} {p['diameter_mm']:.1f} {p['volume_ml']:.2f}"
+        said = f"{measured} {p['dose_gy']:g} Gy in {p['fractions']} {of} "
+        assert any(row.startswith(said) for row in rows), (said, rows)
+
+
+def test_contours_of_another_patient_are_declined_and_those_of_nobody_are_remarked_on(drawn: Path, tmp_path: Path):
+    def of(**values: str):
+        def edit(ds: Dataset) -> None:
+            for keyword, value in values.items():
+                setattr(ds, keyword, value)
+
+        return lambda: moved(drawn, tmp_path, edit)
+
+    done = plan(drawn, tmp_path / "out", rtstruct=of(PatientID="SOMEONE ELSE")())
+    assert done.returncode == 3, done.stderr
+    assert "of another patient than the images: they differ in Patient ID" in done.stdout
+    assert "SOMEONE" not in done.stdout
+    assert not (tmp_path / "out").exists()
+    unnamed = plan(drawn, tmp_path / "out", "--json", rtstruct=of(PatientID="")())
+    assert unnamed.returncode == 0, unnamed.stderr
+    remarks = json.loads(unnamed.stdout)["remarks"]
+    assert "Whose contours these are was not checked: contours name no Patient ID." in remarks
+
+
+def test_a_structure_set_that_was_cut_off_is_an_error_that_names_it(drawn: Path, tmp_path: Path):
+    whole = (drawn / "RTSTRUCT.dcm").read_bytes()
+    for share in (0.2, 0.6, 0.98):
+        (tmp_path / "trunc.dcm").write_bytes(whole[: int(share * len(whole))])
+        done = plan(drawn, tmp_path / "out", rtstruct=tmp_path / "trunc.dcm")
+        assert done.returncode == 1
+        assert f"{tmp_path / 'trunc.dcm'} is damaged" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_an_image_or_a_dose_that_was_cut_off_is_an_error_that_names_it(drawn: Path, tmp_path: Path):
+    shutil.copytree(drawn / "series", tmp_path / "series")
+    image = sorted((tmp_path / "series").iterdir())[20]
+    image.write_bytes(image.read_bytes()[:-900])
+    given = ("--rtstruct", str(drawn / "RTSTRUCT.dcm"), "--out", str(tmp_path / "out"))
+    done = n.lantern("plan", *given, "--series", str(tmp_path / "series"))
+    assert (done.returncode, f"{image} is damaged" in done.stderr) == (1, True), done.stderr
+    (tmp_path / "dose.dcm").write_bytes((drawn / "RTSTRUCT.dcm").read_bytes()[:300])
+    done = n.lantern("plan", *given, "--series", str(drawn / "series"), "--dose", str(tmp_path / "dose.dcm"))
+    assert (done.returncode, str(tmp_path / "dose.dcm") in done.stderr) == (1, True), done.stderr
+    assert "damaged" in done.stderr
+
+
+def test_a_segmentation_is_planned_like_the_structure_set_of_the_same_lesions(drawn: Path, tmp_path: Path):
+    fixed = ("--sessions", "3", "--json")
+    one, two = (plan(drawn, tmp_path, *fixed, rtstruct=drawn / f"{of}.dcm") for of in ("RTSTRUCT", "SEG"))
+    assert two.returncode == 0, two.stderr
+    first, second = (json.loads(done.stdout) for done in (one, two))
+    volumes = [[p["volume_ml"] for p in data["prescriptions"]] for data in (first, second)]
+    assert volumes[0] == volumes[1]
+    assert [s["v12_ml"] for s in first["sessions"]] == [s["v12_ml"] for s in second["sessions"]]
+
+
+def test_contour_data_that_is_no_list_of_points_declines_by_number_and_name(drawn: Path, tmp_path: Path):
+    def edit(ds: Dataset) -> None:
+        for item in ds.ROIContourSequence[1].ContourSequence:
+            item.ContourData = list(item.ContourData)[:-2]
+
+    done = plan(drawn, tmp_path, rtstruct=moved(drawn, tmp_path, edit))
+    assert done.returncode == 3
+    name = str(dcmread(drawn / "RTSTRUCT.dcm").StructureSetROISequence[1].ROIName)
+    assert f"contours of ROI 2 ({name}) cannot be read" in done.stdout
+    assert "no tumour" not in done.stdout
 
 
 def moved(drawn: Path, tmp_path: Path, edit) -> Path:
@@ -149,14 +261,14 @@ def test_a_structure_set_of_organs_alone_is_declined(drawn: Path, tmp_path: Path
 
     done = plan(drawn, tmp_path, rtstruct=moved(drawn, tmp_path, edit))
     assert done.returncode == 3
-    assert "no tumour" in done.stdout
+    assert "no tumour: none of ROI 1 (Organ 1), ROI 2 (Organ 2)" in done.stdout
 
 
 def test_what_is_no_structure_set_is_refused(drawn: Path, tmp_path: Path):
     image = next((drawn / "series").iterdir())
     done = plan(drawn, tmp_path, rtstruct=image)
     assert done.returncode == 1
-    assert "no RT Structure Set" in done.stderr
+    assert "no RT Structure Set and no Segmentation" in done.stderr
 
 
 @pytest.mark.parametrize(

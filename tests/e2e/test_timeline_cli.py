@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
+from node.timeline import as_data, reports_in, timelines
 from pipeline.core.uid import derive_uid
 from pipeline.encode import Part, Stamp, encode, to_bytes
 from tests.support import node as n
 from tests.support.blobs import write_blobs
 from tests.support.bright import NAME
 from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic
+from tests.support.followed import PRIOR, with_follow_up
 from tests.support.peers import eventually, free_port
 
 GRID = Grid((24, 80, 80))
@@ -86,6 +88,43 @@ def test_superseded_reports_and_those_of_others_are_left_out(reports: Path) -> N
     assert told["remarks"] == []
 
 
+def followed_report(folder: Path) -> dict[str, float]:
+    """A report that was compared with a date of which nothing else is here; the volumes that it tells of that date."""
+    refs = write_classic(folder / "images", GRID, StudyDate="20261120", PatientID="P1", PatientBirthDate="")
+    found = with_follow_up(findings_on(refs, GRID, spheres(GRID, *zip(PLACES, (20.0, 12.0), strict=True))))
+    made = {e.part: e.dataset for e in encode(found, STAMP)}
+    (folder / "SR.dcm").write_bytes(to_bytes(made[Part.SR]))
+    follow_up = found.follow_up
+    assert follow_up is not None
+    sizes = {c.tracking_uid: c.then for c in (*follow_up.changes, *follow_up.gone) if c.then}
+    merged = {b.tracking_uid: b.size for c in follow_up.changes for b in c.merged_from}
+    return {uid: round(size.volume_mm3 / 1000, 4) for uid, size in (sizes | merged).items()}
+
+
+def test_a_date_of_which_no_report_is_here_is_shown_as_the_later_report_tells_of_it(tmp_path: Path) -> None:
+    volumes = followed_report(tmp_path)
+    assert len(volumes) == 3  # one that is still there, one that went up in it, one that is gone
+    (told,) = json.loads(n.lantern("timeline", str(tmp_path), "--json").stdout)
+    assert [(d["date"], d["reported"]) for d in told["dates"]] == [("20260801", False), ("20261120", True)]
+    before = {x["tracking_uid"]: x["sizes"][0]["volume_ml"] for x in told["lesions"] if x["sizes"][0]}
+    assert before == pytest.approx(volumes, abs=2e-4)
+    assert told["dates"][1]["response"]
+    assert any("Of 20260801 no report is here" in remark for remark in told["remarks"])
+
+
+def test_a_date_that_has_a_report_is_not_taken_from_a_later_one(tmp_path: Path) -> None:
+    followed_report(tmp_path)
+    (tmp_path / "before").mkdir()
+    report(tmp_path / "before", "20260801", 10.0)
+    path = tmp_path / "before" / "SR_P1_20260801.dcm"
+    ds = dcmread(path)
+    ds.StudyInstanceUID = PRIOR
+    ds.save_as(path)
+    told = [d for t in timelines(reports_in(tmp_path)) for d in as_data(t)["dates"]]
+    assert ("20260801", True, 1) in [(d["date"], d["reported"], d["lesions"]) for d in told]
+    assert all(d["reported"] for d in told)
+
+
 def test_patients_are_not_mixed_and_one_can_be_chosen(reports: Path, tmp_path: Path) -> None:
     (reports / "other").mkdir()
     report(reports / "other", "20260201", 10.0, patient="P2")
@@ -96,6 +135,22 @@ def test_patients_are_not_mixed_and_one_can_be_chosen(reports: Path, tmp_path: P
     assert "--patient" in refused.stderr
     one = n.lantern("timeline", str(reports), "--patient", "P2", "--picture", str(tmp_path / "p.png"), "--json")
     assert [t["patient_id"] for t in json.loads(one.stdout)] == ["P2"]
+
+
+def test_reports_without_a_patient_id_and_two_persons_under_one_are_kept_apart(reports: Path) -> None:
+    (reports / "other").mkdir()
+    for date in ("20260201", "20260202"):
+        report(reports / "other", date, 10.0, patient="P2")
+        path = reports / "other" / f"SR_P2_{date}.dcm"
+        ds = dcmread(path)
+        ds.PatientID = ""
+        ds.save_as(path)
+    path = reports / "20260501" / "SR_P1_20260501.dcm"
+    ds = dcmread(path)
+    ds.PatientBirthDate = "19010203"
+    ds.save_as(path)
+    told = timelines(reports_in(reports))
+    assert sorted((t.patient_id, len(t.dates)) for t in told) == [("", 1), ("", 1), ("P1", 1), ("P1", 2)]
 
 
 def test_a_folder_without_reports_ends_with_1_and_says_what_to_give(tmp_path: Path) -> None:

@@ -48,9 +48,11 @@ def test_a_study_sent_by_dcmsend_comes_back_as_seg_rtstruct_and_sr(tmp_path: Pat
         for dcm in found.values():
             assert errors_of(dcm, tmp_path) == []
         (tmp_path / "sr.dcm").write_bytes(found["SR"])
-        said = subprocess.run([require(DSRDUMP), str(tmp_path / "sr.dcm")], capture_output=True, text=True, check=True)
-        assert "BM02" in said.stdout
+        dump = subprocess.run([require(DSRDUMP), str(tmp_path / "sr.dcm")], capture_output=True, text=True, check=True)
+        assert "BM02" in dump.stdout
         eventually(lambda: node.get("/readyz").status_code == 200)
+        said = f"ready: {n.AE} takes DICOM on 127.0.0.1:{node.port}, http://127.0.0.1:{node.web_port}/healthz"
+        assert node.log().count(said) == 1
         families = {f.name: f for f in text_string_to_metric_families(node.get("/metrics").text)}
         jobs = {s.labels["state"]: s.value for s in families["lantern_jobs"].samples}
         assert jobs["delivered"] == 1

@@ -129,6 +129,11 @@ def test_superseding_results_name_what_they_replace(tmp_path: Path) -> None:
     ds = dcmread(node.archive.absolute(new.path))
     named = ds.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert named.ReferencedSOPInstanceUID == old_sr.sop_instance_uid
+    assert ds.SeriesDescription.startswith("SR rev 2 RESEARCH USE ONLY")
+    old_seg, new_seg = (r for _, r in node.ledger.results(kind=Kind.SEG))
+    seg = dcmread(node.archive.absolute(new_seg.path))
+    assert [s.SeriesInstanceUID for s in seg.RelatedSeriesSequence] == [old_seg.series_instance_uid]
+    assert "rev" not in dcmread(node.archive.absolute(old_seg.path)).SeriesDescription
 
 
 def _held(tmp_path: Path) -> tuple[Node, Worker]:

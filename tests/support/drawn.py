@@ -42,7 +42,7 @@ def structure_set(found: Sequence[Structure], frame_of_reference_uid: str) -> Da
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = RTStructureSetStorage, uid, "RTSTRUCT"
-    ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.PatientID = "1.2.3", derive_uid("series", uid), "1"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.PatientID = "1.2.3", derive_uid("series", uid), ""
     ds.ReferencedFrameOfReferenceSequence = [Dataset()]
     ds.ReferencedFrameOfReferenceSequence[0].FrameOfReferenceUID = frame_of_reference_uid
     ds.StructureSetROISequence, ds.ROIContourSequence, ds.RTROIObservationsSequence = [], [], []

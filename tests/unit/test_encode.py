@@ -14,10 +14,20 @@ from pipeline.core.result import Kind
 from pipeline.core.uid import is_uid
 from pipeline.encode import Stamp, encode, to_bytes
 from pipeline.encode.common import colour, plain
-from pipeline.findings import Findings
+from pipeline.findings import Correction, Corrections, Edit, Findings
 from pipeline.imaging.header import scan
 from pipeline.imaging.read import read_volume
-from tests.support.findings import ALGORITHM, STAMP, Grid, findings_on, spheres, write_classic, write_enhanced
+from pipeline.sessions.case import Wishes
+from tests.support.findings import (
+    ALGORITHM,
+    STAMP,
+    Grid,
+    findings_on,
+    planned,
+    spheres,
+    write_classic,
+    write_enhanced,
+)
 
 GRID = Grid((12, 24, 20))
 LABELS = spheres(GRID, ((5, 10, 10), 6.0), ((8, 18, 5), 4.0))
@@ -244,3 +254,49 @@ def test_a_multi_frame_source_is_opened_and_described_like_a_series(tmp_path: Pa
 
 def test_colours_of_forty_lesions_are_distinct() -> None:
     assert len({colour(n) for n in range(1, 41)}) == 40
+
+
+OLD = ("1.2.840.10008.5.1.4.1.1.88.34", "1.2.3.4", "1.2.3")
+OLD_SEG = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.3.6", "1.2.3.5")
+
+
+def test_what_supersedes_says_so_where_lists_show_it_within_the_lengths_of_its_vrs(tmp_path: Path) -> None:
+    findings = findings_in(tmp_path)
+    stamp = replace(STAMP, supersedes=(OLD, OLD), replaces=(OLD_SEG,))
+    seg, structures, report = read_back(findings, stamp)
+    for ds in (seg, structures, report):
+        assert f"{ds.Modality} rev 3 RESEARCH USE ONLY" in ds.SeriesDescription
+    assert structures.StructureSetLabel == "RESEARCH rev 3"
+    assert structures.StructureSetName == "RESEARCH USE ONLY, rev 3: srs 1.2.3"
+    assert "rev 3" in seg.ContentDescription
+    (related,) = seg.RelatedSeriesSequence
+    assert (related.StudyInstanceUID, related.SeriesInstanceUID) == (seg.StudyInstanceUID, OLD_SEG[2])
+    changes = tuple(Correction(Edit.UNCHANGED, n.label, n.tracking_uid, n.origin, "") for n in findings.lesions)
+    made = replace(findings, corrections=Corrections("Editor", OLD[0], "1.3", "1.4", changes, True))
+    _, structures, report = read_back(made, replace(stamp, supersedes=(OLD,)))
+    assert "rev 2, corrected" in report.SeriesDescription
+    assert "rev 2, corrected" in structures.StructureSetName
+
+
+def test_however_often_it_was_corrected_every_text_fits_and_both_warnings_stay(tmp_path: Path) -> None:
+    grid = Grid((24, 64, 60))
+    labels = spheres(grid, ((5, 10, 10), 6.0), ((15, 50, 40), 8.0))
+    findings = planned(findings_on(write_classic(tmp_path, grid), grid, labels), Wishes(sessions=2))
+    changes = tuple(Correction(Edit.UNCHANGED, n.label, n.tracking_uid, n.origin, "") for n in findings.lesions)
+    made = replace(findings, corrections=Corrections("Editor", OLD[0], "1.3", "1.4", changes, True))
+    for ds in read_back(made, replace(STAMP, supersedes=(OLD,) * 998)):
+        assert len(ds.SeriesDescription) <= 64
+        assert "rev 999" in ds.SeriesDescription
+        assert "RESEARCH USE ONLY" in ds.SeriesDescription
+        if ds.Modality == "RTSTRUCT":
+            assert len(ds.StructureSetLabel) <= 16
+            assert len(ds.StructureSetName) <= 64
+        if ds.Modality == "RTDOSE":
+            assert ds.SeriesDescription.startswith("ESTIMATE - NOT FOR TREATMENT")
+
+
+def test_a_first_result_says_nothing_of_revisions(tmp_path: Path) -> None:
+    seg, structures, report = read_back(findings_in(tmp_path))
+    assert not any("rev" in ds.SeriesDescription for ds in (seg, structures, report))
+    assert structures.StructureSetLabel == "LANTERN RESEARCH"
+    assert "RelatedSeriesSequence" not in seg

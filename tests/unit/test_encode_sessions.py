@@ -119,6 +119,10 @@ def test_curve_comparison_reasons_and_cumulative_doses_are_those_of_the_plan(fou
     assert [value(n) for n in named(box, "BED")] == pytest.approx(
         [plan.brain_bed_gy, *plan.organs_bed_gy.values()], abs=5e-4
     )
+    assert number(box, "ALPHA_BETA") == plan.alpha_beta_gy
+    assert any(
+        "alpha/beta 2 Gy" in t.TextValue and "of the brain the mean" in t.TextValue for t in named(box, "121106")
+    )
     assert [t.TextValue for t in named(box, "WHY")] == [
         f"{w.lesion} not in session {w.session}: {w.words}" for w in plan.why
     ]
@@ -137,17 +141,28 @@ def test_limits_and_prescriptions_stand_in_the_report_with_their_sources(found: 
 
 
 @pytest.mark.parametrize(
-    ("given", "words"), [(False, "gradient index V50/V100 4.50"), (True, "given by a planning system")]
+    ("given", "said", "not_said"),
+    [
+        (0, ["Doses fall with", "No planning system"], ["were given"]),
+        (2, ["Doses of {0}, {1} were given by a planning system. Those of {2}, {3}, and"], ["No planning"]),
+        (4, ["Doses of {0}, {1}, {2}, {3} were given by a planning system. Those of all beyond"], ["No planning"]),
+    ],
 )
-def test_how_doses_were_estimated_is_said(found: Findings, given: bool, words: str) -> None:
+def test_how_doses_came_about_is_said_of_each_lesion_with_the_gradient_index(
+    found: Findings, given: int, said: list[str], not_said: list[str]
+) -> None:
     old = plan_of(found)
+    names = sorted({name for s in old.plan.sessions for name in s.lesions})
     case = replace(old.case, kernel=Kernel(4.5))
     if given:
-        case = replace(case, doses_gy=case.brain_doses()[0])
-    report = made(replace(found, planned=replace(old, case=case)), Part.SR)
+        case = replace(case, doses_gy=case.brain_doses()[0], given=tuple(names[:given]))
+    planned = replace(old, case=case, plan=replace(old.plan, given=case.given))
+    report = made(replace(found, planned=planned), Part.SR)
     (method,) = named(sessions_of(report), "DOSE_METHOD")
-    assert words in method.TextValue
-    assert len(named(sessions_of(report), "GRADIENT_INDEX")) == (not given)
+    assert all(words.format(*names) in method.TextValue for words in said)
+    assert not any(words in method.TextValue for words in not_said)
+    assert "gradient index V50/V100 4.50" in method.TextValue
+    assert number(sessions_of(report), "GRADIENT_INDEX") == 4.5
 
 
 def test_estimate_not_for_treatment_is_said_at_the_head_and_in_the_general_comments(found: Findings) -> None:
@@ -228,7 +243,10 @@ def test_each_session_has_its_hues_in_structure_set_and_segmentation_alike(found
         assert ESTIMATE in segment.SegmentDescription
     for lesion in found.lesions[:-1]:
         hue, saturation, _ = colorsys.rgb_to_hsv(*(c / 255 for c in shown[lesion.number]))
-        session = plan.session_of(lesion.short_label)[0]
+        session, *others = plan.session_of(lesion.short_label)
+        if others:
+            assert saturation < 0.25  # in the colour of none of its sessions
+            continue
         away = (hue - (session - 1) / 3 + 0.5) % 1 - 0.5
         assert abs(away) <= 0.25 / 3 + 0.01
         assert saturation > 0.5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -23,42 +22,20 @@ from pipeline.encode.page.model import HEIGHT, MARGIN, WIDTH, Box, Course, Curve
 from pipeline.encode.page.slices import slices_of
 from pipeline.encode.proposal import colours
 from pipeline.encode.source import read_source
-from pipeline.findings import Extra, Findings, Origin
-from pipeline.imaging.read import FrameRef, read_frame
+from pipeline.findings import Findings, Origin
+from pipeline.imaging.read import read_frame
 from pipeline.sessions.case import Wishes
 from tests.support.findings import (
     STAMP,
     Grid,
-    findings_on,
     planned,
-    sited,
     spheres,
     with_rejected,
     write_classic,
     write_enhanced,
 )
 from tests.support.followed import with_follow_up
-
-GRID = Grid((24, 64, 60))
-THICK = Grid((12, 64, 60), (5.0, 0.9, 0.8))
-Writer = Callable[..., tuple[FrameRef, ...]]
-
-
-def found(folder: Path, count: int = 3, grid: Grid = GRID, write: Writer = write_classic) -> Findings:
-    """`count` lesions on a lattice; no two touch each other."""
-    depths = range(4, grid.shape[0] - 3, 8)
-    places = [(z, y, x) for z in depths for y in range(7, 58, 10) for x in range(7, 54, 10)]
-    labels = spheres(grid, *((place, 5.0 + n % 3) for n, place in enumerate(places[:count])))
-    made = findings_on(write(folder, grid), grid, labels)
-    return replace(sited(made) if count else made, extras=frozenset({Extra.PAGE}))
-
-
-def pages_of(findings: Findings) -> tuple[Page, ...]:
-    return pages(findings, read_source(findings), STAMP)
-
-
-def said(page: Page) -> str:
-    return "\n".join(page.said)
+from tests.support.pages import GRID, THICK, Writer, found, pages_of, said, texts_of
 
 
 def objects(findings: Findings) -> list[Dataset]:
@@ -230,7 +207,7 @@ def test_a_page_that_cannot_be_drawn_costs_no_results_and_the_report_says_why(tm
         ref.path.write_bytes(ref.path.read_bytes()[:-4000])
     *others, report = encode(findings, STAMP)
     assert [e.part for e in others] == [Part.SEG, Part.RTSTRUCT]
-    words = _texts(report)
+    words = texts_of(report)
     assert "The summary page could not be drawn (the pixels of image" in words
     assert str(tmp_path) not in words
 
@@ -240,13 +217,9 @@ def test_a_fault_in_drawing_is_told_without_its_words(
 ) -> None:
     monkeypatch.setattr("matplotlib.rcParamsDefault", {"font.size": "of Müller"})
     *_, report = encode(found(tmp_path), STAMP)
-    assert "The summary page could not be drawn (ValueError)" in _texts(report)
+    assert "The summary page could not be drawn (ValueError)" in texts_of(report)
     assert "no summary page: ValueError at" in caplog.text
-    assert "Müller" not in caplog.text + _texts(report)
-
-
-def _texts(report: Encoded) -> str:
-    return "\n".join(str(e.value) for e in report.dataset.iterall() if e.keyword == "TextValue")
+    assert "Müller" not in caplog.text + texts_of(report)
 
 
 def test_a_slice_that_was_interpolated_is_no_key_slice_where_another_shows_the_lesion(tmp_path: Path) -> None:

@@ -4,67 +4,39 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
-from pipeline.contract import Declined, Earlier, Inputs
-from pipeline.core.study import Study
-from pipeline.encode import Part, encode, to_bytes
+from node.receive.edited import give_own_uid
+from pipeline.contract import Declined, Earlier, Inputs, Runtime
+from pipeline.core.study import Study, group
+from pipeline.encode import Part, encode
 from pipeline.encode.corrections import said_of_corrections
-from pipeline.findings import Edit, Findings, Origin
+from pipeline.findings import NOT_PLANNED, Edit, Origin
 from pipeline.imaging.header import read_header, scan
-from pipeline.imaging.read import read_volume
 from pipeline.imaging.structures import is_tumour_named
 from pipeline.recipes.srs.contours import drawn_on, unique
-from pipeline.recipes.srs.corrections import CONTOURS, OWN, Corrected, corrected, edited_in, recall_own
+from pipeline.recipes.srs.corrections import CONTOURS, KEPT_UID, OWN, corrected, edited_in, recall_own
 from pipeline.recipes.srs.given import together
+from pipeline.recipes.srs.lesions import see
+from pipeline.recipes.srs.planning import _with_names
 from pipeline.recipes.srs.recipe import PIPELINE
 from tests.support.edited import add_square, edited
-from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic
+from tests.support.edited_room import Room, edits, made
+from tests.support.findings import STAMP, Grid
 
-GRID = Grid((24, 60, 60), (1.5, 1.0, 1.0))
-LESIONS = (((6, 15, 15), 9.0), ((12, 40, 20), 7.0), ((17, 25, 45), 5.0))
-
-
-class Room:
-    """images/ and our SEG.dcm and RTSTRUCT.dcm on them."""
-
-    def __init__(self, folder: Path, grid: Grid = GRID) -> None:
-        self.folder, frames = folder, write_classic(folder / "images", grid, ContrastBolusAgent="Gd")
-        self.found: Findings = findings_on(frames, grid, spheres(grid, *LESIONS))
-        for e in encode(self.found, STAMP):
-            (folder / f"{e.name}.dcm").write_bytes(to_bytes(e.dataset))
-        (study,) = scan(folder / "images")
-        self.series = study.series[0]
-        self.image = read_volume(self.series).volume
-
-    def ours(self, part: Part = Part.RTSTRUCT) -> Dataset:
-        return dcmread(self.folder / f"{part.value}.dcm")
-
-    def corrected(self, ds: Dataset, *, own: bool = True) -> Corrected | Declined:
-        ds.save_as(self.folder / "edited.dcm")
-        series = {"t1c": self.series, CONTOURS: together([read_header(self.folder / "edited.dcm")])}
-        if own:
-            series[OWN] = together([read_header(self.folder / "RTSTRUCT.dcm")])
-        return corrected(Inputs(series), self.image)
+MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     return Room(tmp_path_factory.mktemp("room"))
-
-
-def made(answer: Corrected | Declined) -> Corrected:
-    assert isinstance(answer, Corrected), answer
-    return answer
-
-
-def edits(answer: Corrected) -> dict[str, Edit]:
-    return {c.label: c.edit for c in answer.corrections.changes}
 
 
 def test_contours_that_come_back_unchanged_are_unchanged_and_keep_their_tracking_uids(room: Room) -> None:
@@ -89,7 +61,8 @@ def test_moved_deleted_added_and_renamed_are_told_apart(room: Room) -> None:
     assert [n.origin for n in answer.lesions] == [Origin.SEMIAUTOMATIC, Origin.AUTOMATIC, Origin.MANUAL]
     words = next(c.words for c in answer.corrections.changes if c.label == "BM01")
     assert "moved by 3.0 mm" in words
-    assert {n.probability for n in answer.lesions} == {None}
+    by_edit = [(n.name, n.probability is None) for n in answer.lesions]
+    assert by_edit == [("BM01", True), ("GTV left", False), ("GTV_new", True)]
 
 
 def test_without_our_descriptions_names_and_places_tell_which_is_which(room: Room) -> None:
@@ -179,7 +152,175 @@ def test_another_frame_of_reference_and_other_planes_are_declined_by_name(room: 
     assert "different frames of reference" in answer.reason
     answer = room.corrected(edited(room.ours(), move=("BM01", (0.0, 400.0, 0.0))))
     assert isinstance(answer, Declined)
-    assert "BM01" in answer.reason
+    assert "ROI 1 lies outside" in answer.reason
+
+
+def test_rois_of_another_frame_of_reference_in_the_same_set_are_left_out_and_named(room: Room) -> None:
+    ds = edited(room.ours(), rename=("BM02", "GTV_CT"))
+    assert len(ds.StructureSetROISequence) == 3
+    ds.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3"
+    other = Dataset()
+    other.FrameOfReferenceUID = "1.2.3"
+    ds.ReferencedFrameOfReferenceSequence.append(other)
+    answer = made(room.corrected(ds, own=False))
+    assert [n.name for n in answer.lesions] == ["BM01", "BM03"]
+    assert any("another frame of reference" in r and "GTV_CT" in r for r in answer.remarks)
+
+
+def with_union(ds: Dataset, name: str, of: int) -> Dataset:
+    """And one GTV more, with the contours of the first `of` others."""
+    add_square(ds, name, (0.0, 0.0, 0.0))
+    ds.ROIContourSequence[-1].ContourSequence = [
+        deepcopy(c) for item in ds.ROIContourSequence[:of] for c in item.ContourSequence
+    ]
+    return ds
+
+
+@pytest.mark.parametrize(("name", "of"), [("GTV_total", 3), ("GTV_sum", 2), ("Met copy", 1)])
+def test_a_roi_that_is_others_together_is_left_out_and_named(room: Room, name: str, of: int) -> None:
+    ds = with_union(edited(room.ours()), name, of)
+    for sequence in (ds.StructureSetROISequence, ds.ROIContourSequence, ds.RTROIObservationsSequence):
+        if of > 1:  # of two alike the later one goes
+            sequence.insert(0, sequence.pop(-1))
+    answer = made(room.corrected(ds))
+    assert [n.name for n in answer.lesions] == ["BM01", "BM02", "BM03"]
+    assert set(edits(answer).values()) == {Edit.UNCHANGED}
+    assert any("the same together" in r and name in r for r in answer.remarks)
+
+
+def test_what_lies_in_a_lesion_without_filling_it_leaves_it_in_the_plan(room: Room) -> None:
+    ds = edited(room.ours())
+    add_square(ds, "GTV core", room.found.lesions[0].centroid_mm, half_mm=2.0, slices=2)
+    answer = made(room.corrected(ds))
+    assert [n.name for n in answer.lesions] == ["BM01", "BM02", "BM03", "GTV core"]
+
+
+def far(ds: Dataset) -> None:
+    for c in ds.ROIContourSequence[0].ContourSequence:
+        c.ContourData = [float(v) + (400 if k % 3 == 0 else 0) for k, v in enumerate(c.ContourData)]
+
+
+def high(ds: Dataset) -> None:
+    for c in ds.ROIContourSequence[0].ContourSequence:
+        c.ContourData = [float(v) + (400 if k % 3 == 2 else 0) for k, v in enumerate(c.ContourData)]
+
+
+def crooked(ds: Dataset) -> None:
+    contour = ds.ROIContourSequence[0].ContourSequence[0]
+    contour.ContourData = [*map(float, contour.ContourData[:-1]), float(contour.ContourData[-1]) + 9.0]
+
+
+def not_points(ds: Dataset) -> None:
+    contour = ds.ROIContourSequence[0].ContourSequence[0]
+    contour.ContourData = list(contour.ContourData)[:-2]
+
+
+@pytest.mark.parametrize("spoil", [far, high, crooked, not_points])
+def test_reasons_for_declining_have_numbers_of_rois_and_never_their_names(room: Room, spoil: Any) -> None:
+    ds = edited(room.ours(), rename=("BM01", "GTV Mueller"))
+    spoil(ds)
+    answer = room.corrected(ds)
+    assert isinstance(answer, Declined)
+    assert "ROI 1" in answer.reason
+    assert "Mueller" not in answer.reason
+    assert _with_names(answer.reason, ds).count("ROI 1 (GTV Mueller)") == 1
+
+
+def test_contours_of_another_patient_are_declined_without_a_word_of_who_that_is(room: Room) -> None:
+    for keyword, value, said in (
+        ("PatientID", "Someone 4711", "Patient ID"),
+        ("PatientBirthDate", "19010203", "birth date"),
+    ):
+        ds = edited(room.ours())
+        setattr(ds, keyword, value)
+        answer = room.corrected(ds)
+        assert isinstance(answer, Declined)
+        assert f"of another patient than the images: they differ in {said}" in answer.reason
+        assert value not in answer.reason
+
+
+def test_contours_that_name_no_patient_are_used_with_a_remark(room: Room) -> None:
+    ds = edited(room.ours())
+    ds.PatientID = ""
+    assert made(room.corrected(ds)).remarks == (
+        "Whose contours these are was not checked: contours name no Patient ID.",
+    )
+    assert made(room.corrected(edited(room.ours()))).remarks == ()
+
+
+def test_contours_that_were_cut_off_are_declined_without_the_path_of_the_archive(room: Room) -> None:
+    edited(room.ours()).save_as(room.folder / "cut.dcm")
+    header = read_header(room.folder / "cut.dcm")
+    data = header.path.read_bytes()
+    header.path.write_bytes(data[: int(0.9 * len(data))])
+    series = {"t1c": room.series, CONTOURS: together([header])}
+    assert corrected(Inputs(series), room.image) == Declined("the contours are damaged: export them again")
+
+
+def test_corrections_that_cannot_be_used_are_said_to_leave_what_was_sent_before_as_it_is(room: Room) -> None:
+    ds = edited(room.ours())
+    not_points(ds)
+    ds.save_as(room.folder / "bad.dcm")
+    own = {OWN: together([read_header(room.folder / "RTSTRUCT.dcm")])}
+    series = {"t1c": room.series, CONTOURS: together([read_header(room.folder / "bad.dcm")])}
+    answer = see(Inputs(series | own), room.image, Runtime(), "", with_rejected_labels=False)
+    assert isinstance(answer, Declined)
+    assert answer.reason.startswith("these corrections are not used, and the results sent before stand: ")
+    assert "contours of ROI 1 cannot be read" in answer.reason
+
+
+def by_software(ds: Dataset, algorithm: str = "DeepMet 2.0") -> Dataset:
+    """As another vendor's program writes it: no person, no UIDs of ours."""
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    ds.Manufacturer, ds.ManufacturerModelName, ds.SoftwareVersions = "ACME", "Contour AI", "7"
+    for keyword in ("OperatorsName", "ContentCreatorName", "ReviewerName"):
+        setattr(ds, keyword, "")
+    for k, segment in enumerate(ds.get("SegmentSequence") or ()):
+        segment.SegmentLabel, segment.TrackingUID, segment.TrackingID = f"Met {k}", generate_uid(), f"Met {k}"
+        segment.SegmentAlgorithmType, segment.SegmentAlgorithmName = "AUTOMATIC", algorithm
+    for roi in ds.get("StructureSetROISequence") or ():
+        roi.ROIName, roi.ROIDescription, roi.ROIGenerationAlgorithm = f"Met {roi.ROINumber}", "", "AUTOMATIC"
+        roi.ROIGenerationDescription = algorithm
+        if "ROIDerivationAlgorithmIdentificationSequence" in roi:
+            del roi.ROIDerivationAlgorithmIdentificationSequence
+    for seen in ds.get("RTROIObservationsSequence") or ():
+        seen.ROIObservationDescription = seen.ROIObservationLabel = ""
+    return ds
+
+
+@pytest.mark.parametrize("part", [Part.SEG, Part.RTSTRUCT])
+def test_outlines_of_other_software_are_told_as_such_and_not_as_a_persons_or_our_own(room: Room, part: Part) -> None:
+    answer = made(room.corrected(by_software(room.ours(part)), own=False))
+    assert {n.origin for n in answer.lesions} == {Origin.AUTOMATIC}
+    said = " ".join(said_of_corrections(answer.corrections))
+    assert "sent by software, ACME Contour AI 7" in said
+    findings = replace(
+        room.found, labels=answer.labels, lesions=answer.lesions, corrections=answer.corrections, remarks=answer.remarks
+    )
+    objects = {e.part: e.dataset for e in encode(findings, STAMP)}
+    assert {s.SegmentAlgorithmName for s in objects[Part.SEG].SegmentSequence} == {"DeepMet 2.0"}
+    rois = objects[Part.RTSTRUCT].StructureSetROISequence
+    assert {(r.ROIGenerationAlgorithm, r.ROIGenerationDescription) for r in rois} == {("AUTOMATIC", "DeepMet 2.0")}
+    words = " ".join(str(e.value) for e in objects[Part.SR].iterall() if e.keyword in ("TextValue", "CodeMeaning"))
+    assert "Outlined by other software (DeepMet 2.0)" in words
+    assert "its object says AUTOMATIC, drawn with DeepMet 2.0" in words
+    assert "by a person" not in words, words[max(0, words.find("by a person") - 90) :][:200]
+
+
+def test_software_that_gives_no_name_is_known_by_its_maker(room: Room) -> None:
+    answer = made(room.corrected(by_software(room.ours(), algorithm=""), own=False))
+    assert {n.drawn_with for n in answer.lesions} == {"ACME Contour AI 7"}
+
+
+def test_another_programs_outline_of_our_lesion_is_no_persons_change(room: Room) -> None:
+    ds = by_software(room.ours())
+    for contour in ds.ROIContourSequence[0].ContourSequence:
+        contour.ContourData = [float(v) + (2.0 if k % 3 == 0 else 0.0) for k, v in enumerate(contour.ContourData)]
+    first = made(room.corrected(ds)).lesions[0]
+    assert (first.origin, first.drawn_with) == (Origin.AUTOMATIC, "DeepMet 2.0")
+    assert first.tracking_uid == room.found.lesions[0].tracking_uid
+    moved = made(room.corrected(edited(room.ours(), move=("BM01", (2.0, 0.0, 0.0))))).lesions[0]
+    assert moved.origin is Origin.SEMIAUTOMATIC
 
 
 def test_the_newest_of_several_corrections_counts_and_what_is_ours_never(room: Room, tmp_path: Path) -> None:
@@ -190,6 +331,33 @@ def test_the_newest_of_several_corrections_counts_and_what_is_ours_never(room: R
     found = edited_in(scan(tmp_path)[0])
     assert found is not None
     assert found.sop_instance_uid == first.SOPInstanceUID
+
+
+def test_in_a_node_what_came_last_is_the_newest_whatever_its_dates_say(room: Room, tmp_path: Path) -> None:
+    first, second = edited(room.ours()), edited(room.ours())
+    first.StructureSetTime = "235959"
+    for k, ds in enumerate((first, second)):
+        ds.save_as(tmp_path / f"{k}.dcm")
+    came = {first.SOPInstanceUID: MORNING, second.SOPInstanceUID: MORNING + timedelta(hours=1)}
+    instances = [replace(i, arrived_at=came[i.sop_instance_uid]) for i in scan(tmp_path)[0].instances]
+    found = edited_in(group(instances)[0])
+    assert found is not None
+    assert found.sop_instance_uid == second.SOPInstanceUID
+
+
+def test_what_was_changed_under_our_uid_is_named_by_that_uid_and_told(room: Room, tmp_path: Path) -> None:
+    ds, ours = edited(room.ours(), move=("BM01", (2.0, 0, 0))), room.ours()
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = ours.SOPInstanceUID
+    ds.SeriesInstanceUID = ours.SeriesInstanceUID
+    ds.save_as(tmp_path / "overwritten.dcm", enforce_file_format=True)
+    assert edited_in(scan(tmp_path)[0]) is None
+    give_own_uid(tmp_path / "overwritten.dcm", MORNING)
+    assert edited_in(scan(tmp_path)[0]) is not None
+    answer = made(room.corrected(dcmread(tmp_path / "overwritten.dcm")))
+    assert answer.corrections.sop_instance_uid == ours.SOPInstanceUID
+    assert KEPT_UID in answer.remarks
+    assert edits(answer)["BM01"] is Edit.CHANGED
+    assert KEPT_UID not in made(room.corrected(edited(room.ours()))).remarks
 
 
 def test_select_takes_contours_with_the_series_they_are_drawn_on(room: Room, tmp_path: Path) -> None:
@@ -229,7 +397,7 @@ def test_what_an_editor_adds_without_a_type_counts_by_its_name_and_the_rest_is_n
     answer = made(room.corrected(ds))
     assert [n.name for n in answer.lesions] == ["BM01", "BM02", "BM03", "BM04"]
     assert Edit.DELETED not in edits(answer).values()
-    assert "ROI_7" in " ".join(answer.remarks)
+    assert any(r.startswith(NOT_PLANNED) and "ROI_7" in r for r in answer.remarks)
 
 
 @pytest.mark.parametrize(

@@ -29,13 +29,13 @@ def test_each_lesion_has_its_sessions_and_prescription_and_the_plan_stands_whole
     names = [n.short_label for n in bare.lesions]
     found = planned(bare, Wishes(sessions=2, excluded=frozenset(names[2:])), gy={names[0]: (18.0, 2)})
     assert found.planned is not None
-    said = told(replace(found, planned=replace(found.planned, remarks=("Said before the plan.",))))
+    said = told(replace(found, planned=replace(found.planned, remarks=("Found before the plan.",))))
     assert [f["sessions"] for f in said["findings"]] == [list(found.planned.session_of(n)) for n in names]
     assert said["findings"][0]["sessions"] == [1, 2]
     assert said["findings"][0]["prescription"] == {"dose_gy": 18.0, "fractions": 2, "source": "a table of the test"}
     assert (said["findings"][2]["sessions"], said["findings"][2]["prescription"]) == ([], None)
     wanted = json.loads(json.dumps(as_data(found.planned.plan, found.planned.case)))
-    assert said["plan"] == wanted | {"remarks": ["Said before the plan.", *wanted["remarks"]]}
+    assert said["plan"] == wanted | {"remarks": ["Found before the plan.", *wanted["remarks"]]}
     assert said["plan"]["use"].startswith("ESTIMATE - NOT FOR TREATMENT")
     doses = [(o["part"], o["number"], o["file"]) for o in said["objects"] if o["number"]]
     assert doses == [

@@ -13,6 +13,7 @@ from pipeline.encode.page.sessions import plan_sheets, shown_alone
 from pipeline.encode.page.slices import slices_in
 from pipeline.findings import RESEARCH_USE_ONLY
 from pipeline.sessions.planned import Planned
+from pipeline.sessions.told import ESTIMATE
 
 __all__ = ["Page", "capture", "captures", "draw", "drawn_pages", "pages", "picture_of_plan"]
 
@@ -26,7 +27,7 @@ def picture_of_plan(planned: Planned, images: hd.Volume, png: Path, about: str) 
 
     made = []
     sheets = plan_sheets(shown_alone(planned, slices_in(images)))
-    for number, page in enumerate(numbered(sheets, RESEARCH_USE_ONLY, about), start=1):
+    for number, page in enumerate(numbered(sheets, RESEARCH_USE_ONLY, about, ESTIMATE), start=1):
         made.append(png if number == 1 else png.with_stem(f"{png.stem}_{number}"))
         Image.fromarray(draw(page)).save(made[-1])
     return tuple(made)

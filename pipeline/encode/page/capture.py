@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from pipeline.contract import Found
 from pipeline.core.errors import LanternError, place_of
-from pipeline.encode.common import Encoded, Part, Said, Stamp, date_and_time, dress, local_time, said_of_all
+from pipeline.encode.common import Encoded, Part, Stamp, date_and_time, dress, local_time, said_of_all
 from pipeline.encode.origin import LOSSY, Origin
 from pipeline.encode.page.change import change_sheets
 from pipeline.encode.page.draw import draw
 from pipeline.encode.page.lesions import about, lesion_sheets
+from pipeline.encode.page.markers import markers
 from pipeline.encode.page.model import Page, numbered
 from pipeline.encode.page.sessions import Shown, plan_sheets
-from pipeline.encode.page.slices import slices_of
-from pipeline.encode.proposal import colours
+from pipeline.encode.page.slices import Slice, slices_of
+from pipeline.encode.proposal import colours, not_planned, remarked
 from pipeline.encode.source import Source, checked
 from pipeline.encode.text import plain
 from pipeline.findings import RESEARCH_USE_ONLY, Findings
+from pipeline.sessions.planned import Planned
+from pipeline.sessions.told import ESTIMATE
 
 log = logging.getLogger(__name__)
 
@@ -52,20 +56,30 @@ def pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[Page, ...]:
         checked(findings.labels, findings.lesions, source)
     slices = slices_of(findings, source)
     sheets = lesion_sheets(findings, source, slices, stamp)
-    planned = findings.planned
-    if planned is not None and findings.lesions:
-        by_number = colours(findings)
-        numbers = {n.short_label: n.number for n in findings.lesions}
-        excluded = tuple(name for name in numbers if not planned.session_of(name))
-        of = {name: by_number[k] for name, k in numbers.items()}
-        sheets += plan_sheets(Shown(planned, slices, numbers, of, excluded))
+    planned = findings.planned if findings.lesions else None
+    if planned is not None:
+        sheets += plan_sheets(_shown(findings, planned, slices))
     if findings.follow_up is not None:
         today = str(source.patient_and_study.get("StudyDate") or "")
         sheets += change_sheets(findings.follow_up, source.study_instance_uid, today)
-    return numbered(sheets, RESEARCH_USE_ONLY, about(findings, stamp))
+    return numbered(sheets, RESEARCH_USE_ONLY, about(findings, stamp), ESTIMATE if planned else "")
 
 
-def capture(page: Page, number: int, findings: Said, source: Origin, stamp: Stamp) -> Dataset:
+def _shown(findings: Findings, planned: Planned, slices: Sequence[Slice]) -> Shown:
+    by_number = colours(findings)
+    names = [n.short_label for n in findings.lesions]
+    return Shown(
+        planned,
+        slices,
+        markers(names),
+        {n.short_label: by_number[n.number] for n in findings.lesions},
+        tuple(name for name in names if not planned.session_of(name)),
+        not_planned(findings),
+        remarked(findings),
+    )
+
+
+def capture(page: Page, number: int, findings: Found, source: Origin, stamp: Stamp) -> Dataset:
     """One page as a DICOM object."""
     ds = Dataset()
     ds.SOPClassUID = SecondaryCaptureImageStorage

@@ -130,7 +130,10 @@ def _marks(axis: Any, marks: Marks) -> None:
 def _outline(axis: Any, outline: Outline, scale: float = 1.0) -> None:
     closed = np.vstack([outline.points, outline.points[:1]])
     wide = (1.3 if outline.thick else 0.7) * scale
-    axis.plot(closed[:, 0], closed[:, 1], color=_rgb(readable(outline.rgb)), linewidth=wide, scalex=False, scaley=False)
+    axis.plot(
+        closed[:, 0], closed[:, 1], color=_rgb(readable(outline.rgb)), linewidth=wide,
+        linestyle=(0, (3, 2)) if outline.dashed else "-", scalex=False, scaley=False,
+    )  # fmt: skip
 
 
 def _name(axis: Any, outline: Outline) -> None:

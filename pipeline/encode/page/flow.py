@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,8 @@ from pipeline.encode.text import plain
 
 FULL = Box(MARGIN, TOP, WIDTH - 2 * MARGIN, HEIGHT - MARGIN - TOP)
 _LEAD, _GAP = 5, 10
+_NEARLY_EMPTY = 0.35 * FULL.height
+_SCALES = (0.92, 0.84, 0.76, 0.68, 0.6)
 _ROOM = 1.03
 """Drawn letters may be so much wider than measured ones: they are fitted to pixels."""
 
@@ -110,6 +112,11 @@ class Flow:
         """At their own places."""
         self._sheets[-1] += blocks
 
+    @property
+    def ends_nearly_empty(self) -> bool:
+        """Whether the last of several sheets has little on it."""
+        return len(self._sheets) > 1 and self.y < TOP + _NEARLY_EMPTY
+
     def skip(self, px: float = _GAP) -> None:
         """Leave some room."""
         self.y += px
@@ -149,6 +156,15 @@ class Flow:
         self._sheets.append([])
         self.y = TOP
         return True
+
+
+def fitted(make: Callable[[float], Flow]) -> Flow:
+    """What `make` lays out with pictures at 1 or the largest smaller scale that spares a nearly empty last sheet."""
+    whole = make(1.0)
+    if not whole.ends_nearly_empty:
+        return whole
+    smaller = (make(scale) for scale in _SCALES)
+    return next((flow for flow in smaller if len(flow.sheets) < len(whole.sheets)), whole)
 
 
 def small_table(table: Table, left: float, top: float) -> list[Text]:

@@ -9,22 +9,24 @@ from scipy import ndimage
 
 from pipeline.encode.common import EVIDENCE_TIERS, Stamp
 from pipeline.encode.corrections import said_of_corrections
-from pipeline.encode.page.flow import FULL, Flow, Row, Table, stacked
-from pipeline.encode.page.model import AMBER, GREY, MARGIN, RGB, TOP, WHITE, WIDTH, Box, Picture, Sheet, Text
+from pipeline.encode.page.flow import FULL, Flow, Row, Table, fitted, stacked
+from pipeline.encode.page.model import AMBER, GREY, MARGIN, RED, RGB, TOP, WHITE, WIDTH, Box, Picture, Sheet, Text
 from pipeline.encode.page.slices import Slice, drawn, key_slice, zoom_on
-from pipeline.encode.proposal import colours, in_order
+from pipeline.encode.proposal import colours, in_order, not_planned, on_names, prescribed, remarked
 from pipeline.encode.source import Source
-from pipeline.encode.sr import on_people, on_rejected
+from pipeline.encode.sr import counted, on_people, on_rejected
 from pipeline.findings import Edit, Findings, Lesion, Origin
 
 MOST_PANELS = 12
 _ROOMS = {1: (1, 560.0), 2: (2, 560.0), 3: (3, 500.0), 4: (4, 382.0), 6: (3, 290.0), 8: (4, 290.0), 12: (6, 220.0)}
 """Up to so many pictures: how many stand beside each other, and how high each is; the table still fits below."""
 
+DASHED = "Dashed: repeated readings drew the outline differently (agreement below 70 %)."
 _CAPTION = 66
 _COLUMNS = (
-    ("lesion", 245.0), ("site", 330.0), ("volume ml", 110.0), ("diameters mm", 150.0), ("probability", 145.0),
-    ("agreement", 120.0), ("prescription", 215.0), ("session", 245.0),
+    ("lesion", 225.0), ("site", 265.0), ("volume ml", 105.0), ("in plane mm", 130.0), ("3D mm", 80.0),
+    ("probability", 175.0), ("agreement", 110.0), ("prescription, by 3D (estimate)", 270.0),
+    ("session (estimate)", 200.0),
 )  # fmt: skip
 
 
@@ -37,18 +39,30 @@ def about(findings: Findings, stamp: Stamp) -> str:
 
 def lesion_sheets(findings: Findings, source: Source, of: Sequence[Slice], stamp: Stamp) -> tuple[Sheet, ...]:
     """Pictures, the table of all lesions, and every remark of the run."""
-    count = len(findings.lesions)
-    flow = Flow(f"Lesions found: {count}" if count else "No lesion found by the algorithm")
-    if count:
-        _panels(flow, findings, of)
+    return fitted(lambda scale: _laid_out(findings, of, stamp, scale)).sheets
+
+
+def _laid_out(findings: Findings, of: Sequence[Slice], stamp: Stamp, scale: float) -> Flow:
+    flow = Flow(counted(findings))
+    if findings.lesions:
+        _panels(flow, findings, of, scale)
         flow.table(_table(findings))
-        if any(share(n.probability) and not n.is_calibrated for n in findings.lesions):
-            flow.say("* not calibrated: of lesions with this probability another share may be lesions.", GREY)
+        for words in _legend(findings):
+            flow.say(words, GREY)
     else:
-        _middle(flow, of)
+        _middle(flow, of, scale)
     for words, rgb in _said(findings, stamp):
-        flow.say(words, rgb)
-    return flow.sheets
+        flow.say(words, rgb, bold=rgb is RED)
+    return flow
+
+
+def _legend(findings: Findings) -> tuple[str, ...]:
+    rough = any(share(n.probability) and not n.is_calibrated for n in findings.lesions)
+    return (
+        *(("* not calibrated: of lesions with this probability another share may be lesions.",) if rough else ()),
+        *((DASHED,) if any(n.is_unsure for n in findings.lesions) else ()),
+        *on_names(findings),
+    )
 
 
 def _said(findings: Findings, stamp: Stamp) -> list[tuple[str, RGB]]:
@@ -57,6 +71,8 @@ def _said(findings: Findings, stamp: Stamp) -> list[tuple[str, RGB]]:
     nothing = () if findings.lesions else ("This does not exclude a lesion.",)
     return [
         *((words, AMBER) for words in (*nothing, *verified)),
+        *((words, RED) for words in not_planned(findings)),
+        *((words, AMBER) for words in remarked(findings)),
         *((words, WHITE) for words in _of_this_study(findings)),
         (f"Evidence tier {findings.algorithm.evidence_tier}{f': {tier}' if tier else ''}.", GREY),
         (f"Training: {findings.algorithm.training}", GREY),
@@ -71,15 +87,16 @@ def _of_this_study(findings: Findings) -> tuple[str, ...]:
         *on_people(findings),
         *said_of_corrections(corrections),
         *((f"Changed: {'; '.join(changed)}.",) if changed else ()),
-        *findings.remarks,
+        *(words for words in findings.remarks if words not in not_planned(findings)),
     )
 
 
-def _panels(flow: Flow, findings: Findings, of: Sequence[Slice]) -> None:
+def _panels(flow: Flow, findings: Findings, of: Sequence[Slice], scale: float) -> None:
     shown = sorted(findings.lesions, key=lambda n: (-n.volume_mm3, n.number))[:MOST_PANELS]
     order = {n.number: k for k, n in enumerate(in_order(findings))}
     shown.sort(key=lambda n: order[n.number])
     across, height = next(room for most, room in _ROOMS.items() if len(shown) <= most)
+    height *= scale
     pitch = min(FULL.width / across, 1.3 * height)  # a picture stands near its words
     for k, lesion in enumerate(shown):
         row, column = divmod(k, across)
@@ -101,7 +118,7 @@ def _panel(flow: Flow, lesion: Lesion, findings: Findings, of: Sequence[Slice], 
     rgb = [by_number[n.number] for n in findings.lesions]
     names = [n.short_label for n in findings.lesions]
     image = of[at].pixels()
-    lines = drawn(labels, at, boxes, rgb, names, lesion.number)
+    lines = drawn(labels, at, boxes, rgb, names, [n.is_unsure for n in findings.lesions], lesion.number)
     zoom = zoom_on(boxes[lesion.number - 1], of[at], image.shape)
     filled = "" if of[at].seen else " (interpolated)"
     where = f"image {at + 1} of {len(of)}{filled}"
@@ -121,11 +138,11 @@ def _caption(lesion: Lesion, findings: Findings, where: str, rgb: RGB) -> list[t
     ]
 
 
-def _middle(flow: Flow, of: Sequence[Slice]) -> None:
+def _middle(flow: Flow, of: Sequence[Slice], scale: float) -> None:
     at = len(of) // 2
-    box = Box(MARGIN, TOP, WIDTH - 2 * MARGIN, 700)
+    box = Box(MARGIN, TOP, WIDTH - 2 * MARGIN, 700 * scale)
     flow.put(Picture(box, of[at].pixels(), of[at].aspect, of[at].marks))
-    flow.y = TOP + 710
+    flow.y = TOP + box.height + 10
     flow.put(Text(MARGIN, flow.y, f"image {at + 1} of {len(of)}, the middle one", rgb=GREY))
     flow.y += 34
 
@@ -134,15 +151,15 @@ def _table(findings: Findings) -> Table:
     by_number = colours(findings)
     rows = []
     for n in in_order(findings):
-        dose = findings.planned.prescription_of(n.short_label) if findings.planned else None
         cells = (
             n.short_label,
             n.site.words if n.site else "-",
             f"{n.volume_mm3 / 1000:.2f}",
             f"{n.long_axis_mm:.1f} x {n.short_axis_mm:.1f}",
+            f"{n.max_diameter_3d_mm:.1f}",
             share(n.probability) + (" *" if share(n.probability) and not n.is_calibrated else "") or drawn_by(n),
             share(n.agreement) or "-",
-            f"{dose.dose_gy:g} Gy in {dose.fractions}" if dose else "-",
+            prescribed(findings.planned, n.short_label) if findings.planned else "-",
             _session(n, findings),
         )
         rows.append(Row(cells, by_number[n.number]))
@@ -165,4 +182,6 @@ def _session(lesion: Lesion, findings: Findings) -> str:
     numbers = findings.planned.session_of(lesion.short_label)
     if not numbers:
         return "excluded"
-    return f"session{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))} of {findings.planned.plan.chosen}"
+    many = len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1
+    said = f"{numbers[0]}-{numbers[-1]}" if many else ", ".join(map(str, numbers))
+    return f"session{'s' if len(numbers) > 1 else ''} {said} of {findings.planned.plan.chosen}"

@@ -22,6 +22,9 @@ SMALL, PLAIN, LARGE = 14, 16, 22
 
 WHITE, GREY, AMBER, RED = (255, 255, 255), (170, 170, 170), (255, 190, 60), (255, 95, 80)
 _LEAST_LIGHT = 0.45
+_BESIDE = 820
+"""Where what stands beside the warning begins."""
+
 ISODOSES_GY = (5.0, 8.0, 10.0, 12.0, 18.0)
 
 
@@ -57,12 +60,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outline:
-    """A closed line on an image. points: (n, 2), (column, row) as fractional indices; label: "" for none."""
+    """A closed line on an image. points: (n, 2), (column, row) as fractional indices; label: "" for none.
+
+    dashed: where the outline is unsure.
+    """
 
     points: npt.NDArray[np.float64]
     rgb: RGB
     label: str = ""
     thick: bool = True
+    dashed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,12 +183,16 @@ class Page:
         return tuple(b for b in self.blocks if isinstance(b, Picture))
 
 
-def numbered(sheets: tuple[Sheet, ...], warning: str, about: str) -> tuple[Page, ...]:
-    """Sheets under one head: the warning, which page of how many, and what made them."""
+def numbered(sheets: tuple[Sheet, ...], warning: str, about: str, estimate: str = "") -> tuple[Page, ...]:
+    """Sheets under one head: the warning, which page of how many, and what made them.
+
+    estimate: said in red beside the warning, on every page, where any of them shows a prescription or a session.
+    """
     return tuple(
         Page(
             (
                 Text(MARGIN, 14, warning, LARGE + 4, AMBER, bold=True),
+                *([Text(_BESIDE, 14, estimate, LARGE + 4, RED, bold=True)] if estimate else []),
                 Text(WIDTH - 160, 18, f"page {number} of {len(sheets)}", PLAIN, GREY),
                 Text(MARGIN, 50, about, PLAIN, GREY),
                 Text(MARGIN, 78, sheet.title, LARGE, sheet.rgb, bold=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import highdicom as hd
 import numpy as np
@@ -50,10 +50,10 @@ class Slice:
         """What of the patient lies at the left, right, top and bottom edge."""
         return _letter(-self.right), _letter(self.right), _letter(-self.down), _letter(self.down)
 
-    def distance_mm(self, point: Array) -> float:
-        """Of a point from the plane."""
+    def distances_mm(self, points: Array) -> Array:
+        """(n,) of points (n, 3) from the plane."""
         normal = np.cross(self.right, self.down)
-        return float(abs((point - self.position) @ normal) / np.linalg.norm(normal))
+        return np.asarray(np.abs((points - self.position) @ normal) / np.linalg.norm(normal))
 
     def sampled(self, values: Pixels, grid: Grid, shape: tuple[int, ...]) -> Pixels:
         """(rows, columns): values on a grid, linearly between its points, at the pixels of this image."""
@@ -82,13 +82,13 @@ def _letter(direction: Array) -> str:
 
 
 def slices_of(findings: Findings, source: Source) -> tuple[Slice, ...]:
-    """Those of `findings.frames`; pixels are read when they are asked for. seen: False where one was interpolated."""
+    """Those of `findings.frames`; pixels are read when first asked for. seen: False where one was interpolated."""
     return tuple(
         Slice(
             frame.position,
             frame.cosines[3:] * frame.spacing_mm[0],
             frame.cosines[:3] * frame.spacing_mm[1],
-            partial(read_frame, ref),
+            cache(partial(read_frame, ref)),
             not frame.filled,
         )
         for ref, frame in zip(findings.frames, source.frames, strict=True)
@@ -113,8 +113,8 @@ def key_slice(
     return int(box[0].start + np.where(seen | ~(area[seen] > 0).any(), area, -1).argmax())
 
 
-def drawn(labels: npt.NDArray[np.integer], at: int, boxes: Boxes, rgb: Sequence[RGB], names: Sequence[str], main: int
-          ) -> tuple[Outline, ...]:  # fmt: skip
+def drawn(labels: npt.NDArray[np.integer], at: int, boxes: Boxes, rgb: Sequence[RGB], names: Sequence[str],
+          unsure: Sequence[bool], main: int) -> tuple[Outline, ...]:  # fmt: skip
     """Outlines of all lesions on slice `at`; the one whose panel it is, `main`, last. Few others bear their names."""
     there = [n for n, b in enumerate(boxes, 1) if b[0].start <= at < b[0].stop and (labels[at][b[1:]] == n).any()]
     made = []
@@ -123,7 +123,7 @@ def drawn(labels: npt.NDArray[np.integer], at: int, boxes: Boxes, rgb: Sequence[
         for k, points in enumerate(outlines(labels[at][box[1:]] == n)):
             name = names[n - 1].partition("_")[0] if n != main and not k and len(there) <= MOST_NAMED else ""
             first = (box[2].start - 0.5, box[1].start - 0.5)
-            made.append(Outline(points[:, ::-1] + first, rgb[n - 1], name, n == main))
+            made.append(Outline(points[:, ::-1] + first, rgb[n - 1], name, n == main, unsure[n - 1]))
     return tuple(made)
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from pydicom import Dataset, dcmread
-from pydicom.uid import RTDoseStorage, RTStructureSetStorage
+from pydicom.uid import RTDoseStorage, RTPlanStorage, RTStructureSetStorage
 
 from pipeline.core.errors import GeometryUnusable, HeaderUnusable, Permanent
+from pipeline.core.patient import Patient, differences, patient_of
 from pipeline.core.study import Instance, Series, Study
 from pipeline.core.uid import is_ours
 from pipeline.imaging.dose import DoseGrid, read_dose
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.references import frames_of_reference
+from pipeline.imaging.rtplan import RtPlan, read_plan
 from pipeline.imaging.structures import Structure, structures
+from pipeline.imaging.whole import read_whole
 from pipeline.recipes.srs.organs import is_ptv, kept, organ_named
 
-DOSE, ORGANS = "dose", "organs"
+DOSE, ORGANS, PLANS = "dose", "organs", "plans"
 """Roles of what is given. Each is one `Series` of all instances of that kind, whatever series they were sent in."""
 
 _HEADS = ("FrameOfReferenceUID", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence")
@@ -27,10 +32,14 @@ _NAMES = [*_HEADS, "RTROIObservationsSequence", "SOPClassUID"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """Doses and drawn structures in the frame of reference of the images. remarks: on what was sent and is not used."""
+    """Doses and drawn structures in the frame of reference of the images, and the plans that doses may be of.
+
+    remarks: on what was sent and is not used.
+    """
 
     doses: tuple[DoseGrid, ...] = ()
     drawn: tuple[Structure, ...] = ()
+    plans: tuple[RtPlan, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -40,13 +49,15 @@ NOTHING = Given()
 def given_in(study: Study, series: Series) -> Mapping[str, Series]:
     """RT Doses, and structure sets with organs or PTVs, of a study that lie in the frame of reference of a series.
 
-    By the roles DOSE and ORGANS; from headers alone. What was made here is left out.
+    By the roles DOSE and ORGANS, and beside doses all RT Plans by the role PLANS; from headers alone. What was made
+    here is left out.
     """
     frame = str(series.get("FrameOfReferenceUID") or "")
     others = [i for i in study.instances if not is_ours(i.sop_instance_uid, i.series_instance_uid)]
     doses = [i for i in others if i.sop_class_uid == RTDoseStorage and frame and i.get("FrameOfReferenceUID") == frame]
     drawn = [i for i in others if i.sop_class_uid == RTStructureSetStorage and frame and _has_organs(i, frame)]
-    return {role: together(found) for role, found in ((DOSE, doses), (ORGANS, drawn)) if found}
+    plans = [i for i in others if i.sop_class_uid == RTPlanStorage and doses]
+    return {role: together(found) for role, found in ((DOSE, doses), (ORGANS, drawn), (PLANS, plans)) if found}
 
 
 def together(found: Iterable[Instance]) -> Series:
@@ -56,49 +67,71 @@ def together(found: Iterable[Instance]) -> Series:
 
 
 def read_given(
-    sent: Mapping[str, Series], frame_of_reference_uid: str, *, beside: Dataset | None = None, strict: bool = False
+    sent: Mapping[str, Series],
+    frame_of_reference_uid: str,
+    *,
+    of: Patient | None = None,
+    beside: Dataset | None = None,
+    strict: bool = False,
 ) -> Given:
-    """Read what has the roles DOSE and ORGANS; other roles are passed over.
+    """Read what has the roles DOSE, ORGANS and PLANS; other roles are passed over. What cannot be used is remarked on.
 
-    beside: a structure set at hand whose organs and PTVs count as well.
-    strict: raise HeaderUnusable, GeometryUnusable or PixelsUnreadable for what cannot be used, where otherwise a
-            remark says so.
+    of:     whose images these are: what names another patient is not used.
+    beside: a structure set at hand whose organs and PTVs count as well; where it was sent too, it is read once.
+    strict: for whoever sits before the machine: remarks name the files, and where of a role nothing can be used, its
+            first trouble is raised as HeaderUnusable.
     """
-    doses: list[DoseGrid] = []
-    drawn = _here(beside, frame_of_reference_uid) if beside is not None else []
-    remarks = []
-    for path in _files(sent, DOSE):
+    frame = frame_of_reference_uid
+    here = str(beside.get("SOPInstanceUID")) if beside is not None else ""
+    doses, on_doses = _usable(_files(sent, DOSE), lambda path: _dose(path, frame, of), "dose", strict)
+    organs, on_organs = _usable(
+        _files(sent, ORGANS, but=here), lambda path: _structures(path, frame, of), "structure set", strict
+    )
+    plans, on_plans = _usable(_files(sent, PLANS), lambda path: read_plan(_read(path, of)), "plan", strict)
+    drawn = _here(beside, frame) if beside is not None else []
+    return Given(tuple(doses), (*drawn, *chain(*organs)), tuple(plans), (*on_doses, *on_organs, *on_plans))
+
+
+def _files(sent: Mapping[str, Series], role: str, but: str = "") -> Iterator[Path]:
+    return (i.path for i in sent[role].instances if i.sop_instance_uid != but) if role in sent else iter(())
+
+
+Thing = TypeVar("Thing")
+
+
+def _usable(
+    paths: Iterable[Path], read: Callable[[Path], Thing], what: str, strict: bool
+) -> tuple[list[Thing], list[str]]:
+    """What could be read, and a remark on each that could not."""
+    found, trouble = [], []
+    for path in paths:
         try:
-            doses.append(_dose(path, frame_of_reference_uid))
+            found.append(read(path))
         except Permanent as error:
-            remarks.append(_unused("dose", error, strict))
-    for path in _files(sent, ORGANS):
-        try:
-            drawn += _structures(path, frame_of_reference_uid)
-        except Permanent as error:
-            remarks.append(_unused("structure set", error, strict))
-    return Given(tuple(doses), tuple(drawn), tuple(remarks))
+            trouble.append((path, error))
+    if strict and trouble and not found:
+        path, first = trouble[0]
+        raise HeaderUnusable(f"{path}: {_words(first, path)}", first.hint) from first
+    named = [(f" ({path.name})" if strict else "", _words(error, path)) for path, error in trouble]
+    return found, [f"A {what} that was sent is not used{name}: {words}." for name, words in named]
 
 
-def _files(sent: Mapping[str, Series], role: str) -> Iterator[Path]:
-    return (i.path for i in sent[role].instances) if role in sent else iter(())
+def _words(error: Permanent, path: Path) -> str:
+    """Without the path: in a node it says nothing to a reader."""
+    return error.message.replace(str(path), "the file")
 
 
-def _unused(what: str, error: Permanent, strict: bool) -> str:
-    if strict:
-        raise error
-    return f"A {what} that was sent is not used: {error.message}."
+def _read(path: Path, of: Patient | None) -> Dataset:
+    ds = read_whole(path)
+    if of is not None and (differing := differences(of, patient_of(ds))):
+        raise HeaderUnusable(
+            f"it is of another patient than the images ({', '.join(differing)})", "give what is of the same patient"
+        )
+    return ds
 
 
-def _read(path: Path) -> Dataset:
-    try:
-        return dcmread(path)
-    except MALFORMED as error:
-        raise HeaderUnusable(f"{path.name} does not parse ({type(error).__name__})", "export it again") from error
-
-
-def _dose(path: Path, frame: str) -> DoseGrid:
-    grid = read_dose(_read(path))
+def _dose(path: Path, frame: str, of: Patient | None) -> DoseGrid:
+    grid = read_dose(_read(path, of))
     if grid.frame_of_reference_uid != frame:
         raise GeometryUnusable(
             f"dose {grid.sop_instance_uid} and the images have different frames of reference",
@@ -107,10 +140,10 @@ def _dose(path: Path, frame: str) -> DoseGrid:
     return grid
 
 
-def _structures(path: Path, frame: str) -> list[Structure]:
-    ds = _read(path)
+def _structures(path: Path, frame: str, of: Patient | None) -> list[Structure]:
+    ds = _read(path, of)
     if ds.get("SOPClassUID") != RTStructureSetStorage:
-        raise HeaderUnusable(f"{path.name} is no RT Structure Set", "export organs and target volumes as RTSTRUCT")
+        raise HeaderUnusable("it is no RT Structure Set", "export organs and target volumes as RTSTRUCT")
     if frame not in frames_of_reference(ds):
         raise GeometryUnusable(
             f"structure set {ds.get('SOPInstanceUID')} and the images have different frames of reference",

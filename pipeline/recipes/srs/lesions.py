@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import highdicom as hd
 import numpy as np
 
 from pipeline.contract import Declined, Inputs, Runtime
 from pipeline.core.clock import Stopwatch
-from pipeline.findings import Corrections, Lesion, Verdict
+from pipeline.findings import Corrections, Edit, Lesion, Verdict
 from pipeline.recipes.srs.anatomy import Anatomy
 from pipeline.recipes.srs.candidates import Candidate
-from pipeline.recipes.srs.corrections import CONTOURS, OWN, corrected
+from pipeline.recipes.srs.corrections import CONTOURS, OWN, Corrected, corrected
 from pipeline.recipes.srs.examine import Examined, examine, head_in
 from pipeline.recipes.srs.given import DOSE, ORGANS
 from pipeline.recipes.srs.tracking import tracking_uid
+
+UNCHANGED = "the contours are those that were sent from here: nothing was changed"
+NOT_USED = "these corrections are not used, and the results sent before stand"
 
 _UNPLACED = "The head could not be placed in the atlas with confidence; lesions are named without a site."
 
@@ -55,8 +59,10 @@ def see(
     unused: tuple[str, ...] = ()
     if CONTOURS in inputs.series:
         drawn = seen_by_person(inputs, t1c, runtime)
-        if isinstance(drawn, Seen) or OWN in inputs.series:
+        if isinstance(drawn, Seen) or drawn.reason.startswith(UNCHANGED):
             return drawn
+        if OWN in inputs.series:
+            return Declined(f"{NOT_USED}: {drawn.reason}")
         unused = (f"Contours that were sent are not used: {drawn.reason}.",)
     seen = seen_by_models(t1c, runtime, bundle, with_rejected_labels=with_rejected_labels)
     if isinstance(seen, Declined):
@@ -76,13 +82,14 @@ def seen_by_models(t1c: hd.Volume, runtime: Runtime, bundle: str, *, with_reject
 def seen_by_person(inputs: Inputs, t1c: hd.Volume, runtime: Runtime) -> Seen | Declined:
     """Lesions as a person drew or changed them, with sites and distances of this head."""
     clock = Stopwatch()
-    drawn = corrected(inputs, t1c)
+    head = cache(lambda: head_in(t1c, runtime))
+    drawn = corrected(inputs, t1c, lambda: _brain(head()))
     if isinstance(drawn, Declined):
         return drawn
     if drawn.changes_nothing and not {DOSE, ORGANS} & inputs.series.keys():
-        return Declined("the contours are those that were sent from here: nothing was changed")
+        return Declined(_nothing_changed(drawn))
     clock.lap("contours")
-    anatomy = head_in(t1c, runtime)
+    anatomy = head()
     if isinstance(anatomy, Declined):
         return anatomy
     lesions = tuple(
@@ -96,6 +103,17 @@ def seen_by_person(inputs: Inputs, t1c: hd.Volume, runtime: Runtime) -> Seen | D
     clock.lap("anatomy")
     found = Described(drawn.labels, lesions, None, (), drawn.remarks)
     return Seen(anatomy, found, drawn.corrections, clock.laps)
+
+
+def _brain(head: Anatomy | Declined) -> np.ndarray | None:
+    return None if isinstance(head, Declined) else head.brain
+
+
+def _nothing_changed(drawn: Corrected) -> str:
+    """Without names of ROIs: it goes to logs."""
+    unknown = sum(c.edit is Edit.LEFT_OUT for c in drawn.corrections.changes)
+    but = f", but for {unknown} outline(s) without a type or a name of a tumour: give those the type GTV"
+    return f"{UNCHANGED}{but if unknown else ''}"
 
 
 def describe(examined: Examined, *, with_rejected_labels: bool) -> Described:

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from pipeline.core.errors import GeometryUnusable
 from pipeline.imaging.solids import holds, points_in, solid
-from pipeline.imaging.structures import Structure
+from pipeline.imaging.structures import Structure, is_margin_named
 from pipeline.sessions.dosemap import Mask, Target, target_of
 
 Coordinates = npt.NDArray[np.float64]
@@ -31,6 +31,15 @@ _NAMES = {
     COCHLEA: r"cochleae?|cochlees?|schnecken?",
 }
 """What organs are called, TG-263 and the habits of German and French: without sides, accents and what parts words."""
+
+_ELSE = (
+    r"hippocamp|amygdal|hypothalam|thalam|pituit|hypophys|pineal|epiphys|ventri[ck]|o?edema|odem|falx|tentori|sinus|"
+    r"arter|vein|vene|vessel|gefass|carotid|basilar|corpus|callos|balken|capsul|putamen|pallid|caudat|nucle|fornix|"
+    r"optic|chiasm|cochlea|retina|lens|linse|eye|auge|globe|orbit|skull|schadel|bone|knochen|external|body|skin|haut|"
+    r"patient|couch|mask|air(?![a-z])|luft|iso(dos|cent|zent)|dos(e|is)|\d+ ?gy|help|hilf|dummy|marker|poi(?![a-z])|"
+    r"artifa|artefa|clip|control|kontroll|contralat|normal"
+)
+"""What else is drawn in heads. Lobes and cerebellum are not among them: lesions are called after where they lie."""
 
 _SIDES = {
     "left": {"l", "lt", "left", "li", "links", "linke", "linker", "sin", "g", "gauche"},
@@ -56,6 +65,13 @@ def organ_named(name: str) -> str | None:
     if organ in (NERVE, TRACT, COCHLEA):
         return f"{sides[0]} {organ}" if len(sides) == 1 else organ
     return organ if not sides else None
+
+
+def is_something_else(name: str) -> bool:
+    """Whether a name is that of something known that is no lesion: an organ, a part of the head, a margin, a dose."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    known = organ_named(name) is not None or is_margin_named(name) or _PTV.match(name) is not None
+    return known or re.search(rf"(?<![a-z])(?:{_ELSE})", plain, re.IGNORECASE) is not None
 
 
 def is_ptv(name: str, kind: str) -> bool:

@@ -13,12 +13,13 @@ from pydicom.sr.coding import Code
 from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.core.errors import ConfigInvalid, GeometryUnusable
+from pipeline.core.patient import patient_of
 from pipeline.core.study import DRAWN_ON, Instance, Series, Study
 from pipeline.findings import Algorithm, Extra, Findings, Sought
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
 from pipeline.imaging.read import read_volume
-from pipeline.recipes.srs.corrections import CONTOURS, edited_in, recall_own
-from pipeline.recipes.srs.given import DOSE, ORGANS, given_in, read_given
+from pipeline.recipes.srs.corrections import CONTOURS, edited_in, followed_too, recall_own
+from pipeline.recipes.srs.given import DOSE, ORGANS, PLANS, given_in, read_given
 from pipeline.recipes.srs.weights import FOLDER
 from pipeline.sessions.case import Tables, Wishes
 from pipeline.sessions.planned import Planned
@@ -26,7 +27,7 @@ from pipeline.sessions.tables import read_limits, read_prescriptions
 from pipeline.weights import fingerprint, manifest
 
 T1C = "t1c"
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 BRAIN_METASTASIS = Sought(
     finding=Code("14799000", "SCT", "Neoplasm, Secondary"), site=Code("12738006", "SCT", "Brain"), roi_type="GTV"
 )
@@ -112,7 +113,7 @@ class Srs:
     """The pipeline `srs`. A module-level object of it is the entry point; it holds no state."""
 
     name: str = "srs"
-    roles: tuple[str, ...] = (T1C, CONTOURS, DOSE, ORGANS)
+    roles: tuple[str, ...] = (T1C, CONTOURS, DOSE, ORGANS, PLANS)
 
     @property
     def algorithm(self) -> Algorithm:
@@ -196,12 +197,12 @@ class Srs:
             return seen
         found = seen.found
         clock.lap("see")
-        followed = follow(inputs, t1c.volume, found, seen.anatomy.brain, runtime, options)
+        followed = follow(inputs, t1c, found, seen.anatomy.brain, runtime, options)
         clock.lap("follow_up")
         planned, unplanned = None, tuple[str, ...]()
         if options["plan"] and found.labels is not None:
             wishes, tables = wishes_of(options), tables_of(options)
-            given = read_given(inputs.series, frame, beside=_structure_set(inputs))
+            given = read_given(inputs.series, frame, of=patient_of(inputs[T1C].first), beside=_structure_set(inputs))
             planned, unplanned = plan_lesions(
                 followed.lesions, found.labels, seen.anatomy, wishes, tables, runtime, given
             )
@@ -228,7 +229,7 @@ class Srs:
             rejected_labels=found.rejected_labels,
             planned=planned,
             follow_up=followed.follow_up,
-            corrections=seen.corrections,
+            corrections=followed_too(seen.corrections, followed.lesions),
             extras=extras_of(options),
         )
 
