@@ -21,7 +21,8 @@ findings     the lesions: {"number", "label", "short_label": the ROI's name, "tr
               "distances_mm": {structure: from surface to surface},
               "verdict": {"score", "threshold", "against": [{"feature", "value", "words", "weight"}]}}
               null where it was not measured: enhancing_volume_mm3, agreement, site, verdict
-              "origin": who drew it: "AUTOMATIC", "SEMIAUTOMATIC" or "MANUAL"
+              "origin": who drew it: "AUTOMATIC", "SEMIAUTOMATIC" or "MANUAL", "drawn_with": the algorithm
+              that its object names, where others sent the outline, else ""
               "sessions": [number] of the proposed sessions it is treated in; [] for an excluded lesion; null without
               a plan, "prescription": {"dose_gy", "fractions", "source"} or null
 plan         the proposed treatment sessions as `lantern plan` has them (`lantern.plan/1`, its lesions by their
@@ -32,11 +33,13 @@ rejected     candidates that the false-positive step turned down, described alik
 follow_up    null without an earlier study that could be used, else {"prior_study_instance_uid",
               "prior_series_instance_uid", "prior_date", "days", "drawn_by", "fit": correlation after registration,
               "sum_then_mm", "sum_now_mm", "sum_percent" of target lesions, "response": of RANO-BM against that study
-              alone, "words", "changes": one for each finding, "gone": [...]}; a change is {"tracking_uid", "label",
-              "status": "new", "grown", "stable", "shrunk" or "gone", "then", "now": {"volume_mm3",
+              alone, "of_targets": of target lesions alone or null, "words", "changes": one for each finding,
+              "gone": [...]}; a change is {"tracking_uid", "label",
+              "status": "new", "grown", "stable", "shrunk", "gone" or "not imaged", "then", "now": {"volume_mm3",
               "enhancing_volume_mm3", "long_axis_mm", "short_axis_mm", "slices", "voxel_mm"} or null, "volume_percent",
               "enhancing_percent", "diameter_percent", "merged_from": [{"tracking_uid", "label", "size"}],
-              "split_from": tracking UID or "", "target", "doubtful": new, but as bright before, "words"}
+              "split_from": tracking UID or "", "target", "doubtful": new, but as bright before,
+              "cut_then", "cut_now": whether the images of that date do not show all of its place, "words"}
 corrections  where a person sent contours: {"by", "sop_instance_uid" of their object, "compared": whether there was
              something of ours to compare with, "changes": [{"edit": "unchanged", "changed", "renamed", "added" or
              "deleted", "label", "tracking_uid", "words"}]}; else null

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from node.intake import Intake, read_instances
+from node.intake import Intake, study_of
 from pipeline import registry
 from pipeline.contract import Inputs
 from pipeline.core.errors import HeaderUnusable, NotFound
 from pipeline.core.job import Decision
 from pipeline.core.route import Match, Route, match
-from pipeline.core.study import Study, group
+from pipeline.core.study import Study
 from pipeline.imaging.header import scan
 from storage import Archive, Ledger
 
@@ -119,8 +119,10 @@ def rehearse(ledger: Ledger, archive: Archive, routes: Sequence[Route]) -> list[
 
 
 def _stored(ledger: Ledger, archive: Archive, study_instance_uid: str, called_ae: str) -> Study:
-    instances = read_instances(archive, ledger.instance_files(study_instance_uid, called_ae))
-    return group(instances)[0]
+    found = study_of(ledger, archive, study_instance_uid, called_ae)
+    if found is None:
+        raise NotFound(f"nothing of study {study_instance_uid} is here any more", "send it again")
+    return found
 
 
 def _explain(route: Route, study: Study, calling_ae: str, called_ae: str) -> Explanation:

@@ -7,15 +7,15 @@ roles that must be there, and, when a peer is asked for it, the number of images
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from node.loop import notify
 from node.work_key import work_key
 from pipeline import registry
-from pipeline.contract import Inputs, Pipeline, algorithm_of
+from pipeline.contract import Follower, Inputs, Pipeline, algorithm_of
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, LedgerUnavailable, place_of
 from pipeline.core.job import Decision, Outcome, Work
@@ -206,9 +206,7 @@ class Intake:
             return None
 
     def _read(self, reception: Reception) -> Study | None:
-        files = self._desk.ledger.instance_files(reception.study_instance_uid, reception.called_ae)
-        studies = group(read_instances(self._desk.archive, files))
-        return studies[0] if studies else None
+        return study_of(self._desk.ledger, self._desk.archive, reception.study_instance_uid, reception.called_ae)
 
     def _decide(self, route: Route, ready: Ready, reception: Reception, study: Study) -> bool:
         """True when the route has decided (or the study changed meanwhile, which the next look will see)."""
@@ -273,6 +271,19 @@ def _key(reception: Reception) -> _Key:
     return reception.study_instance_uid, reception.called_ae
 
 
+def study_of(ledger: Ledger, archive: Archive, study_instance_uid: str, called_ae: str) -> Study | None:
+    """What an AE title has of a study, from the headers; None when that is nothing."""
+    files = ledger.instance_files(study_instance_uid, called_ae)
+    at = ledger.drawn_at(study_instance_uid, called_ae)
+    studies = group(arrived(read_instances(archive, files), at))
+    return studies[0] if studies else None
+
+
+def arrived(instances: Iterable[Instance], at: Mapping[str, datetime]) -> list[Instance]:
+    """The same, with the time when each came, as far as that is known; see `Receptions.drawn_at`."""
+    return [replace(i, arrived_at=at.get(i.sop_instance_uid)) for i in instances]
+
+
 def read_instances(archive: Archive, files: Sequence[tuple[str, str]]) -> list[Instance]:
     """The headers of stored files, given as (archive path, sha256)."""
     return [read_header(archive.absolute(path), sha256) for path, sha256 in files]
@@ -289,6 +300,12 @@ def inputs_of(chosen: object, taken: Study) -> tuple[Instance, ...]:
     return tuple(i for s in dict.fromkeys(chosen.series.values()) for i in s.instances)
 
 
+def _priors_asked(route: Route, pipeline: Pipeline) -> str:
+    """What decides which earlier studies a job gets: with other settings it is other work."""
+    asks = route.priors_from and isinstance(pipeline, Follower)
+    return f"{route.most_priors} from {route.priors_from}" if asks else ""
+
+
 def work_of(
     route: Route, pipeline: Pipeline, reception: Reception, instances: Sequence[Instance], *, verified: bool
 ) -> Work:
@@ -296,7 +313,7 @@ def work_of(
     algorithm = algorithm_of(pipeline, route.options)
     content = [content_digest(i.path) for i in instances]
     return Work(
-        key=work_key(content, route.pipeline, algorithm, route.options),
+        key=work_key(content, route.pipeline, algorithm, route.options, _priors_asked(route, pipeline)),
         study_instance_uid=reception.study_instance_uid,
         called_ae=reception.called_ae,
         revision=reception.revision,

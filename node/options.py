@@ -8,7 +8,7 @@ from typing import Any
 from config.problems import Problem
 from config.settings import Settings
 from pipeline import registry
-from pipeline.contract import Pipeline
+from pipeline.contract import Follower, Pipeline
 from pipeline.core.errors import ConfigInvalid, LanternError
 from pipeline.core.study import Study
 
@@ -31,6 +31,13 @@ def pipeline_problems(settings: Settings) -> Iterator[Problem]:
             at = ("pipelines", route.pipeline) if said in of_table else ("route", number, "options")
             yield Problem(at, said, hint)
     yield from _unused(settings)
+
+
+def pipeline_remarks(settings: Settings) -> Iterator[str]:
+    """What is allowed, but has no effect with these pipelines: sentences for `lantern check`."""
+    for route in settings.routes:
+        if route.priors_from and not isinstance(registry.get(route.pipeline), Follower):
+            yield f"route {route.name!r}: priors_from has no effect: {route.pipeline} does not follow lesions up"
 
 
 def _unused(settings: Settings) -> Iterator[Problem]:

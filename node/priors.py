@@ -9,6 +9,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from node.ask import Asker, number_of, text_of
+from pipeline.core.patient import Patient, digits, is_earlier, is_same_person
 from pipeline.core.study import Instance, Series
 from pipeline.imaging.mr_series import MrSeries, Weighting, classify
 from pipeline.imaging.values import plain_values
@@ -25,22 +26,6 @@ MOST_OBJECTS = 64
 
 OUR_ROOT = "2.25."
 """How the UIDs of our own series begin (`pipeline.core.uid`): objects of others are not worth the way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """Whose earlier studies are wanted, and before which study. Stays in memory, and goes to the PACS alone.
-
-    study_date, study_time: YYYYMMDD and HHMMSS, or empty.
-    """
-
-    patient_id: str
-    issuer: str
-    birth_date: str
-    sex: str
-    study_instance_uid: str
-    study_date: str
-    study_time: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +46,6 @@ class PriorStudy:
     time: str
     series: tuple[PriorSeries, ...] = ()
     description: str = ""
-
-
-def patient_of(instance: Instance) -> Patient:
-    """Whose image this is, from its header."""
-
-    def text(keyword: str) -> str:
-        return str(instance.get(keyword) or "").strip()
-
-    return Patient(
-        patient_id=text("PatientID"),
-        issuer=text("IssuerOfPatientID"),
-        birth_date=_digits(text("PatientBirthDate")),
-        sex=text("PatientSex"),
-        study_instance_uid=instance.study_instance_uid,
-        study_date=_digits(text("StudyDate")),
-        study_time=_digits(text("StudyTime")),
-    )
-
-
-def is_same_person(patient: Patient, other: Patient) -> bool:
-    """The patient ID is the same, and issuer, birth date and sex are as far as both sides say them."""
-    pairs = ((patient.issuer, other.issuer), (patient.birth_date, other.birth_date), (patient.sex, other.sex))
-    return patient.patient_id == other.patient_id and all(ours == theirs for ours, theirs in pairs if ours and theirs)
 
 
 def find_priors(asker: Asker, patient: Patient, most: int, tick: Callable[[], None]) -> tuple[PriorStudy, ...]:
@@ -118,14 +80,14 @@ def _earlier(asker: Asker, patient: Patient) -> list[PriorStudy]:
     studies = {
         text_of(m, "StudyInstanceUID"): PriorStudy(
             study_instance_uid=text_of(m, "StudyInstanceUID"),
-            date=_digits(text_of(m, "StudyDate")),
-            time=_digits(text_of(m, "StudyTime")),
+            date=digits(text_of(m, "StudyDate")),
+            time=digits(text_of(m, "StudyTime")),
             description=text_of(m, "StudyDescription"),
         )
         for m in matches
         if _is_of(m, patient)
     }
-    before = [s for s in studies.values() if _is_before(s, patient)]
+    before = [s for s in studies.values() if is_earlier(s.study_instance_uid, s.date, patient)]
     return sorted(before, key=lambda s: (s.date, s.time, s.study_instance_uid), reverse=True)
 
 
@@ -135,17 +97,11 @@ def _is_of(match: Dataset, patient: Patient) -> bool:
         patient,
         patient_id=text_of(match, "PatientID"),
         issuer=text_of(match, "IssuerOfPatientID"),
-        birth_date=_digits(text_of(match, "PatientBirthDate")),
+        birth_date=digits(text_of(match, "PatientBirthDate")),
         sex=text_of(match, "PatientSex"),
     )
     modalities = text_of(match, "ModalitiesInStudy")
     return is_same_person(patient, other) and (not modalities or IMAGES in modalities.split("\\"))
-
-
-def _is_before(study: PriorStudy, patient: Patient) -> bool:
-    """Another study, and of an earlier day."""
-    other = study.study_instance_uid not in ("", patient.study_instance_uid)
-    return other and "" < study.date < patient.study_date
 
 
 def _series(asker: Asker, study: PriorStudy) -> Iterator[PriorSeries]:
@@ -205,9 +161,3 @@ def _as_series(match: Dataset) -> PriorSeries:
 
 def _has_uid(match: Dataset) -> bool:
     return text_of(match, "SeriesInstanceUID") != ""
-
-
-def _digits(text: str) -> str:
-    """A date or time without the points and colons of old files, and without fractions of a second."""
-    whole = text.partition(".")[0] if text.count(".") == 1 else text.replace(".", "")
-    return whole.replace(":", "")

@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote
 from node.intake import read_instances
 from node.loop import is_gone
 from node.retrieve import Fetched, Tick
-from pipeline.core.errors import DiskFull, HeaderUnusable
+from pipeline.core.errors import DiskFull, HeaderUnusable, NotFound
 from pipeline.core.job import Job
+from pipeline.core.patient import is_same_person, patient_of
 from pipeline.core.study import Instance, Study, group
 from storage import Archive, Ledger
 
@@ -24,16 +25,30 @@ FOLDER = "priors"
 """Below the archive's root: earlier studies, each job's in a folder of its own that names who holds the job."""
 
 
-def own_results(ledger: Ledger, archive: Archive, job: Job) -> Study | None:
-    """What the newest other job of that pipeline on that study made, as far as it is kept; None when nothing is."""
-    for other in ledger.jobs(study_instance_uid=job.work.study_instance_uid):
-        if other.id == job.id or other.work.pipeline != job.work.pipeline:
-            continue
-        kept = [(r.path, r.sha256) for _, r in ledger.results(job_id=other.id) if r.path]
-        studies = group(_readable(archive, kept))
+def own_results(ledger: Ledger, archive: Archive, job: Job, image: Instance) -> Study | None:
+    """What the newest job that this one replaces made, as far as it is kept; None when nothing is.
+
+    What another route made of the study, with other options, is not what this route's results are corrected from: it
+    may itself be made from these corrections. Nor is what was made for another person under the same UID.
+    image: one of those that the job works on.
+    """
+    for older in replaced_jobs(ledger, job):
+        kept = [(r.path, r.sha256) for _, r in ledger.results(job_id=older) if r.path]
+        studies = group([i for i in _readable(archive, kept) if is_same_person(patient_of(image), patient_of(i))])
         if studies:
             return studies[0]
     return None
+
+
+def replaced_jobs(ledger: Ledger, job: Job) -> Iterator[int]:
+    """The jobs whose results a job's supersede, nearest first."""
+    older = job.supersedes
+    while older is not None:
+        yield older
+        try:
+            older = ledger.job(older).supersedes
+        except NotFound:
+            return
 
 
 def _readable(archive: Archive, files: list[tuple[str, str]]) -> list[Instance]:

@@ -18,8 +18,9 @@ from pynetdicom.sop_class import (
 from node.ask import MODEL as FIND
 from node.ask import SYNTAXES, asking
 from node.association import associate
-from node.priors import IMAGES, Patient, PriorStudy, find_priors, is_same_person, patient_of
+from node.priors import IMAGES, PriorStudy, find_priors
 from pipeline.core.errors import LedgerUnavailable, Permanent, Retryable
+from pipeline.core.patient import Patient, is_same_person, patient_of
 from pipeline.core.route import Peer
 from pipeline.core.study import Instance, Study, group
 from pipeline.core.uid import is_ours
@@ -104,6 +105,7 @@ class Library:
         studies: list[Study] = []
         missing, remarks = 0, []
         for number, prior in enumerate(found):
+            tick()  # a release and a new association may take most of a job's lease
             try:
                 came = self._fetch_one(prior, folder / str(number), tick)
             except _TROUBLE as error:  # the studies that came are whole; the others would meet the same trouble
@@ -114,6 +116,7 @@ class Library:
                 break
             missing += sum(s.series_instance_uid not in came for s in prior.series)
             studies += _usable(patient, came)
+        tick()
         log.info("study %s: %d earlier studies fetched", study.study_instance_uid, len(studies))
         if missing:
             remarks.append(f"Of earlier studies {missing} series could not be fetched whole and were left out.")

@@ -146,6 +146,10 @@ class _Shelf:
         self.instances[found.sop_instance_uid] = read_header(path)
         return SUCCESS
 
+    def alive(self) -> None:
+        """Say that the job lives."""
+        self._tick()
+
     def _go_on(self) -> None:
         """Say that the job lives, and give the peer time for the next image."""
         self._tick()
@@ -169,6 +173,7 @@ class _Conversation:
         self._association.dimse_timeout = self._shelf.silence_s
         asked = query("SERIES", StudyInstanceUID=study_instance_uid, SeriesInstanceUID=series.series_instance_uid)
         last = self._last_status(asked)
+        self._shelf.alive()  # the peer may have been silent since its last image, and the release is to come
         came = tuple(self._shelf.instances.values())
         if last.Status != SUCCESS or len(came) < (series.instances or 1):
             log.warning("series %s: 0x%04X, %d images came", series.series_instance_uid, last.Status, len(came))

@@ -35,6 +35,8 @@ longer."""
 LONGEST_S = 900.0
 """Seconds that all series of a study may take together."""
 MOVE_DESTINATION_UNKNOWN = 0xA801
+LATE_S = 60.0
+"""Seconds after a retrieval in which whatever still comes belongs to it, and opens no job."""
 ARRIVE_S = 10.0
 """Seconds that images may still be on their way when the PACS says that all are sent."""
 
@@ -67,6 +69,8 @@ class CMove:
         until = time.monotonic() + self._longest_s
         opened = associate(peer, contexts, calling_ae=self._calling_ae, timeout_s=self._silence_s, tls=self._tls)
         sent: dict[str, int] = {}
+        # After a retrieval that failed the PACS may go on sending: those images are no work either.
+        self._expect(study, self._longest_s + LATE_S)
         with opened as (association, watch):
             if not association.accepted_contexts:
                 raise PeerUnreachable(f"{peer.name} does not offer C-MOVE (Study Root)", 'set retrieve = "get"')
@@ -80,7 +84,12 @@ class CMove:
                     sent[series.series_instance_uid] = max(series.instances or 0, completed)
                 else:
                     log.warning("series %s: C-MOVE ended with 0x%04X", series.series_instance_uid, last.Status)
-        return self._arrived(study.study_instance_uid, sent, folder, tick)
+        came = self._arrived(study.study_instance_uid, sent, folder, tick)
+        self._expect(study, LATE_S)
+        return came
+
+    def _expect(self, study: PriorStudy, seconds: float) -> None:
+        self._ledger.expect(study.study_instance_uid, seconds)
 
     def _last_status(
         self, peer: Peer, association: Association, watch: Watch, asked: Dataset, until: float, tick: Callable[[], None]

@@ -13,12 +13,15 @@ from pipeline.findings import Algorithm
 from pipeline.imaging.header import content_digest
 
 
-def work_key(content: Iterable[str], pipeline: str, algorithm: Algorithm, options: Mapping[str, Any]) -> str:
+def work_key(
+    content: Iterable[str], pipeline: str, algorithm: Algorithm, options: Mapping[str, Any], priors: str = ""
+) -> str:
     """SHA-256 hex over the images' content, the pipeline, its version and weights, and the route's options.
 
-    content: `content_digest` of each image, in any order.
+    content: `content_digest` of each image, in any order. priors: how many earlier studies are asked for, and where;
+    empty for none.
     """
-    made_by = [pipeline, algorithm.version, algorithm.weights_sha256]
+    made_by = [pipeline, algorithm.version, algorithm.weights_sha256, *([priors] if priors else [])]
     what = json.dumps([sorted(content), made_by, dict(options)], sort_keys=True, default=str)
     return hashlib.sha256(what.encode()).hexdigest()
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from node.intake import read_instances
+from node.intake import arrived, read_instances
 from node.loop import BEAT_EVERY_S, Stop, notify
-from node.recall import FetchPriors, folder_for, own_results, sweep
+from node.recall import FetchPriors, folder_for, own_results, replaced_jobs, sweep
 from node.retrieve import Fetched
 from node.version import VERSION
 from node.work_key import recalled_key, result_seed
@@ -22,7 +22,6 @@ from pipeline.core.errors import (
     HeaderUnusable,
     LanternError,
     LedgerUnavailable,
-    NotFound,
     Permanent,
     Retryable,
     place_of,
@@ -143,18 +142,20 @@ class Worker:
         pipeline = registry.get(job.work.pipeline)
         if not isinstance(pipeline, Follower):
             return inputs
-        fetched = Fetched()
-        if self._bench.fetch_priors and inputs.series:
+        fetched, own = Fetched(), None
+        if inputs.series:
             study = group([i for s in inputs.series.values() for i in s.instances])[0]
-            fetched = self._bench.fetch_priors(job, study, folder, self._on_tick)
-        own = own_results(self._bench.ledger, self._bench.archive, job)
+            if self._bench.fetch_priors:
+                fetched = self._bench.fetch_priors(job, study, folder, self._on_tick)
+            own = own_results(self._bench.ledger, self._bench.archive, job, study.instances[0])
         told = pipeline.recall(inputs, Earlier(own, fetched.studies))
         return replace(told, remarks=(*told.remarks, *fetched.remarks))
 
     def _inputs(self, job: Job) -> Inputs | Declined:
         files = self._bench.ledger.inputs(job.id)
+        at = self._bench.ledger.drawn_at(job.work.study_instance_uid, job.work.called_ae)
         try:
-            studies = group(read_instances(self._bench.archive, files))
+            studies = group(arrived(read_instances(self._bench.archive, files), at))
         except (OSError, HeaderUnusable) as e:
             raise Permanent(
                 "an image of the study cannot be read from the archive any more",
@@ -177,16 +178,11 @@ class Worker:
 
     def _superseded(self, job: Job) -> tuple[tuple[str, str, str], ...]:
         """The SRs of the jobs that this one replaces, nearest first."""
-        found: list[tuple[str, str, str]] = []
-        older = job.supersedes
-        while older is not None:
-            for _, r in self._bench.ledger.results(job_id=older, kind=Kind.SR):
-                found.append((r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid))
-            try:
-                older = self._bench.ledger.job(older).supersedes
-            except NotFound:
-                break
-        return tuple(found)
+        return tuple(
+            (r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid)
+            for older in replaced_jobs(self._bench.ledger, job)
+            for _, r in self._bench.ledger.results(job_id=older, kind=Kind.SR)
+        )
 
     def _keep(self, encoded: Encoded) -> Result:
         ds = encoded.dataset

@@ -128,6 +128,8 @@ class Lesion:
     verdict:                of the false-positive step, None when there was none.
     origin:                 who drew its outline.
     name:                   the ROI's name, where people gave it another than `label` and `site` make.
+    drawn_with:             the algorithm that drew it, as the object that it came in calls it; "" for that of the
+                            findings, and for what a person drew.
     """
 
     number: int
@@ -146,6 +148,7 @@ class Lesion:
     verdict: Verdict | None = None
     origin: Origin = Origin.AUTOMATIC
     name: str = ""
+    drawn_with: str = ""
 
     @property
     def is_calibrated(self) -> bool:
@@ -172,13 +175,16 @@ class Edit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What became of one outline. label: its name now, or that of a deleted one; words: for people."""
+    """What became of one outline. label: its name now, or that of a deleted one; words: for people; drawn_with: as in
+    `Lesion`.
+    """
 
     edit: Edit
     label: str
     tracking_uid: str
     origin: Origin
     words: str
+    drawn_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
-"""The ledger: every question and every move, each one transaction. Its four parts stand in four files."""
+"""The ledger: every question and every move, each one transaction. Its parts stand in files of their own."""
 
 from __future__ import annotations
 
 from storage.jobs import Jobs
 from storage.outbox import Outbox
 from storage.receptions import Receptions
+from storage.retrievals import Retrievals
 from storage.upkeep import Upkeep
 
 
-class Ledger(Receptions, Jobs, Outbox, Upkeep):
-    """All four parts over one database. Every method may raise LedgerUnavailable."""
+class Ledger(Receptions, Jobs, Outbox, Upkeep, Retrievals):
+    """All parts over one database. Every method may raise LedgerUnavailable."""

@@ -11,13 +11,16 @@ import sqlalchemy as sa
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LedgerUnavailable
 from pipeline.core.job import Decision, Event, Outcome, State, Work
-from pipeline.core.result import DeliveryState
+from pipeline.core.result import DeliveryState, Kind
 from pipeline.core.route import PRIORS
 from pipeline.core.study import DERIVED, Added, Association, Conflict, Instance, Known, Reception
 from storage import tables as t
 from storage.engine import Database
 from storage.moves import move_job
 from storage.rows import work_columns
+
+_DRAWN = (Kind.SEG.value, Kind.RTSTRUCT.value)
+"""Results that people correct, some of them under the UID that we gave."""
 
 _SUPERSEDED = "superseded"
 """How the reason of a job begins that a later state of its study replaced."""
@@ -39,12 +42,37 @@ class Receptions:
             ).first()
         return Known(*row) if row else None
 
+    def own_drawing(self, sop_instance_uid: str) -> Known | None:
+        """The SEG or RTSTRUCT that was made here under this UID, if any; its path is empty once its file is let go."""
+        c = t.result.c
+        with self._db.read() as db:
+            row = db.execute(
+                sa.select(c.sha256, c.transfer_syntax_uid, c.path).where(
+                    c.sop_instance_uid == sop_instance_uid, c.kind.in_(_DRAWN)
+                )
+            ).first()
+        return Known(*row) if row else None
+
+    def drawn_at(self, study_instance_uid: str, called_ae: str) -> dict[str, datetime]:
+        """When each derived object of a study came to an AE title, by SOP Instance UID."""
+        i, a = t.instance.c, t.arrival.c
+        query = (
+            sa.select(a.sop_instance_uid, a.at)
+            .join(t.instance, i.sop_instance_uid == a.sop_instance_uid)
+            .where(a.study_instance_uid == study_instance_uid, a.called_ae == called_ae)
+            .where(i.modality.in_(sorted(DERIVED)))
+        )
+        with self._db.read() as db:
+            return dict(r.tuple() for r in db.execute(query))
+
     def add_instance(
         self, instance: Instance, path: str, association: Association, size_bytes: int, *, same_as: str = ""
     ) -> Added:
         """Enter an instance whose bytes are already durable under `path`. Raises LedgerUnavailable.
 
-        same_as: the hash of a stored instance that the caller found to hold the same content in another encoding.
+        same_as: the hash of a stored instance, or of a result of ours, that the caller found to hold the same content
+        in another encoding.
+        A result of ours changes nothing, but for a SEG or RTSTRUCT with other content: that is a conflict.
         """
         try:
             return self._add_instance(instance, path, association, size_bytes, same_as)
@@ -60,8 +88,12 @@ class Receptions:
     ) -> Added:
         now = self._now()
         with self._db.write() as db:
-            if association.called_ae != PRIORS and _is_our_own(db, instance.sop_instance_uid):
-                return Added.AGAIN
+            own = _our_own(db, instance.sop_instance_uid) if association.called_ae != PRIORS else None
+            if own is not None:
+                if own[0] not in _DRAWN or own[1] in (instance.sha256, same_as):
+                    return Added.AGAIN
+                _enter_conflict(db, instance, path, association, now)
+                return Added.CONFLICT
             first = db.execute(
                 sa.select(t.instance.c.sha256).where(t.instance.c.sop_instance_uid == instance.sop_instance_uid)
             ).scalar()
@@ -195,10 +227,11 @@ class Receptions:
         return None  # another node on the same database has just opened it
 
 
-def _is_our_own(db: sa.Connection, sop_instance_uid: str) -> bool:
-    """True for a result of ours that comes back: it must not start another run, whose results would come back too."""
+def _our_own(db: sa.Connection, sop_instance_uid: str) -> tuple[str, str] | None:
+    """(kind, sha256) of a result of ours: coming back it must start no other run, whose results would come back too."""
     c = t.result.c
-    return db.execute(sa.select(c.id).where(c.sop_instance_uid == sop_instance_uid)).first() is not None
+    row = db.execute(sa.select(c.kind, c.sha256).where(c.sop_instance_uid == sop_instance_uid)).first()
+    return row.tuple() if row else None
 
 
 def _enter_conflict(db: sa.Connection, instance: Instance, path: str, association: Association, now: datetime) -> None:

@@ -203,6 +203,14 @@ delivery = Table(
     Index("ix_delivery_outbox", "destination", "state", "next_at"),
 )
 
+#: Studies that this node has asked a PACS to send here (C-MOVE), and until when they may come.
+retrieval = Table(
+    "retrieval",
+    metadata,
+    Column("study_instance_uid", UID, primary_key=True),
+    _moment("until"),
+)
+
 #: When each process last said that it is alive.
 heartbeat = Table(
     "heartbeat",

@@ -140,7 +140,7 @@ class Upkeep:
 def _forgettable(
     db: sa.Connection, images_before: datetime, failed_before: datetime, study_instance_uid: str = ""
 ) -> list[str]:
-    r, j = t.reception.c, t.job.c
+    r, j, c = t.reception.c, t.job.c, t.conflict.c
     needs_it = sa.or_(
         sa.and_(j.state == State.FAILED.value, j.changed_at >= failed_before),
         j.state.not_in([*(s.value for s in ENDS), State.FAILED.value]),
@@ -153,9 +153,14 @@ def _forgettable(
         .where(r.study_instance_uid.not_in(busy), r.study_instance_uid.not_in(young))
         .order_by(r.study_instance_uid)
     )
+    here = sa.select(r.study_instance_uid)
+    aside = sa.select(c.study_instance_uid).where(  # of studies of which nothing else is here
+        c.at < images_before, c.study_instance_uid.not_in(busy), c.study_instance_uid.not_in(here)
+    )
     if study_instance_uid:
         query = query.where(r.study_instance_uid == study_instance_uid)
-    return list(db.execute(query).scalars())
+        aside = aside.where(c.study_instance_uid == study_instance_uid)
+    return sorted({*db.execute(query).scalars(), *db.execute(aside).scalars()})
 
 
 def _tally(db: sa.Connection, name: str) -> int:

@@ -24,8 +24,10 @@ def register(app: typer.Typer) -> None:
 def check(config: Config = None, as_json: Json = False) -> None:
     """Validate the configuration: every problem at once, with its line and a hint. Opens nothing."""
     from config.checks import remarks
+    from node.options import pipeline_remarks
 
     settings = settings_from(config)
+    notes = [*remarks(settings), *pipeline_remarks(settings)]
     said = {
         "valid": True,
         "file": str(settings.source.file),
@@ -33,7 +35,7 @@ def check(config: Config = None, as_json: Json = False) -> None:
         "routes": len(settings.routes),
         "destinations": len(settings.destinations),
         "peers": len(settings.peers),
-        "remarks": list(remarks(settings)),
+        "remarks": notes,
     }
     if as_json:
         show_json(said)
@@ -42,7 +44,7 @@ def check(config: Config = None, as_json: Json = False) -> None:
             f"{said['file']} is valid: {said['routes']} routes, {said['destinations']} destinations, "
             f"{said['peers']} peers; answers to {', '.join(settings.called_ae_titles)}"
         )
-        for remark in remarks(settings):
+        for remark in notes:
             typer.echo(f"note: {remark}")
 
 

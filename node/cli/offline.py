@@ -88,7 +88,8 @@ def analyze(
         codes.append(Exit[done.outcome.upper()])
         summaries.append(json.loads((place / "summary.json").read_text()))
         if priors and not any(s["role"].startswith("prior") for s in summaries[-1]["series"]):
-            typer.echo(f"Note: nothing in {prior} is an earlier study of this patient that can be compared.", err=True)
+            comparable = "an earlier study of this patient (the same Patient ID, an earlier day) that can be compared"
+            typer.echo(f"Note: nothing in {prior} is {comparable}.", err=True)
         if not as_json:
             _say(summaries[-1], place, f"study {number}: " if len(studies) > 1 else "")
     executor.close()

@@ -46,7 +46,7 @@ def plan(  # noqa: PLR0913, PLR0917  (options of a command line, each given by n
     rtstruct: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The structure set with the lesions.")],
     series: Annotated[Path, typer.Option(exists=True, help="The folder of the T1 series that they are drawn on.")],
     out: Annotated[Path, typer.Option(help="Folder for plan.json.")],
-    dose: Annotated[list[Path] | None, typer.Option(exists=True, help="RTDOSE, file or folder; may recur.")] = None,
+    dose: Annotated[list[Path] | None, typer.Option(exists=True, help="RTDOSE, or a folder with RTPLAN, too.")] = None,
     organs: Annotated[list[Path] | None, typer.Option(exists=True, help="RTSTRUCT of organs, PTVs; may recur.")] = None,
     sessions: Annotated[int | None, typer.Option(help="Exactly so many; else the fewest that keep all limits.")] = None,
     lock: Annotated[list[str] | None, typer.Option(help="LESION=SESSION; may be given again.")] = None,
@@ -163,8 +163,8 @@ def _structure_set(file: Path) -> Dataset:
 
 
 def _sent(doses: list[Path], organs: list[Path]) -> dict[str, Series]:
-    """By role. Each place that was named must hold what it was named for."""
-    from pydicom.uid import RTDoseStorage, RTStructureSetStorage
+    """By role. Each place that was named must hold what it was named for; places of doses may hold their plans."""
+    from pydicom.uid import RTDoseStorage, RTPlanStorage, RTStructureSetStorage
 
     from pipeline.core.study import Series
 
@@ -174,16 +174,22 @@ def _sent(doses: list[Path], organs: list[Path]) -> dict[str, Series]:
         instances = [i for place in places for i in _instances(place, sop_class, what)]
         if instances:
             sent[role] = Series(instances[0].series_instance_uid, tuple(instances))
+    if plans := [i for place in doses for i in _all(place, RTPlanStorage)]:
+        sent["plans"] = Series(plans[0].series_instance_uid, tuple(plans))
     return sent
 
 
 def _instances(place: Path, sop_class: str, what: str) -> list[Instance]:
-    from pipeline.imaging.header import scan
-
-    found = [i for study in scan(place) for i in study.instances if i.sop_class_uid == sop_class]
+    found = _all(place, sop_class)
     if not found:
         raise HeaderUnusable(f"{place} holds no {what}", "export it from the planning system as DICOM")
     return found
+
+
+def _all(place: Path, sop_class: str) -> list[Instance]:
+    from pipeline.imaging.header import scan
+
+    return [i for study in scan(place) for i in study.instances if i.sop_class_uid == sop_class]
 
 
 def _series(folder: Path, rtstruct: Dataset) -> Series:

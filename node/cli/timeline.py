@@ -110,17 +110,24 @@ def _show(data: dict[str, Any], *, several: bool) -> None:
 
 
 def _row(lesion: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    sizes = [s and f"{s['volume_ml']:.2f} ml, {s['long_axis_mm']:.1f} mm" for s in lesion["sizes"]]
+    sizes = [_size(*of) for of in zip(lesion["sizes"], lesion["not_imaged"], strict=True)]
     change = "" if lesion["volume_percent"] is None else f"{lesion['volume_percent']:+.0f} %"
     if not lesion["seen_last"]:
-        change = "merged" if lesion["belongs_to"] else "gone"
+        change = "merged" if lesion["belongs_to"] else "not imaged" if lesion["lost"] else "gone"
     return {
         "lesion": lesion["label"],
-        **dict(zip(columns, (s or "-" for s in sizes), strict=True)),
+        **dict(zip(columns, sizes, strict=True)),
         "volume": change,
         "target": lesion["target"],
         "tracking UID": lesion["tracking_uid"],
     }
+
+
+def _size(size: dict[str, float] | None, not_imaged: bool) -> str:
+    if size is None:
+        return "not imaged" if not_imaged else "-"
+    whole = f"{size['volume_ml']:.2f} ml, {size['long_axis_mm']:.1f} mm"
+    return f"{whole} (not whole)" if not_imaged else whole
 
 
 def _summed(d: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,20 @@ _OF_THE_ENCODING = {
     Tag(0x00080001),  # Length to End, retired
 }
 
+_DRAWN = (
+    "StructureSetROISequence",
+    "ROIContourSequence",
+    "RTROIObservationsSequence",
+    "SegmentSequence",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+)
+
+_COLOURS = {Tag("ROIDisplayColor"), Tag("RecommendedDisplayCIELabValue"), Tag("RecommendedDisplayGrayscaleValue")}
+
 
 def same_content(one: Path, other: Path) -> bool:
     """True when both files surely hold the same instance: equal data sets, or equal elements and decoded pixels.
@@ -46,6 +60,37 @@ def same_content(one: Path, other: Path) -> bool:
         return _same_bytes(one, other) or _same_meaning(one, other)
     except _NOT_COMPARABLE:
         return False
+
+
+def same_drawing(one: Path, other: Path) -> bool:
+    """True when both files surely show the same contours or segments, with the same names, types and numbers.
+
+    Of an RTSTRUCT its ROIs, contours and observations count, of a SEG its segments, functional groups and pixels; not
+    what a PACS rewrites, nor private elements, nor colours. What is written anew in another way (1.0 for 1.00) differs.
+    """
+    try:
+        a, b = _drawing(one), _drawing(other)
+        if any(x != y for x, y in zip_longest(_elements(a, _is_big_endian(a)), _elements(b, _is_big_endian(b)))):
+            return False
+        return "Rows" not in a or (_syntaxes(a, b) <= LOSSLESS and _same_pixels(one, other))
+    except _NOT_COMPARABLE:
+        return False
+
+
+def _drawing(path: Path) -> Dataset:
+    ds = dcmread(path, specific_tags=list(_DRAWN), stop_before_pixels=True)
+    ds.remove_private_tags()
+    ds.walk(_without_colour)
+    return ds
+
+
+def _without_colour(ds: Dataset, element: DataElement) -> None:
+    if element.tag in _COLOURS:
+        del ds[element.tag]
+
+
+def _syntaxes(a: Dataset, b: Dataset) -> set[str]:
+    return {str(ds.file_meta.TransferSyntaxUID) for ds in (a, b)}
 
 
 def _same_bytes(one: Path, other: Path) -> bool:
@@ -70,10 +115,9 @@ def _same_meaning(one: Path, other: Path) -> bool:
     a, b = dcmread(one, stop_before_pixels=True), dcmread(other, stop_before_pixels=True)
     if any(x != y for x, y in zip_longest(_elements(a, _is_big_endian(a)), _elements(b, _is_big_endian(b)))):
         return False
-    syntaxes = {str(a.file_meta.TransferSyntaxUID), str(b.file_meta.TransferSyntaxUID)}
     if "Rows" not in a:
         return True
-    return syntaxes <= LOSSLESS and _same_pixels(one, other)
+    return _syntaxes(a, b) <= LOSSLESS and _same_pixels(one, other)
 
 
 def _same_pixels(one: Path, other: Path) -> bool:

@@ -34,6 +34,8 @@ class Instance:
     `header` maps DICOM keywords to plain values (str, int, float, or a tuple of them): the top-level elements
     that are short, plus, for multi-frame objects, the shared functional groups flattened beside them. It never
     holds pixels. Person names and other identifiers may be in it: it stays in memory, never in a log or the ledger.
+
+    `arrived_at` is when a derived object came to this node; None for images, and for files that never came to one.
     """
 
     sop_instance_uid: str
@@ -45,6 +47,7 @@ class Instance:
     path: Path
     sha256: str = ""
     header: Mapping[str, Any] | None = field(default=None, compare=False)
+    arrived_at: datetime | None = field(default=None, compare=False)
 
     def get(self, keyword: str, default: Any = None) -> Any:
         """The value of a DICOM keyword, or `default` when it is absent or empty."""

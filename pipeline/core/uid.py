@@ -27,9 +27,11 @@ MOST_INSTANCES = 64
 
 
 def is_ours(sop_instance_uid: str, series_instance_uid: str) -> bool:
-    """Whether an object was made here, on this machine or another, and is unchanged.
+    """Whether an object was made here, on this machine or another, or says so.
 
-    Whoever changes an object gives it a new SOP Instance UID (PS3.3 C.12.1.1), which no longer follows from its series.
+    Whoever changes an object is to give it a new SOP Instance UID (PS3.3 C.12.1.1), which no longer follows from its
+    series. Some editors do not: a node compares what comes to it with what it made (`node.receive.edited`), a program
+    on files cannot.
     """
     made = (instance_uid(series_instance_uid, n) for n in range(MOST_INSTANCES))
     return series_instance_uid.startswith("2.25.") and sop_instance_uid in made

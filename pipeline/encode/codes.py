@@ -84,9 +84,9 @@ GRAY = Code("Gy", "UCUM", "Gray")
 GRAY2_ML = Code("Gy2.ml", "UCUM", "square gray milliliter")
 ML = Code("cm3", "UCUM", "cubic centimeter")
 
-CORRECTIONS = Code("CORRECTIONS_ALL", SCHEME, "Corrections by a person")
+CORRECTIONS = Code("CORRECTIONS_ALL", SCHEME, "Outlines that were sent")
 CORRECTION = Code("CORRECTION_ONE", SCHEME, "Correction of an outline")
-CORRECTED_BY = Code("CORRECTED_BY", SCHEME, "Corrected by")
+CORRECTED_BY = Code("CORRECTED_BY", SCHEME, "Sent by, as their object says")
 EDITED_OBJECT = Code("EDITED_OBJECT", SCHEME, "Object with the corrections")
 EDIT = Code("EDIT", SCHEME, "What was done to the outline")
 EDITS = {

@@ -2,7 +2,8 @@
 
 In each lesion's group stand its earlier sizes and how it changed, under names of their own: who looks for Volume must
 not find yesterday's. The other study, lesions that are gone or went up in others, and all lesions together stand in one
-container. Responses are coded as in CID 6144; none of it is an assessment, which the container's first sentence says.
+container. The response of target lesions is coded as in CID 6144, that of all lesions has codes of its own; none of it
+is an assessment, which the container's first sentence says.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ BELONGS_TO = Code("BELONGS_TO", SCHEME, "Tracking UID of the lesion that it is a
 SPLIT_LESION = Code("SPLIT_LESION", SCHEME, "Lesion that split from one of the earlier study")
 FIT = Code("REGISTRATION_FIT", SCHEME, "Correlation of both series after registration")
 DOUBTFUL = Code("NEW_DOUBTFUL", SCHEME, "New outline where the earlier images are as bright")
+NOT_IMAGED_LESION = Code("NOT_IMAGED_ONE", SCHEME, "Lesion of the earlier study that is not imaged")
+CUT = Code("NOT_IMAGED_ON", SCHEME, "Date whose images do not show all of its place")
+CUT_THEN = Code("EARLIER_DATE", SCHEME, "The earlier study")
+CUT_NOW = Code("THIS_DATE", SCHEME, "This study")
+ALL_LESIONS = Code("RESPONSE_ALL", SCHEME, "Response of all lesions, in words of RANO-BM")
 RANO_BM = Code("RANO_BM", SCHEME, "RANO-BM 2015, images of two dates alone")
 
 DIFFERENCE = Code("442714003", "SCT", "Difference in size")
@@ -47,18 +53,29 @@ STATUS = {
     Status.SHRUNK: Code("19776001", "SCT", "Decrease in size"),
     Status.STABLE: Code("260388006", "SCT", "No change"),
     Status.NEW: Code("NEW_LESION", SCHEME, "New since the earlier study"),
-    Status.GONE: Code("GONE_LESION", SCHEME, "Lesion of the earlier study that is gone"),
+    Status.GONE: GONE_LESION,
+    Status.NOT_IMAGED: Code("NOT_IMAGED", SCHEME, "Not imaged, or not whole, on both dates"),
 }
 """As CID 6134 has them; 99LANTERN where it has none."""
 
-RESPONSE = {
+OF_TARGETS = {
     Response.CR: codes.DCM.TargetLesionCompleteResponse,
     Response.PR: codes.DCM.TargetLesionPartialResponse,
     Response.SD: codes.DCM.TargetLesionStableDisease,
     Response.PD: codes.DCM.TargetLesionProgressiveDisease,
-    Response.NON_TARGET: codes.DCM.NonTargetLesionIncompleteResponseOrStableDisease,
 }
-"""CID 6144."""
+"""CID 6144: of target lesions alone, as Current Response."""
+
+OF_ALL = {
+    Response.CR: Code("RANO_CR", SCHEME, "Complete response of all lesions"),
+    Response.PR: Code("RANO_PR", SCHEME, "Partial response of all lesions"),
+    Response.SD: Code("RANO_SD", SCHEME, "Stable disease of all lesions"),
+    Response.PD: Code("RANO_PD", SCHEME, "Progressive disease of all lesions"),
+    Response.NON_TARGET: Code("RANO_NON_TARGET", SCHEME, "Lesions that cannot be measured, none new"),
+    Response.NONE: Code("RANO_NONE", SCHEME, "No lesion on either date"),
+    Response.UNSAID: Code("RANO_UNSAID", SCHEME, "No word of RANO-BM fits all lesions"),
+}
+"""Of all lesions together, new ones as well."""
 
 
 def followed_measurements(findings: Findings, lesion: Lesion) -> list[Any]:
@@ -75,6 +92,8 @@ def followed_evaluations(findings: Findings, lesion: Lesion) -> list[Any]:
     said = [hd.sr.QualitativeEvaluation(DIFFERENCE, STATUS[change.status])]
     if change.doubtful:
         said.append(hd.sr.QualitativeEvaluation(DOUBTFUL, Code("373066001", "SCT", "Yes")))
+    cuts = ((CUT_THEN, change.cut_then), (CUT_NOW, change.cut_now))
+    said += [hd.sr.QualitativeEvaluation(CUT, date) for date, cut in cuts if cut]
     return said
 
 
@@ -100,8 +119,9 @@ def _content(f: FollowUp) -> Iterator[Any]:
         yield from _number(SUM_NOW, f.sum_now_mm, _MM)
         yield from _number(SUM_CHANGE, f.sum_percent, _PERCENT)
     yield _code(codes.DCM.ResponseEvaluationMethod, RANO_BM)
-    if f.response in RESPONSE:
-        yield _code(codes.DCM.CurrentResponse, RESPONSE[f.response])
+    yield _code(ALL_LESIONS, OF_ALL[f.response])
+    if f.of_targets is not None:
+        yield _code(codes.DCM.CurrentResponse, OF_TARGETS[f.of_targets])
     yield from (_gone(change) for change in f.gone)
     for change in f.changes:
         yield from (_merged(before, change) for before in change.merged_from)
@@ -136,7 +156,8 @@ def _sizes(size: Size) -> Iterator[Any]:
 
 
 def _gone(change: Change) -> Any:
-    return _lesion(GONE_LESION, change.tracking_uid, change.label, change.then)
+    name = NOT_IMAGED_LESION if change.status is Status.NOT_IMAGED else GONE_LESION
+    return _lesion(name, change.tracking_uid, change.label, change.then)
 
 
 def _merged(before: Before, into: Change) -> Any:

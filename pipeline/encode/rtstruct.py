@@ -126,6 +126,9 @@ def _roi(lesion: Lesion, name: str, findings: Findings, source: Source) -> Datas
     if lesion.origin is Origin.MANUAL:
         item.ROIGenerationDescription = "drawn by a person"
         return item
+    if lesion.drawn_with not in ("", findings.algorithm.name):
+        item.ROIGenerationDescription = short(lesion.drawn_with, 64)
+        return item
     item.ROIGenerationDescription = brief(findings.algorithm)
     item.ROIDerivationAlgorithmIdentificationSequence = [_algorithm(findings.algorithm)]
     return item

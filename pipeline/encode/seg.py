@@ -86,6 +86,9 @@ def _description(part: Part, lesion: Lesion, findings: Findings) -> Any:
         display_color=hd.color.CIELabColor.from_rgb(*(_GREY if rejected else colours(findings)[lesion.number])),
     )
     when = () if rejected else proposed(findings, lesion)
+    if not by_hand and lesion.drawn_with not in ("", findings.algorithm.name):
+        made.SegmentAlgorithmName = short(lesion.drawn_with, 64)
+        del made.SegmentationAlgorithmIdentificationSequence  # which would be that of this program
     made.SegmentDescription = short("; ".join(("RESEARCH USE ONLY", *when, *described(lesion))), 1024)
     where = site_of(lesion, sought)
     if where:

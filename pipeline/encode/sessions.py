@@ -66,17 +66,28 @@ def proposed_sessions(findings: Findings, planned: Planned, others: Sequence[Enc
 
 
 def _method(planned: Planned) -> list[Any]:
-    if planned.case.doses_gy is not None:
-        return [
-            _text(own.DOSE_METHOD, "Doses of single lesions were given by a planning system; those of a session add.")
-        ]
+    """Whose doses were given and whose estimated, and how: beyond the grids of all that is given, too."""
     kernel = planned.case.kernel
     words = (
-        "Doses fall with the distance from each lesion, whose shape counts near it and whose volume far away, as an "
-        f"inverse power fitted to published plans; gradient index V50/V100 {kernel.gradient_index:.2f}. Doses of "
-        "lesions add. No planning system calculated them."
+        f"{_sources(planned.plan)} fall with the distance from each lesion, whose shape counts near it and whose "
+        f"volume far away, as an inverse power fitted to published plans; gradient index V50/V100 "
+        f"{kernel.gradient_index:.2f}. Doses of lesions add."
     )
+    if not planned.plan.given:
+        words += " No planning system calculated them."
     return [_text(own.DOSE_METHOD, words), *number(own.GRADIENT_INDEX, kernel.gradient_index, _ONE)]
+
+
+def _sources(plan: Plan) -> str:
+    """Up to the words of how estimated doses fall."""
+    if not plan.given:
+        return "Doses"
+    others = sorted({name for s in plan.sessions for name in s.lesions} - set(plan.given))
+    of = f"Those of {', '.join(others)}, and of all" if others else "Those of all"
+    return (
+        f"Doses of {', '.join(plan.given)} were given by a planning system. {of} beyond what was given, are estimated: "
+        "they"
+    )
 
 
 def _session(session: Session, findings: Findings, planned: Planned, maps: Sequence[Encoded]) -> Any:

@@ -211,10 +211,19 @@ def on_rejected(findings: Findings) -> tuple[str, ...]:
 
 
 def on_people(findings: Findings) -> tuple[str, ...]:
-    """Whose outlines are not the algorithm's, or not its alone."""
+    """Whose outlines are not this algorithm's, or not its alone."""
     said = ((Origin.MANUAL, "Outlined by a person"), (Origin.SEMIAUTOMATIC, "Outline changed by a person"))
     names = {origin: [n.short_label for n in findings.lesions if n.origin is origin] for origin, _ in said}
-    return tuple(f"{words}: {', '.join(names[origin])}." for origin, words in said if names[origin])
+    people = tuple(f"{words}: {', '.join(names[origin])}." for origin, words in said if names[origin])
+    return (*people, *_on_other_software(findings))
+
+
+def _on_other_software(findings: Findings) -> tuple[str, ...]:
+    of: dict[str, list[str]] = {}
+    for lesion in findings.lesions:
+        if lesion.origin is Origin.AUTOMATIC and lesion.drawn_with not in ("", findings.algorithm.name):
+            of.setdefault(lesion.drawn_with, []).append(lesion.short_label)
+    return tuple(f"Outlined by other software ({tool}): {', '.join(names)}." for tool, names in of.items())
 
 
 def _images(source: Source) -> list[Dataset]:

@@ -20,7 +20,8 @@ def draw_timeline(axis: Any, visits: Sequence[Visit]) -> None:
     """One line for each lesion: volume in ml, on a logarithmic scale, against the date; on black.
 
     axis: of matplotlib. Visits without a date are left out. A lesion that is gone ends at the foot of the picture in a
-    cross; one that is new begins with an open circle.
+    cross; one that is new begins with an open circle. Where a date's images do not show a lesion there is neither, and
+    the line of one that they show in part is dotted.
     """
     dated = sorted((v for v in visits if _day(v.date)), key=lambda v: v.date)
     axis.set_facecolor("black")
@@ -34,18 +35,20 @@ def draw_timeline(axis: Any, visits: Sequence[Visit]) -> None:
 def _line(axis: Any, visits: Sequence[Visit], uid: str, rgb: tuple[float, ...], *, named: bool) -> None:
     there = [k for k, v in enumerate(visits) if uid in v.lesions]
     ends = range(there[0], min(there[-1] + 2, len(visits)))
-    days = [_day(visits[k].date) for k in ends]
-    ml = [max(visits[k].lesions[uid].size.volume_mm3 / 1000, LEAST_ML) if k in there else LEAST_ML for k in ends]
-    axis.plot(days, ml, "-", color=rgb, linewidth=1.2)
-    for k, day, value in zip(ends, days, ml, strict=True):
-        new = k == there[0] and k > 0
+    drawn = [k for k in ends if k in there or uid not in visits[k].cut]
+    days = [_day(visits[k].date) for k in drawn]
+    ml = [max(visits[k].lesions[uid].size.volume_mm3 / 1000, LEAST_ML) if k in there else LEAST_ML for k in drawn]
+    in_part = any(uid in visits[k].cut for k in there)
+    axis.plot(days, ml, ":" if in_part else "-", color=rgb, linewidth=1.2)
+    for k, day, value in zip(drawn, days, ml, strict=True):
+        new = k == there[0] and k > 0 and not visits[k].lesions[uid].hidden_before
         axis.plot(
             [day], [value], "o" if k in there else "x", color=rgb, markersize=4, fillstyle="none" if new else "full"
         )
     if named:
-        last = there[-1]
-        label = visits[last].lesions[uid].label
-        axis.annotate(label, (days[last - there[0]], ml[last - there[0]]), (4, 0), textcoords="offset points",
+        last = drawn.index(there[-1])
+        label = visits[there[-1]].lesions[uid].label
+        axis.annotate(label, (days[last], ml[last]), (4, 0), textcoords="offset points",
                       color=rgb, fontsize=6, va="center")  # fmt: skip
 
 

@@ -41,6 +41,7 @@ class Status(StrEnum):
     STABLE = "stable"  #: neither
     SHRUNK = "shrunk"  #: smaller, likewise
     GONE = "gone"  #: nothing is left of it
+    NOT_IMAGED = "not imaged"  #: the images of one of both dates do not show all of its place: nothing is compared
 
 
 class Response(StrEnum):
@@ -123,6 +124,8 @@ class Change:
     volume_percent: of all parts on both dates, as status is; None where one date has none. diameter_percent: of the
                     longest diameter, parts of a date summed up.
     target:         whether it counts in the sum of longest diameters.
+    cut_then, cut_now: whether the images of that date do not show all of the lesion's place, as seen on the other:
+                    status is NOT_IMAGED then, nothing is in percent, and sizes are of what is seen.
     doubtful:       new, but its place was as bright on the earlier date: outlined now only, and not counted as new in a
                     response.
     """
@@ -138,20 +141,38 @@ class Change:
     split_from: str = ""
     target: bool = False
     doubtful: bool = False
+    cut_then: bool = False
+    cut_now: bool = False
 
     @property
     def enhancing_percent(self) -> float | None:
-        """Change of the enhancing part's volume; None where it was not measured, or parts merged or split."""
-        if not self.then or not self.now or self.merged_from or self.split_from:
+        """Change of the enhancing part's volume; None where it was not measured or imaged, or parts merged or split."""
+        if not self.then or not self.now or self.merged_from or self.split_from or self.status is Status.NOT_IMAGED:
             return None
         before, after = self.then.enhancing_volume_mm3, self.now.enhancing_volume_mm3
         return None if before is None or after is None else percent(before, after)
 
     @property
+    def tracking_uids(self) -> tuple[str, ...]:
+        """Its own, and those of the lesions that it merged with or split from."""
+        return (self.tracking_uid, *filter(None, (self.split_from,)), *(b.tracking_uid for b in self.merged_from))
+
+    @property
+    def cuts(self) -> str:
+        """Which images do not show all of its place; "" where both do."""
+        dates = [d for d, cut in (("the earlier date", self.cut_then), ("this date", self.cut_now)) if cut]
+        part = "all of it" if self.then and self.now else "its place, or not all of it"
+        return f"the images of {' and of '.join(dates)} do not show {part}" if dates else ""
+
+    @property
     def words(self) -> str:
         """One line for people: status, sizes, what it merged with or split from."""
         said = [str(self.status)]
-        if self.then and self.now:
+        if self.cuts:
+            said.append(self.cuts)
+        if self.then and self.now and self.cuts:
+            said.append(f"{_ml(self.then)} ml then and {_ml(self.now)} ml now are of what is seen")
+        elif self.then and self.now:
             said.append(f"volume {_ml(self.then)} to {_ml(self.now)} ml ({_signed(self.volume_percent)})")
             sizes = f"{self.then.long_axis_mm:.1f} to {self.now.long_axis_mm:.1f} mm"
             said.append(f"longest diameter {sizes} ({_signed(self.diameter_percent)})")
@@ -178,7 +199,9 @@ class FollowUp:
     drawn_by:     who drew the earlier lesions: a sentence.
     sum_then_mm, sum_now_mm: of the longest diameters of target lesions: of the earlier measurable ones the MOST_TARGETS
                   longest.
-    response:     relative to that study alone.
+                  longest. Of these, what either date does not show whole is left out.
+    response:     of all lesions, relative to that study alone.
+    of_targets:   of the target lesions alone, likewise; None without any, or where not all of them can be compared.
     """
 
     prior_study_instance_uid: str
@@ -192,6 +215,7 @@ class FollowUp:
     sum_then_mm: float
     sum_now_mm: float
     response: Response
+    of_targets: Response | None = None
 
     @property
     def sum_percent(self) -> float | None:
@@ -232,10 +256,7 @@ def targets_of(then: Sequence[Before]) -> tuple[Before, ...]:
 
 
 def response_of(
-    sum_then_mm: float,
-    sum_nadir_mm: float,
-    sum_now_mm: float,
-    largest_gain_mm: float,
+    of_targets: Response | None,
     *,
     left: int,
     new: int,
@@ -243,25 +264,42 @@ def response_of(
     present: int | None = None,
     unclear: bool = False,
 ) -> Response:
-    """RANO-BM's words. Partial response is against the baseline (`sum_then_mm`), progression against the nadir.
+    """RANO-BM's words for all lesions.
 
-    largest_gain_mm: of any one target lesion since the nadir. left, new: how many lesions of the baseline there still
-    are, and how many came since; before: how many the baseline had. present: how many there are now, with doubtful
-    ones. unclear: something that is no target grew, or lies where the other images do not reach.
+    of_targets: what `targets_response` says. left, new: how many lesions of the baseline there still are, and how many
+    came since; before: how many the baseline had. present: how many there are now, with doubtful ones. unclear:
+    something that is no target grew, or lies where the other images do not reach.
     """
     present = left + new if present is None else present
     if not before and not present and not unclear:
         return Response.NONE
-    grown = percent(sum_nadir_mm, sum_now_mm)
-    if new or (grown is not None and grown >= LARGER and largest_gain_mm >= LARGER_MM):
+    if new or of_targets is Response.PD:
         return Response.PD
     if unclear or (present and not left):
         return Response.UNSAID
     if not left:
         return Response.CR
+    # That all targets are gone is no complete response while other lesions are left.
+    if of_targets is Response.CR:
+        return Response.PR
+    return of_targets or Response.NON_TARGET
+
+
+def targets_response(
+    sum_then_mm: float, sum_nadir_mm: float, sum_now_mm: float, largest_gain_mm: float
+) -> Response | None:
+    """RANO-BM's words for target lesions alone; None without any.
+
+    Partial response is against the baseline (`sum_then_mm`), progression against the nadir. largest_gain_mm: of any one
+    of them since the nadir.
+    """
     shrunk = percent(sum_then_mm, sum_now_mm)
     if shrunk is None:
-        return Response.NON_TARGET
+        return None
+    if sum_now_mm >= (1 + LARGER / 100) * sum_nadir_mm and largest_gain_mm >= LARGER_MM:
+        return Response.PD
+    if not sum_now_mm:
+        return Response.CR
     return Response.PR if shrunk <= SMALLER else Response.SD
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.core.uid import derive_uid
 from pipeline.followup.change import (
@@ -17,6 +17,7 @@ from pipeline.followup.change import (
     response_of,
     status_of,
     targets_of,
+    targets_response,
 )
 from pipeline.followup.match import Matched
 
@@ -44,6 +45,7 @@ class Compared:
     sum_then_mm: float
     sum_now_mm: float
     response: Response
+    of_targets: Response | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,17 @@ class _Group:
 
     then: tuple[int, ...]
     now: tuple[int, ...]
+    cut_then: bool = False
+    cut_now: bool = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether the images of either date do not show all of it."""
+        return self.cut_then or self.cut_now
+
+
+def _cut(group: _Group, cut_then: Collection[int], cut_now: Collection[int]) -> _Group:
+    return replace(group, cut_then=any(k in cut_then for k in group.now), cut_now=any(e in cut_now for e in group.then))
 
 
 def compare(
@@ -59,31 +72,50 @@ def compare(
     then: Mapping[int, Before],
     now: Mapping[int, Now],
     *,
-    unseen_then: Collection[int] = (),
-    unseen_now: Collection[int] = (),
+    cut_then: Collection[int] = (),
+    cut_now: Collection[int] = (),
 ) -> Compared:
-    """What became of every lesion; `then` and `now` by label. unseen: where the other date shows nothing."""
-    groups = _groups(matched)
+    """What became of every lesion; `then` and `now` by label.
+
+    cut_then: lesions of now whose place the earlier images do not show whole; cut_now: earlier lesions whose place the
+    images of now do not show whole. These are Status.NOT_IMAGED, with all that merged with them or split from them.
+    """
+    groups = [_cut(group, cut_then, cut_now) for group in _groups(matched)]
     of = {k: group for group in groups for k in group.now}
     uids = _uids(matched, then, now)
-    targets = {b.tracking_uid for b in targets_of(tuple(then.values()))}
-    changes = tuple(_change(k, of.get(k), matched, then, now, uids[k], targets) for k in sorted(now))
-    gone = tuple(_gone(then[e], targets) for e in matched.gone)
-    sums = [_sums(group, then, now, targets) for group in groups]
-    lost_mm = sum(then[e].size.long_axis_mm for e in matched.gone if then[e].tracking_uid in targets)
-    sum_then, sum_now = sum(before for before, _ in sums) + lost_mm, sum(after for _, after in sums)
+    chosen = targets_of([b for e, b in then.items() if not any(g.cut_then and e in g.then for g in groups)])
+    targets = {b.tracking_uid for b in chosen}
+    alone = {k: _Group((), (k,), cut_then=k in cut_then) for k in matched.new}
+    changes = tuple(_change(k, of.get(k) or alone[k], matched, then, now, uids[k], targets) for k in sorted(now))
+    gone = tuple(_gone(then[e], targets, cut=e in cut_now) for e in matched.gone)
+    return Compared(changes, gone, *_judged(groups, (*changes, *gone), then, now, targets))
+
+
+def _judged(
+    groups: Sequence[_Group],
+    changes: Sequence[Change],
+    then: Mapping[int, Before],
+    now: Mapping[int, Now],
+    targets: set[str],
+) -> tuple[float, float, Response, Response | None]:
+    """Sums of the target lesions then and now, and the words for all lesions and for the targets."""
+    lost = [c.then.long_axis_mm for c in changes if c.target and c.then and not c.now]
+    sums = [*(_sums(g, then, now, targets) for g in groups if not g.cut), *((mm, 0.0) for mm in lost)]
+    sum_then, sum_now = sum(before for before, _ in sums), sum(after for _, after in sums)
+    of_targets = targets_response(sum_then, sum_then, sum_now, max((b - a for a, b in sums), default=0.0))
+    counted = [c for c in changes if c.status is not Status.NOT_IMAGED]
+    kept = {b.tracking_uid for b in then.values()} & {uid for c in counted if c.now for uid in c.tracking_uids}
+    summed = {uid for c in counted if c.target for uid in c.tracking_uids}
+    whole = of_targets if targets <= summed else None
     response = response_of(
-        sum_then,
-        sum_then,
-        sum_now,
-        max((after - before for before, after in sums), default=0.0),
-        left=len(then) - len(matched.gone),
-        new=sum(not now[k].bright_before and k not in unseen_now for k in matched.new),
+        whole,
+        left=len(kept),
+        new=sum(c.status is Status.NEW and not c.doubtful for c in counted),
         before=len(then),
         present=len(now),
-        unclear=bool(unseen_then or unseen_now) or any(_outgrew(c) for c in changes),
+        unclear=len(counted) < len(changes) or any(_outgrew(c) for c in counted),
     )
-    return Compared(changes, gone, sum_then, sum_now, response)
+    return sum_then, sum_now, response, whole
 
 
 def _outgrew(change: Change) -> bool:
@@ -118,7 +150,7 @@ def _uids(matched: Matched, then: Mapping[int, Before], now: Mapping[int, Now]) 
 
 def _change(
     number: int,
-    group: _Group | None,
+    group: _Group,
     matched: Matched,
     then: Mapping[int, Before],
     now: Mapping[int, Now],
@@ -126,35 +158,40 @@ def _change(
     targets: set[str],
 ) -> Change:
     lesion = now[number]
-    if group is None:
-        return Change(uid, lesion.label, Status.NEW, None, lesion.size, doubtful=lesion.bright_before)
+    if not group.then:
+        status = Status.NOT_IMAGED if group.cut else Status.NEW
+        doubtful = lesion.bright_before and not group.cut
+        return Change(uid, lesion.label, status, None, lesion.size, doubtful=doubtful, cut_then=group.cut)
     before = [then[e].size for e in group.then]
     after = [now[k].size for k in group.now]
     own = matched.pairs.get(number)
     return Change(
         tracking_uid=uid,
         label=lesion.label,
-        status=status_of(before, after),
+        status=Status.NOT_IMAGED if group.cut else status_of(before, after),
         then=then[own].size if own is not None else None,
         now=lesion.size,
-        volume_percent=percent(sum(s.volume_mm3 for s in before), sum(s.volume_mm3 for s in after)),
-        diameter_percent=percent(sum(s.long_axis_mm for s in before), sum(s.long_axis_mm for s in after)),
+        volume_percent=None if group.cut else percent(*(sum(s.volume_mm3 for s in x) for x in (before, after))),
+        diameter_percent=None if group.cut else percent(*(sum(s.long_axis_mm for s in x) for x in (before, after))),
         merged_from=tuple(then[e] for e in group.then[1:]) if own is not None else (),
         split_from="" if own is not None else then[group.then[0]].tracking_uid,
-        target=any(then[e].tracking_uid in targets for e in group.then),
+        target=not group.cut and any(then[e].tracking_uid in targets for e in group.then),
+        cut_then=group.cut_then,
+        cut_now=group.cut_now,
     )
 
 
-def _gone(lesion: Before, targets: set[str]) -> Change:
+def _gone(lesion: Before, targets: set[str], *, cut: bool) -> Change:
     return Change(
         tracking_uid=lesion.tracking_uid,
         label=lesion.label,
-        status=Status.GONE,
+        status=Status.NOT_IMAGED if cut else Status.GONE,
         then=lesion.size,
         now=None,
-        volume_percent=-100.0,
-        diameter_percent=-100.0,
-        target=lesion.tracking_uid in targets,
+        volume_percent=None if cut else -100.0,
+        diameter_percent=None if cut else -100.0,
+        target=not cut and lesion.tracking_uid in targets,
+        cut_now=cut,
     )
 
 

@@ -74,6 +74,7 @@ class DoseGrid:
     gy:        (planes, rows, columns), planes ascending along the normal; planes_mm: (planes,) along it, the first of
                the file is 0; they need not be evenly spaced.
     affine:    4 x 4, (mm along the normal, row, column) -> LPS mm of the voxel centre.
+    plans:     SOP Instance UIDs of the RT Plans it is the dose of; groups: Fraction Group Numbers, none for all.
     """
 
     sop_instance_uid: str
@@ -84,6 +85,8 @@ class DoseGrid:
     gy: Floats
     planes_mm: Vector
     affine: Vector
+    plans: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
 
     def at(self, points_mm: npt.NDArray[np.floating]) -> Sampled:
         """Doses at LPS points (n, 3), between voxel centres by trilinear interpolation."""
@@ -118,6 +121,7 @@ def read_dose(ds: Dataset) -> DoseGrid:
         of = _kind(ds, name)
         affine, along_mm = _grid(ds, name)
         gy = _gy(ds, name, len(along_mm))
+        plans, groups = _references(ds)
     except MALFORMED as error:
         raise HeaderUnusable(f"{name} does not parse ({type(error).__name__})", _AGAIN) from error
     order = np.argsort(along_mm, kind="stable")
@@ -131,7 +135,17 @@ def read_dose(ds: Dataset) -> DoseGrid:
         gy=gy[order],
         planes_mm=along_mm[order],
         affine=affine,
+        plans=plans,
+        groups=groups,
     )
+
+
+def _references(ds: Dataset) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Plans and fraction groups that the dose is of (PS3.3 C.8.8.3, Referenced RT Plan Sequence)."""
+    plans = list(ds.get("ReferencedRTPlanSequence") or ())
+    groups = [g for plan in plans for g in plan.get("ReferencedFractionGroupSequence") or ()]
+    numbers = tuple(int(g.ReferencedFractionGroupNumber) for g in groups)
+    return tuple(str(plan.get("ReferencedSOPInstanceUID") or "") for plan in plans), numbers
 
 
 _AGAIN = "the file may be truncated: export it again"

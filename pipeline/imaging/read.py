@@ -45,6 +45,11 @@ class SeriesVolume:
     frames: tuple[FrameRef, ...]
     remarks: tuple[str, ...]
 
+    @property
+    def filled(self) -> tuple[int, ...]:
+        """Indices of the slices that were missing, and were made up from their neighbours."""
+        return tuple(k for k in range(1, len(self.frames)) if self.frames[k] == self.frames[k - 1])
+
 
 def read_volume(series: Series, *, fill_missing: int = 0) -> SeriesVolume:
     """The series as one regular volume, float32, stored values rescaled (PS3.3 C.7.6.16.2.9, C.11.1).

@@ -30,7 +30,7 @@ Box = tuple[slice, slice, slice]
 class Segment:
     """One segment.
 
-    type_code: (value, scheme) of its type; drawn_by: Segment Algorithm Type.
+    type_code: (value, scheme) of its type; drawn_by: Segment Algorithm Type; algorithm: Segment Algorithm Name, or "".
     mask:      its voxels in `box` of the image.
     """
 
@@ -41,6 +41,7 @@ class Segment:
     drawn_by: str
     mask: Mask
     box: Box
+    algorithm: str = ""
 
 
 def segments_on(seg: Dataset, image: hd.Volume) -> tuple[Segment, ...]:
@@ -90,6 +91,7 @@ def _segment(s: Dataset, mask: Mask, box: Box) -> Segment:
         drawn_by=str(s.get("SegmentAlgorithmType") or ""),
         mask=mask,
         box=box,
+        algorithm=str(s.get("SegmentAlgorithmName") or "").strip(),
     )
 
 

@@ -36,7 +36,7 @@ def solid(structure: Structure) -> hd.Volume:
     axes = _axes(contours)
     turned = [c @ axes.T for c in contours]
     if max(float(np.ptp(c[:, 0])) for c in turned) > 2 * SAME_PLANE_MM:
-        raise GeometryUnusable(f"the contours of {structure.name} do not lie in parallel planes", _HINT)
+        raise GeometryUnusable(f"the contours of ROI {structure.number} do not lie in parallel planes", _HINT)
     places, of = _planes(np.array([np.median(c[:, 0]) for c in turned]))
     step_mm = float(np.diff(places).min()) if len(places) > 1 else ONE_PLANE_MM
     points = np.concatenate(turned)[:, 1:]
@@ -45,7 +45,7 @@ def solid(structure: Structure) -> hd.Volume:
     shape = tuple(int(n) for n in np.ceil(size / fine) + 1)
     nearest = _nearest(places, step_mm)
     if len(nearest) > MOST_PLANES:
-        raise GeometryUnusable(f"the contours of {structure.name} lie {step_mm:g} mm apart, and far apart", _HINT)
+        raise GeometryUnusable(f"the contours of ROI {structure.number} lie {step_mm:g} mm apart, and far apart", _HINT)
     drawn = np.zeros((len(places), *shape), bool)
     for plane, contour in zip(of, turned, strict=True):
         drawn[plane] ^= inside((contour[:, 1:] - low) / fine, (shape[0], shape[1]))

@@ -34,6 +34,8 @@ class Structure:
     number:       ROI Number; name: ROI Name; kind: RT ROI Interpreted Type ("GTV"), "" where none is given.
     tracking_uid: that an object of ours gave it, "" for others.
     drawn_by:     ROI Generation Algorithm (AUTOMATIC, SEMIAUTOMATIC, MANUAL), "" where none is given.
+    algorithm:    that drew it, as the file calls it (its Algorithm Name, else ROI Generation Description), or "".
+    frame_of_reference_uid: Referenced Frame of Reference UID of this ROI, "" where none is given.
     is_target:    whether it is a tumour: of the type GTV, or named like a tumour and of no other type; where no ROI is,
                   any that is no organ, margin or outline.
     """
@@ -45,12 +47,15 @@ class Structure:
     is_target: bool
     contours: tuple[npt.NDArray[np.float64], ...]
     drawn_by: str = ""
+    algorithm: str = ""
+    frame_of_reference_uid: str = ""
 
     def on(self, image: hd.Volume) -> tuple[Mask, Box]:
         """Its voxels within a box of the image. A voxel belongs to it when its centre lies in an odd number of its
         contours (PS3.3 C.8.8.6.3: inner contours are holes).
 
-        Raises GeometryUnusable for contours that do not lie in the planes of the image, or outside it.
+        Raises GeometryUnusable for contours that do not lie in the planes of the image, or outside it; its words go
+        to logs, so that they have the ROI's number and not its name, which is free text.
         """
         to_index = np.linalg.inv(image.affine)
         placed = [c @ to_index[:3, :3].T + to_index[:3, 3] for c in self.contours if len(c) >= 3]
@@ -58,19 +63,19 @@ class Structure:
         for index in placed:
             place = float(np.median(index[:, 0]))
             if np.abs(index[:, 0] - place).max() > OFF_PLANE:
-                raise GeometryUnusable(f"a contour of {self.name} does not lie in a slice of the series", _HINT)
+                raise GeometryUnusable(f"a contour of ROI {self.number} does not lie in a slice of the series", _HINT)
             planes.setdefault(round(place), []).append(index[:, 1:])
         return self._filled(planes, image.spatial_shape)
 
     def _filled(self, planes: dict[int, list[npt.NDArray[np.float64]]], shape: tuple[int, ...]) -> tuple[Mask, Box]:
         here = sorted(k for k in planes if 0 <= k < shape[0])
         if not here:
-            raise GeometryUnusable(f"{self.name} has no contour on the images of the series", _HINT)
+            raise GeometryUnusable(f"ROI {self.number} has no contour on the images of the series", _HINT)
         points = np.concatenate([p for k in here for p in planes[k]])
         low = np.clip(np.floor(points.min(axis=0)).astype(int), 0, None)
         high = np.minimum(np.ceil(points.max(axis=0)).astype(int) + 1, shape[1:])
         if (high <= low).any():
-            raise GeometryUnusable(f"{self.name} lies outside the images of the series", _HINT)
+            raise GeometryUnusable(f"ROI {self.number} lies outside the images of the series", _HINT)
         mask = np.zeros((here[-1] - here[0] + 1, *(high - low)), bool)
         for k in here:
             for polygon in planes[k]:
@@ -100,7 +105,13 @@ def _read(rtstruct: Dataset) -> Iterator[Structure]:
         kind = str(about.get("RTROIInterpretedType") or "").upper()
         if any(len(p) >= 3 for p in points):
             drawn_by = str(roi.get("ROIGenerationAlgorithm") or "").upper()
-            yield Structure(number, name, kind, uid[1] if uid else "", False, points, drawn_by)
+            frame = str(roi.get("ReferencedFrameOfReferenceUID") or "")
+            yield Structure(number, name, kind, uid[1] if uid else "", False, points, drawn_by, _algorithm(roi), frame)
+
+
+def _algorithm(roi: Dataset) -> str:
+    named = (roi.get("ROIDerivationAlgorithmIdentificationSequence") or [Dataset()])[0]
+    return str(named.get("AlgorithmName") or roi.get("ROIGenerationDescription") or "").strip()
 
 
 def _points(contour: Dataset) -> npt.NDArray[np.float64]:
@@ -112,7 +123,12 @@ def _points(contour: Dataset) -> npt.NDArray[np.float64]:
 
 def is_tumour_named(name: str) -> bool:
     """Whether a name is that of a tumour ("GTV_2", "Met 3", "BM01_L_FRONTAL"), and of no margin, ring or sum."""
-    return _TUMOUR.search(name) is not None and _MARGIN.search(name) is None
+    return _TUMOUR.search(name) is not None and not is_margin_named(name)
+
+
+def is_margin_named(name: str) -> bool:
+    """Whether a name is that of a margin, a ring or a sum of others ("PTV1", "GTV_total")."""
+    return _MARGIN.search(name) is not None
 
 
 def _targets(found: list[Structure]) -> set[int]:

@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pipeline.sessions.dosemap import Falloff, Points, Target
-from pipeline.sessions.kernel import Kernel
-from pipeline.sessions.tables import Limits, Prescription, prescribe
+from pipeline.sessions.case import Case, Lesion
+from pipeline.sessions.tables import Prescription
 
 
-def prescription_for(
-    target: Target,
-    diameter_mm: float,
-    rows: Sequence[Prescription],
-    brain_mm: Points,
-    voxel_ml: float,
-    limits: Limits,
-    kernel: Kernel,
-) -> Prescription:
-    """The row for the diameter, or the next ones while the lesion alone gives too much brain the limit's dose."""
-    brain, falloff = limits.brain(), Falloff(kernel)
-    beyond = target.beyond_mm(brain_mm)
-    chosen = prescribe(tuple(rows), diameter_mm)
-    for row in (chosen, *(r for r in rows if r.fractions > chosen.fractions)):
-        dose = falloff.at(beyond, target.volume_mm3, row.per_session_gy)
-        if float((dose >= brain.dose_gy).sum()) * voxel_ml <= brain.most_ml:
-            return row
-    return rows[-1] if rows[-1].fractions > chosen.fractions else chosen
+def escalated(case: Case, rows: Sequence[Prescription]) -> Case:
+    """The case with the next rows of the table for lesions that alone exceed V12 in a session; remarks name each.
+
+    Where no row is enough, the last is taken. What a planning system has given (`Case.given`) stays as it was planned.
+    """
+    for k, lesion in enumerate(case.lesions):
+        if lesion.name not in case.given:
+            case = _escalated(case, k, rows)
+    return case
+
+
+def _escalated(case: Case, k: int, rows: Sequence[Prescription]) -> Case:
+    old, brain = case.lesions[k].prescription, case.limits.brain()
+    more = [row for row in rows if row.fractions > old.fractions]
+    alone_ml = _alone_ml(case, case.lesions[k])
+    if alone_ml <= brain.most_ml or not more:
+        return case
+    fits = (n for n in (replace(case.lesions[k], prescription=r) for r in more) if _alone_ml(case, n) <= brain.most_ml)
+    lesion = next(fits, replace(case.lesions[k], prescription=more[-1]))
+    new = lesion.prescription
+    said = (
+        f"{lesion.name} gets {new.dose_gy:g} Gy in {new.fractions} sessions, not {old.dose_gy:g} Gy in {old.fractions} "
+        f"as its diameter has it: with that it alone would give {alone_ml:.1f} ml {brain.dose_gy:g} Gy or more, above "
+        f"{brain.most_ml:g} ml."
+    )
+    lesions = (*case.lesions[:k], lesion, *case.lesions[k + 1 :])
+    return _with_doses(replace(case, lesions=lesions, remarks=(*case.remarks, said)), k)
+
+
+def _alone_ml(case: Case, lesion: Lesion) -> float:
+    """What one session of one lesion lifts to the dose of the brain's limit."""
+    doses = replace(case, lesions=(lesion,)).estimated_gy(case.brain_mm)
+    return float((doses >= case.limits.brain().dose_gy).sum()) * case.voxel_ml
+
+
+def _with_doses(case: Case, k: int) -> Case:
+    """The estimate for one lesion anew, where doses of others were given."""
+    if case.doses_gy is None or case.organ_gy is None:
+        return case
+    alone = replace(case, lesions=(case.lesions[k],))
+    doses, organs = case.doses_gy.copy(), {name: gy.copy() for name, gy in case.organ_gy.items()}
+    doses[k] = alone.estimated_gy(case.brain_mm)[0]
+    for name, gy in organs.items():
+        gy[k] = alone.estimated_gy(case.organs_mm[name])[0]
+    return replace(case, doses_gy=doses, organ_gy=organs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -121,8 +122,8 @@ def problem_of(case: Case, wishes: Wishes, parts: Parts, sessions: int) -> Probl
         sessions=sessions,
         apart=parts.near[np.ix_(of, of)] | same,
         minutes=np.full(len(of), wishes.minutes),
-        most_minutes=max(wishes.most_minutes - wishes.setup_minutes, wishes.minutes),
-        most=min(wishes.most_lesions, -(-len(of) // sessions) + 1),
+        most_minutes=wishes.most_minutes - wishes.setup_minutes,
+        most=min(wishes.most_lesions, max(-(-len(of) // sessions) + 1, *_locked_to_one(wishes))),
         organ_gy=points[of],
         organ_limit_gy=most_gy,
         locked=_locked(case, wishes, of, sessions),
@@ -166,6 +167,11 @@ MOST_POINTS = 24
 
 def _spread(doses: Doses, at: IntArray) -> IntArray:
     return at[np.argsort(-doses.sum(axis=0), kind="stable")[:MOST_POINTS]]
+
+
+def _locked_to_one(wishes: Wishes) -> list[int]:
+    """How many lesions are locked to each session that is named; sessions are kept even but for these."""
+    return [0, *Counter(wishes.locked.values()).values()]
 
 
 def _locked(case: Case, wishes: Wishes, of: IntArray, sessions: int) -> IntArray:

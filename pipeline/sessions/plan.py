@@ -31,7 +31,8 @@ class Option:
 
     v12_ml:       of each session, the largest first.
     squared:      integral over the brain outside the targets of sum_s D_s^2, Gy2 ml: what was minimised.
-    bound:        no grouping into so many sessions has less; gap: 1 - bound / squared; proven: it is the optimum.
+    bound:        no grouping into so many sessions has less; gap: 1 - bound / squared; proven: none that keeps the
+                  limits has less.
     broken:       limits that this course does not keep, in words; empty when it keeps all.
     """
 

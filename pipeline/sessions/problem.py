@@ -52,13 +52,13 @@ class Problem:
 
     def cost(self, sessions: IntArray) -> float:
         """Sum of the weights of pairs that share a session, each once. sessions: (n,) 0...K-1."""
-        together = sessions[:, None] == sessions
-        return float(np.triu(self.weights * together, 1).sum())
+        z = np.eye(self.sessions)[sessions]
+        return float(((self.weights @ z) * z).sum() - np.trace(self.weights)) / 2
 
     def excess(self, sessions: IntArray) -> float:
         """By how much limits are exceeded, in units of each limit, summed; 0 when all are kept."""
         z = np.eye(self.sessions)[sessions]
-        pairs = np.triu(self.apart & (sessions[:, None] == sessions), 1).sum()
+        pairs = (((self.apart @ z) * z).sum() - np.trace(self.apart)) / 2
         long = np.maximum(self.minutes @ z / self.most_minutes - 1, 0).sum()
         many = np.maximum(z.sum(axis=0) / self.most - 1, 0).sum()
         organs = np.maximum((self.organ_gy.T @ z) / self.organ_limit_gy[:, None] - 1, 0).sum()

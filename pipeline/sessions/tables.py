@@ -13,6 +13,9 @@ from pipeline.core.errors import ConfigInvalid
 FOLDER = Path(__file__).parent
 LIMITS, PRESCRIPTIONS = FOLDER / "limits.toml", FOLDER / "prescriptions.toml"
 FRACTIONS = (1, 3, 5)
+ORGANS = ("brain", "brainstem", "optic pathway", "cochlea")
+"""What a row may be of; "left cochlea" is a cochlea. A limit of another organ would never be looked at."""
+
 V12_GY = 12.0
 """What every session is reported with; how many ml of it there may be is the table's."""
 
@@ -79,9 +82,14 @@ def course(sessions: int) -> int:
 def read_limits(path: Path = LIMITS) -> Limits:
     """Raises ConfigInvalid, naming the row."""
     content = _read(path)
+    _expect_only(path, content, "volume", "dose")
     limits = Limits(_rows(path, content, "volume", VolumeLimit), _rows(path, content, "dose", DoseLimit))
     courses = [(v.organ, v.fractions) for v in limits.volumes] + [(d.organ, d.fractions) for d in limits.doses]
     for organ, fractions in courses:
+        if not organ.endswith(ORGANS):
+            raise ConfigInvalid(
+                f"{path}: {organ} is no organ that doses are known of", f"there are: {', '.join(ORGANS)}"
+            )
         if fractions not in FRACTIONS:
             raise ConfigInvalid(f"{path}: fractions of {organ} must be 1, 3 or 5, not {fractions}", _HINT)
     if any(v.fractions == 1 and v.dose_gy != V12_GY for v in limits.volumes if v.organ == "brain"):
@@ -93,7 +101,9 @@ def read_limits(path: Path = LIMITS) -> Limits:
 
 def read_prescriptions(path: Path = PRESCRIPTIONS) -> tuple[Prescription, ...]:
     """From the smallest lesions to the largest. Raises ConfigInvalid, naming the row."""
-    rows = _rows(path, _read(path), "prescription", Prescription)
+    content = _read(path)
+    _expect_only(path, content, "prescription")
+    rows = _rows(path, content, "prescription", Prescription)
     if not rows:
         raise ConfigInvalid(f"{path} has no [[prescription]]", _HINT)
     for row in rows:
@@ -120,10 +130,19 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise ConfigInvalid(f"{path}: {error}", _HINT) from error
 
 
+def _expect_only(path: Path, content: Mapping[str, Any], *tables: str) -> None:
+    """A table of another name would be passed over: limits that nobody is held to."""
+    if odd := sorted(content.keys() - set(tables)):
+        there = " and ".join(f"[[{name}]]" for name in tables)
+        raise ConfigInvalid(f"{path}: unknown: {', '.join(odd)}; there are {there}", _HINT)
+
+
 def _rows(path: Path, content: Mapping[str, Any], name: str, kind: type[Row]) -> tuple[Row, ...]:
     wanted = {f.name: f.type for f in fields(kind)}
-    made = []
-    for number, row in enumerate(content.get(name, []), start=1):
+    made, given = [], content.get(name, [])
+    if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
+        raise ConfigInvalid(f"{path}: {name} must be rows, each headed [[{name}]]", _HINT)
+    for number, row in enumerate(given, start=1):
         if row.keys() != wanted.keys():
             odd = ", ".join(sorted(row.keys() ^ wanted.keys()))
             raise ConfigInvalid(f"{path}: [[{name}]] number {number}: missing or unknown: {odd}", _HINT)

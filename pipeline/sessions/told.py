@@ -84,7 +84,11 @@ def _option(o: Option) -> dict[str, Any]:
 def sentences(plan: Plan) -> tuple[str, ...]:
     """What a reader of the report is told of the plan, the warning first."""
     option = plan.option
-    best = "proven to be the best grouping" if option.proven else f"at most {option.gap:.0%} from the best grouping"
+    best = (
+        "proven to have the least squared doses of all groupings that keep the limits"
+        if option.proven
+        else f"at most {option.gap:.0%} above the least squared doses of any grouping"
+    )
     one = next((c for c in plan.compared if c.name == "one session"), None)
     whole = f", and all sessions together to those of {course(plan.chosen)}" if plan.chosen > 1 else ""
     return (

@@ -4,7 +4,7 @@ Receiving: 192 MR images of 131 kB over one association from dcmsend, into DCMTK
 (durable, indexed) and Lantern (durable, in the ledger), in turn, so that a noisy machine is noisy for all.
 Walking: a 180-slice synthetic head from dcmsend until its results are delivered, by stage.
 Analyzing: the same from files, with its peak memory. Judging: model 2 against pyradiomics on whole images.
-Planning: model 3, with a hundred lesions and with a proof.
+Planning: model 3, with a hundred lesions and with a proof; simpler splits as ratios to it; what a wrong kernel costs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.core.job import State
 from pipeline.datasets.mr_writer import Acquisition, write_volume
 from pipeline.phantom import t1c_phantom
 from tests.bench.judging import judging
-from tests.bench.planning import planning
+from tests.bench.planning import against_naive, planning, regret
 from tests.support import node as n
 from tests.support.bright import NAME
 from tests.support.peers import DCMSEND, NO_NAGLE, OrthancPeer, StoreScp
@@ -41,6 +41,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lantern-bench-") as temporary:
         judging()
         planning()
+        against_naive()
+        regret()
         analyzing(Path(temporary))
         receiving(Path(temporary))
         walking(Path(temporary))

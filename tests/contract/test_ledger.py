@@ -78,6 +78,31 @@ def test_the_same_content_in_another_encoding_is_no_conflict(ledger: Ledger) -> 
     assert ledger.conflicts() == []
 
 
+def test_a_drawing_of_ours_with_other_content_is_kept_aside_and_no_work(ledger: Ledger, clock: HandClock) -> None:
+    receive(ledger)
+    open_job(ledger, clock)
+    job, made = claim(ledger, clock), result()
+    assert made.kind is Kind.SEG
+    assert ledger.produced(job.id, "w1", [made])
+    came = replace(instance(99), sop_instance_uid=made.sop_instance_uid)
+    assert ledger.add_instance(came, "files/b.dcm", PACS, 10) is Added.CONFLICT
+    assert [c.sop_instance_uid for c in ledger.conflicts()] == [made.sop_instance_uid]
+    assert reception(ledger).instance_count == 3
+
+
+def test_a_study_is_expected_for_its_time_and_for_longer_when_asked_for_again(ledger: Ledger, clock: HandClock) -> None:
+    assert not ledger.expects("1.2.3")
+    ledger.expect("1.2.3", 60)
+    clock.advance(59)
+    assert ledger.expects("1.2.3")
+    assert not ledger.expects("1.2.4")
+    ledger.expect("1.2.3", 60)
+    clock.advance(59)
+    assert ledger.expects("1.2.3")
+    clock.advance(2)
+    assert not ledger.expects("1.2.3")
+
+
 def test_two_called_titles_have_receptions_of_their_own(ledger: Ledger) -> None:
     receive(ledger, 3)
     receive(ledger, 2, association=Association("PACS", "MAMMO", "127.0.0.1"))
@@ -301,8 +326,8 @@ def test_a_result_of_ours_that_we_fetched_is_kept_and_one_that_is_sent_to_us_is_
     job, made = claim(ledger, clock), result()
     assert ledger.produced(job.id, "w1", [made])
     came = replace(instance(99), sop_instance_uid=made.sop_instance_uid)
-    assert ledger.add_instance(came, "files/b.dcm", PACS, 10) is Added.AGAIN
+    assert ledger.add_instance(came, "files/b.dcm", PACS, 10, same_as=made.sha256) is Added.AGAIN
     assert ledger.known(made.sop_instance_uid) is None
     assert ledger.add_instance(came, "files/b.dcm", Association("PACS", PRIORS, "127.0.0.1"), 10) is Added.NEW
-    assert ledger.add_instance(came, "files/b.dcm", PACS, 10) is Added.AGAIN
+    assert ledger.add_instance(came, "files/b.dcm", PACS, 10, same_as=made.sha256) is Added.AGAIN
     assert reception(ledger).instance_count == 3

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
+from node.timeline import reports_in, timelines
 from pipeline.core.uid import derive_uid
 from pipeline.encode import Part, Stamp, encode, to_bytes
 from tests.support import node as n
@@ -96,6 +97,22 @@ def test_patients_are_not_mixed_and_one_can_be_chosen(reports: Path, tmp_path: P
     assert "--patient" in refused.stderr
     one = n.lantern("timeline", str(reports), "--patient", "P2", "--picture", str(tmp_path / "p.png"), "--json")
     assert [t["patient_id"] for t in json.loads(one.stdout)] == ["P2"]
+
+
+def test_reports_without_a_patient_id_and_two_persons_under_one_are_kept_apart(reports: Path) -> None:
+    (reports / "other").mkdir()
+    for date in ("20260201", "20260202"):
+        report(reports / "other", date, 10.0, patient="P2")
+        path = reports / "other" / f"SR_P2_{date}.dcm"
+        ds = dcmread(path)
+        ds.PatientID = ""
+        ds.save_as(path)
+    path = reports / "20260501" / "SR_P1_20260501.dcm"
+    ds = dcmread(path)
+    ds.PatientBirthDate = "19010203"
+    ds.save_as(path)
+    told = timelines(reports_in(reports))
+    assert sorted((t.patient_id, len(t.dates)) for t in told) == [("", 1), ("", 1), ("P1", 1), ("P1", 2)]
 
 
 def test_a_folder_without_reports_ends_with_1_and_says_what_to_give(tmp_path: Path) -> None:

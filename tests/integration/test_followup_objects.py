@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydicom import Dataset, dcmread
 from node.timeline import timelines
 from pipeline.encode import Part, encode, to_bytes
 from pipeline.findings import Findings
+from pipeline.followup.change import Response
 from tests.support.findings import STAMP, Grid, findings_on, sited, spheres, write_classic
 from tests.support.followed import PRIOR, with_follow_up
 from tests.support.peers import run_tool
@@ -78,6 +80,26 @@ def test_the_report_names_the_study_what_became_of_each_and_what_is_gone(tmp_pat
     before = [float(c.MeasuredValueSequence[0].NumericValue) for g in groups for c in g.ContentSequence
               if name(c) == "PRIOR_VOLUME"]  # fmt: skip
     assert before == [400.0]
+
+
+def test_targets_that_shrink_are_not_coded_as_progressive_for_the_sake_of_a_new_lesion(tmp_path: Path) -> None:
+    made = findings(tmp_path, 1)
+    assert made.follow_up is not None
+    told = replace(made.follow_up, response=Response.PD, of_targets=Response.PR)
+    items = list(walk(report(replace(made, follow_up=told))))
+    said = {name(i): i.ConceptCodeSequence[0] for i in items if name(i) in ("112048", "RESPONSE_ALL")}
+    assert said["112048"].CodeMeaning == "Target Lesion Partial Response"
+    assert (said["RESPONSE_ALL"].CodeValue, said["RESPONSE_ALL"].CodingSchemeDesignator) == ("RANO_PD", "99LANTERN")
+
+
+def test_without_targets_nothing_is_coded_of_targets(tmp_path: Path) -> None:
+    made = findings(tmp_path, 1)
+    assert made.follow_up is not None
+    for response in Response:
+        told = replace(made.follow_up, response=response, of_targets=None)
+        items = list(walk(report(replace(made, follow_up=told))))
+        assert "112048" not in {name(i) for i in items}
+        assert [i.ConceptCodeSequence[0].CodeMeaning for i in items if name(i) == "RESPONSE_ALL"]
 
 
 def test_no_uid_stands_for_two_things_in_one_report(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
+from pipeline.contract import Inputs
 from pipeline.core.job import Outcome, State
 from pipeline.core.route import LateImages, Op, Test
 from pipeline.encode import encode, to_bytes
@@ -72,6 +73,24 @@ def test_the_same_correction_sent_twice_is_one_job_and_a_second_one_supersedes(
         node.quiet(3)
     assert [j.supersedes for j in node.jobs()] == [None, node.jobs()[0].id, node.jobs()[1].id]
     assert node.states()[0] is State.CANCELLED
+
+
+def test_of_two_corrections_with_equal_dates_the_one_that_came_last_counts(tmp_path: Path, images: list[Path]) -> None:
+    node = node_with(tmp_path)
+    node.receive(images)
+    node.quiet()
+    node.quiet(STUDY_QUIET_S)
+    ours = dcmread(tmp_path / "RTSTRUCT.dcm")
+    for number, uid in enumerate(("1.2.9", "1.2.1", "1.2.5")):
+        ds = edited(ours, move=("BM01", (number + 1.0, 0, 0)))
+        ds.StructureSetDate, ds.StructureSetTime = ours.StructureSetDate, ours.StructureSetTime
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid
+        node.receive([saved(ds, tmp_path / f"{uid}.dcm")])
+        node.quiet(3)
+        last = node.jobs()[-1]
+        chosen = node.worker()._inputs(last)
+        assert isinstance(chosen, Inputs)
+        assert (len(node.jobs()), chosen["contours"].first.sop_instance_uid) == (number + 2, uid)
 
 
 def test_a_late_image_waits_for_the_quiet_period_also_when_contours_came(tmp_path: Path, images: list[Path]) -> None:

@@ -11,9 +11,12 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
+from node import retrieve_get, retrieve_move
+from node.association import CONNECT_TIMEOUT_S, GRACE_S
 from node.priors import PriorSeries, PriorStudy
 from node.retrieve import Fetched, Library
 from node.retrieve_get import CGet
+from node.wiring import LEASE_S
 from pipeline.core.errors import PeerUnreachable
 from pipeline.core.route import Peer
 from pipeline.core.study import Study
@@ -197,6 +200,29 @@ def test_a_pacs_that_says_nothing_at_all_is_given_up(tmp_path: Path) -> None:
     with silent_peer() as port:
         assert fetched(library(port), now, tmp_path) == Fetched((), NOT_ASKED)
     assert time.monotonic() - begun < 30.0
+
+
+def test_a_job_is_held_through_the_silences_of_a_pacs(tmp_path: Path) -> None:
+    """After the last image a PACS may be silent before it says that it was; then the release takes its time."""
+    now, before = written(tmp_path, "20250601"), written(tmp_path, "20250101")
+    ticks: list[float] = []
+    with scripted_scp(finds=matches(before), gives=lambda _: [*paths(before), 1.0]) as (port, _):
+        where = library(port)
+        series = PriorSeries(before.series[0].series_instance_uid, "MR", 8)
+        study = PriorStudy(before.study_instance_uid, "", "", (series,))
+        came = where.retriever.fetch(where.peer, study, tmp_path, lambda: ticks.append(time.monotonic()))
+        assert [len(i) for i in came.values()] == [8]
+        assert ticks[-1] - ticks[-2] > 0.9
+        begun, ticks[:] = time.monotonic(), []
+        (tmp_path / "whole").mkdir()
+        assert len(where.priors(now, 1, tmp_path / "whole", lambda: ticks.append(time.monotonic())).studies) == 1
+    assert ticks[0] >= begun
+    assert len(ticks) == 1 + 1 + 1 + 8 + 1 + 1  # the study's series, the association, C-GET, images, its end, the end
+
+
+@pytest.mark.parametrize("silence_s", [retrieve_get.SILENCE_S, retrieve_move.SILENCE_S])
+def test_the_longest_silence_with_an_association_is_shorter_than_a_jobs_lease(silence_s: float) -> None:
+    assert CONNECT_TIMEOUT_S + silence_s + GRACE_S < LEASE_S
 
 
 def test_whoever_ends_the_job_ends_the_retrieval_at_once(tmp_path: Path) -> None:

@@ -14,17 +14,20 @@ from urllib.parse import quote
 import pytest
 from pydicom import dcmread
 
+from node.intake import read_instances, work_of
 from node.loop import holder_name
-from node.recall import FOLDER, sweep
+from node.recall import FOLDER, own_results, sweep
 from node.receive.acceptor import Acceptor, AcceptorOptions
 from node.retrieve import Fetched, Library, Retriever, Tick
 from node.retrieve_get import CGet
 from node.retrieve_move import CMove
 from node.worker import Worker
+from pipeline import registry
 from pipeline.core.job import Job, State
 from pipeline.core.result import Kind
 from pipeline.core.route import PRIORS, Peer, Route
 from pipeline.core.study import Study
+from pipeline.imaging.header import read_header
 from tests.support.blobs import write_blobs
 from tests.support.desk import Node, route
 from tests.support.mr import edit
@@ -132,6 +135,47 @@ def test_a_job_on_the_same_study_is_told_what_the_one_before_made(tmp_path: Path
         assert words in said(node, second)
 
 
+def test_what_another_route_made_is_not_told_as_ones_own(tmp_path: Path) -> None:
+    """Both routes look at the same corrections: the second must not be compared with what the first made of them."""
+    options = [replace(FOLLOWS, name=name, options={"n": n}) for n, name in enumerate(("one", "two"))]
+    node = Node(tmp_path / "node", tuple(options))
+    worker = node.worker()
+    node.receive(written(tmp_path, "20250601"))
+    node.quiet()
+    for _ in options:
+        assert worker.tick()
+    assert ["own_" in said(node, j.id) for j in node.jobs()] == [False, False]
+
+
+def test_what_was_made_for_another_person_under_the_same_uids_is_not_told(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node", (FOLLOWS,))
+    images = written(tmp_path, "20250601")
+    worker = node.worker()
+    follow(node, images[:7], worker)
+    edit(images[7:], PatientID="P2")
+    job = node.jobs()[0]
+    other = read_header(images[7])
+    assert own_results(node.ledger, node.archive, replace(job, id=2, supersedes=job.id), other) is None
+    assert own_results(node.ledger, node.archive, replace(job, id=2, supersedes=job.id), read_header(images[0]))
+
+
+def test_other_settings_of_earlier_studies_are_other_work_for_a_pipeline_that_follows_up(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node", ())
+    study = node.receive(written(tmp_path, "20250601"))
+    (reception,) = node.ledger.receptions(study)
+    images = read_instances(node.archive, node.ledger.instance_files(study))
+
+    def key(**changes: object) -> str:
+        asked = route(**changes)
+        return work_of(asked, registry.get(asked.pipeline), reception, images, verified=True).key
+
+    follows, plain = {"pipeline": dotted("FOLLOWS_UP")}, {"priors_from": "pacs"}
+    settings: list[dict[str, object]] = [{}, plain, {"priors_from": "archive"}, {**plain, "most_priors": 2}]
+    assert len({key(**follows, **s) for s in settings}) == 4
+    assert key(**follows, most_priors=2) == key(**follows)
+    assert key(**plain) == key()
+
+
 def test_results_whose_files_are_forgotten_are_not_told_of(tmp_path: Path) -> None:
     node = Node(tmp_path / "node", (route(pipeline=dotted("FOLLOWS_UP"), destinations=()),))
     images = written(tmp_path, "20250601")
@@ -201,9 +245,10 @@ def test_a_study_that_was_moved_here_is_followed_and_opens_no_job(
     assert [(r.instance_count, r.decided) for r in moved] == [(11, True)]
 
 
+@pytest.mark.parametrize("who", ["VIEWER", "LANTERN"])
 @pytest.mark.real("orthanc")
-def test_a_study_that_somebody_else_moves_here_is_work(
-    make_orthanc: Callable[..., OrthancPeer], tmp_path: Path
+def test_a_study_that_somebody_moves_here_is_work_also_in_our_name(
+    make_orthanc: Callable[..., OrthancPeer], tmp_path: Path, who: str
 ) -> None:
     node = Node(tmp_path / "node", (ANY_TITLE,))
     with listening(node) as port:
@@ -211,7 +256,7 @@ def test_a_study_that_somebody_else_moves_here_is_work(
         before = written(tmp_path, "20250101")
         pacs.upload(*before)
         study = str(dcmread(before[0]).StudyInstanceUID)
-        command = ["/usr/bin/movescu", "-S", "-aet", "VIEWER", "-aem", "LANTERN", "-aec", "ORTHANC"]
+        command = ["/usr/bin/movescu", "-S", "-aet", who, "-aem", "LANTERN", "-aec", "ORTHANC"]
         keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
         subprocess.run([*command, *keys, "127.0.0.1", str(pacs.dicom_port)], check=True, timeout=60)
     node.quiet()

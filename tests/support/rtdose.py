@@ -1,8 +1,8 @@
-"""RT Dose objects as a planning system writes them, painted from a field of Gy."""
+"""RT Dose and RT Plan objects as a planning system writes them; doses are painted from a field of Gy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import Tag
-from pydicom.uid import ExplicitVRLittleEndian, RTDoseStorage
+from pydicom.uid import ExplicitVRLittleEndian, RTDoseStorage, RTPlanStorage
 
 from pipeline.core.uid import derive_uid
 
@@ -104,6 +104,32 @@ def rt_dose(lattice: Lattice, field: Field, frame_of_reference_uid: str = "2.25.
         else:
             setattr(ds, keyword, value)
     return ds
+
+
+def rt_plan(uid: str, groups: Mapping[int, int], targets_gy: Sequence[float]) -> Dataset:
+    """Fraction groups with their numbers of fractions, and one dose reference for each target; an organ besides."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = RTPlanStorage, uid
+    ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = RTPlanStorage, uid, "RTPLAN"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.3", derive_uid("series", uid)
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Made^Up", "1", "", ""
+    ds.RTPlanLabel, ds.RTPlanGeometry = "Plan", "PATIENT"
+    ds.FractionGroupSequence = [_item(FractionGroupNumber=g, NumberOfFractionsPlanned=n) for g, n in groups.items()]
+    kinds = [("TARGET", {"TargetPrescriptionDose": gy}) for gy in targets_gy]
+    ds.DoseReferenceSequence = [
+        _item(DoseReferenceNumber=k, DoseReferenceStructureType="SITE", DoseReferenceType=kind, **more)
+        for k, (kind, more) in enumerate([*kinds, ("ORGAN_AT_RISK", {"OrganAtRiskMaximumDose": 8.0})], start=1)
+    ]
+    return ds
+
+
+def _item(**elements: Any) -> Dataset:
+    item = Dataset()
+    for keyword, value in elements.items():
+        setattr(item, keyword, value)
+    return item
 
 
 def saved(ds: Dataset, path: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.checks import check_pipelines, remarks
+from node.options import pipeline_remarks
 from node.wiring import settings_from
 from pipeline.core.errors import ConfigInvalid
 from tests.support.configuration import loaded, problems, written
@@ -108,3 +109,12 @@ def test_the_listing_of_routes_shows_what_each_ends_up_with(tmp_path: Path):
     assert said.exit_code == 0, said.output
     rows = {r["name"]: r["options"] for r in json.loads(said.stdout)}
     assert sorted(rows["strict"]) == ["fill_missing_slices=0", "require_contrast=False"]
+
+
+def test_priors_for_a_pipeline_that_does_not_follow_up_are_said_to_have_no_effect(tmp_path: Path):
+    text = "[[peer]]\nname='pacs'\nae_title='P'\nhost='h'\nport=104\nretrieve='get'\n"
+    for name, pipeline in (("plain", "tests.support.bright:PIPELINE"), ("follows", "srs")):
+        text += f"[[route]]\nname='{name}'\npipeline='{pipeline}'\npriors_from='pacs'\n"
+    (said,) = pipeline_remarks(loaded(tmp_path, text))
+    assert "'plain'" in said
+    assert "priors_from has no effect" in said

@@ -137,17 +137,28 @@ def test_limits_and_prescriptions_stand_in_the_report_with_their_sources(found: 
 
 
 @pytest.mark.parametrize(
-    ("given", "words"), [(False, "gradient index V50/V100 4.50"), (True, "given by a planning system")]
+    ("given", "said", "not_said"),
+    [
+        (0, ["Doses fall with", "No planning system"], ["were given"]),
+        (2, ["Doses of {0}, {1} were given by a planning system. Those of {2}, {3}, and"], ["No planning"]),
+        (4, ["Doses of {0}, {1}, {2}, {3} were given by a planning system. Those of all beyond"], ["No planning"]),
+    ],
 )
-def test_how_doses_were_estimated_is_said(found: Findings, given: bool, words: str) -> None:
+def test_how_doses_came_about_is_said_of_each_lesion_with_the_gradient_index(
+    found: Findings, given: int, said: list[str], not_said: list[str]
+) -> None:
     old = plan_of(found)
+    names = sorted({name for s in old.plan.sessions for name in s.lesions})
     case = replace(old.case, kernel=Kernel(4.5))
     if given:
-        case = replace(case, doses_gy=case.brain_doses()[0])
-    report = made(replace(found, planned=replace(old, case=case)), Part.SR)
+        case = replace(case, doses_gy=case.brain_doses()[0], given=tuple(names[:given]))
+    planned = replace(old, case=case, plan=replace(old.plan, given=case.given))
+    report = made(replace(found, planned=planned), Part.SR)
     (method,) = named(sessions_of(report), "DOSE_METHOD")
-    assert words in method.TextValue
-    assert len(named(sessions_of(report), "GRADIENT_INDEX")) == (not given)
+    assert all(words.format(*names) in method.TextValue for words in said)
+    assert not any(words in method.TextValue for words in not_said)
+    assert "gradient index V50/V100 4.50" in method.TextValue
+    assert number(sessions_of(report), "GRADIENT_INDEX") == 4.5
 
 
 def test_estimate_not_for_treatment_is_said_at_the_head_and_in_the_general_comments(found: Findings) -> None:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.followup.change import Before, Response, Size, Status, outgrew, response_of, status_of, targets_of
+from pipeline.followup.change import (
+    Before,
+    Response,
+    Size,
+    Status,
+    outgrew,
+    response_of,
+    status_of,
+    targets_of,
+    targets_response,
+)
 from pipeline.followup.compare import Compared, Now, compare
 from pipeline.followup.match import Matched
 from pipeline.followup.timeline import Seen, Visit, assess, visits_of
@@ -81,7 +91,8 @@ def test_at_most_the_five_longest_are_targets() -> None:
     ],
 )
 def test_the_words_of_rano_bm(baseline, nadir, now, gain, left, new, before, response) -> None:
-    assert response_of(baseline, nadir, now, gain, left=left, new=new, before=before) is response
+    of_targets = targets_response(baseline, nadir, now, gain)
+    assert response_of(of_targets, left=left, new=new, before=before) is response
 
 
 def compared(
@@ -121,6 +132,21 @@ def test_splitting_is_told_on_the_part_and_both_parts_share_what_became_of_them(
     assert first.status is second.status is Status.SHRUNK
     assert found.sum_now_mm == 27
     assert found.response is Response.SD
+
+
+def test_a_new_lesion_is_progression_of_all_and_not_of_the_targets() -> None:
+    found = compared(Matched({1: 1}, {}, {}, (), (2,)), {1: ball(20)}, {1: ball(10), 2: ball(4)})
+    assert (found.response, found.of_targets) == (Response.PD, Response.PR)
+
+
+def test_all_targets_gone_is_complete_for_them_and_partial_while_another_lesion_is_left() -> None:
+    found = compared(Matched({1: 2}, {}, {}, (1,), ()), {1: ball(20), 2: ball(6)}, {1: ball(6)})
+    assert (found.response, found.of_targets) == (Response.PR, Response.CR)
+
+
+def test_a_target_that_comes_back_after_it_was_gone_is_progression() -> None:
+    found = assess([visit("20260101", a=20, b=4), visit("20260301", b=4), visit("20260501", a=12, b=4)])
+    assert [a.response for a in found] == [None, Response.PR, Response.PD]
 
 
 def test_a_doubtful_new_lesion_is_no_progression() -> None:
@@ -185,7 +211,7 @@ def test_a_follow_up_gives_two_dates_for_a_timeline() -> None:
 def test_what_the_words_would_contradict_is_not_said(
     left: int, new: int, before: int, present: int, unclear: bool
 ) -> None:
-    said = response_of(20, 20, 20, 0, left=left, new=new, before=before, present=present, unclear=unclear)
+    said = response_of(Response.SD, left=left, new=new, before=before, present=present, unclear=unclear)
     assert said is Response.UNSAID
 
 

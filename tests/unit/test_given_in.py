@@ -11,10 +11,10 @@ from pipeline.core.errors import GeometryUnusable, HeaderUnusable, PixelsUnreada
 from pipeline.core.study import Series, Study
 from pipeline.core.uid import derive_uid, instance_uid
 from pipeline.imaging.header import scan
-from pipeline.recipes.srs.given import DOSE, ORGANS, given_in, read_given
+from pipeline.recipes.srs.given import DOSE, ORGANS, PLANS, given_in, read_given
 from tests.support.drawn import ball, structure, structure_set
 from tests.support.findings import Grid, write_classic
-from tests.support.rtdose import Lattice, blob, rt_dose, saved
+from tests.support.rtdose import Lattice, blob, rt_dose, rt_plan, saved
 
 FRAME, OTHER = derive_uid("frame of reference"), "2.25.99"
 BALL = ball((0, 0, 0), 10.0)
@@ -50,6 +50,21 @@ def test_doses_and_organs_of_the_same_frame_of_reference_are_found(tmp_path: Pat
     assert uids(found[ORGANS]) == {organs.SOPInstanceUID, margins.SOPInstanceUID}
 
 
+def test_plans_are_found_beside_doses_and_read_and_a_malformed_one_is_named(tmp_path: Path):
+    plan, wrong = rt_plan("2.25.5", {1: 3}, [27.0, 27.0]), rt_plan("2.25.6", {1: 3}, [])
+    del wrong.FractionGroupSequence[0].FractionGroupNumber
+    reference = Dataset()
+    reference.ReferencedSOPInstanceUID = "2.25.5"
+    found = given_in(*study(tmp_path / "with", dose(ReferencedRTPlanSequence=[reference]), plan, wrong))
+    assert uids(found[PLANS]) == {"2.25.5", "2.25.6"}
+    given = read_given(found, FRAME)
+    (read,) = given.plans
+    assert (read.fractions, read.prescribed_gy) == ({1: 3}, 27.0)
+    assert given.doses[0].plans == ("2.25.5",)
+    assert given.remarks == ("A plan that was sent is not used: plan 2.25.6 does not parse (AttributeError).",)
+    assert PLANS not in given_in(*study(tmp_path / "without", plan))
+
+
 def test_a_study_of_images_alone_gives_nothing(tmp_path: Path):
     assert given_in(*study(tmp_path)) == {}
 
@@ -66,6 +81,12 @@ def test_rois_of_another_frame_of_reference_in_the_same_set_are_left_out(tmp_pat
     both.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = OTHER
     given = read_given(given_in(*study(tmp_path, both)), FRAME)
     assert [s.name for s in given.drawn] == ["Brainstem"]
+
+
+def test_the_structure_set_at_hand_is_read_once_where_it_was_sent_too(tmp_path: Path):
+    organs, others = (structure_set([structure(name, BALL)], FRAME) for name in ("Brainstem", "Chiasm"))
+    given = read_given(given_in(*study(tmp_path, organs, others)), FRAME, beside=organs)
+    assert sorted(s.name for s in given.drawn) == ["Brainstem", "Chiasm"]
 
 
 WRONG = [

@@ -50,7 +50,7 @@ def test_a_structure_of_one_plane_is_one_millimetre_thick():
     assert volume(solid(structure("disc", (disc,)))) == pytest.approx(np.pi * 100, rel=0.04)
 
 
-def test_contours_that_are_not_parallel_are_refused_by_name():
+def test_contours_that_are_not_parallel_are_refused_by_number():
     crossed = (*ball(CENTRE, 20.0), *ball(CENTRE, 20.0, axes=np.eye(3)))
-    with pytest.raises(GeometryUnusable, match="crossed do not lie in parallel planes"):
+    with pytest.raises(GeometryUnusable, match="ROI 1 do not lie in parallel planes"):
         solid(structure("crossed", crossed))

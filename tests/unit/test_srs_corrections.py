@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
+from node.receive.edited import give_own_uid
 from pipeline.contract import Declined, Earlier, Inputs
-from pipeline.core.study import Study
+from pipeline.core.study import Study, group
 from pipeline.encode import Part, encode, to_bytes
 from pipeline.encode.corrections import said_of_corrections
 from pipeline.findings import Edit, Findings, Origin
@@ -20,13 +23,15 @@ from pipeline.imaging.header import read_header, scan
 from pipeline.imaging.read import read_volume
 from pipeline.imaging.structures import is_tumour_named
 from pipeline.recipes.srs.contours import drawn_on, unique
-from pipeline.recipes.srs.corrections import CONTOURS, OWN, Corrected, corrected, edited_in, recall_own
+from pipeline.recipes.srs.corrections import CONTOURS, KEPT_UID, OWN, Corrected, corrected, edited_in, recall_own
 from pipeline.recipes.srs.given import together
+from pipeline.recipes.srs.planning import _with_names
 from pipeline.recipes.srs.recipe import PIPELINE
 from tests.support.edited import add_square, edited
 from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic
 
 GRID = Grid((24, 60, 60), (1.5, 1.0, 1.0))
+MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LESIONS = (((6, 15, 15), 9.0), ((12, 40, 20), 7.0), ((17, 25, 45), 5.0))
 
 
@@ -179,7 +184,127 @@ def test_another_frame_of_reference_and_other_planes_are_declined_by_name(room: 
     assert "different frames of reference" in answer.reason
     answer = room.corrected(edited(room.ours(), move=("BM01", (0.0, 400.0, 0.0))))
     assert isinstance(answer, Declined)
-    assert "BM01" in answer.reason
+    assert "ROI 1 lies outside" in answer.reason
+
+
+def test_rois_of_another_frame_of_reference_in_the_same_set_are_left_out_and_named(room: Room) -> None:
+    ds = edited(room.ours(), rename=("BM02", "GTV_CT"))
+    assert len(ds.StructureSetROISequence) == 3
+    ds.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3"
+    other = Dataset()
+    other.FrameOfReferenceUID = "1.2.3"
+    ds.ReferencedFrameOfReferenceSequence.append(other)
+    answer = made(room.corrected(ds, own=False))
+    assert [n.name for n in answer.lesions] == ["BM01", "BM03"]
+    assert any("another frame of reference" in r and "GTV_CT" in r for r in answer.remarks)
+
+
+def with_union(ds: Dataset, name: str, of: int) -> Dataset:
+    """And one GTV more, with the contours of the first `of` others."""
+    add_square(ds, name, (0.0, 0.0, 0.0))
+    ds.ROIContourSequence[-1].ContourSequence = [
+        deepcopy(c) for item in ds.ROIContourSequence[:of] for c in item.ContourSequence
+    ]
+    return ds
+
+
+@pytest.mark.parametrize(("name", "of"), [("GTV_total", 3), ("GTV_sum", 2), ("Met copy", 1)])
+def test_a_roi_that_is_others_together_is_left_out_and_named(room: Room, name: str, of: int) -> None:
+    ds = with_union(edited(room.ours()), name, of)
+    for sequence in (ds.StructureSetROISequence, ds.ROIContourSequence, ds.RTROIObservationsSequence):
+        if of > 1:  # of two alike the later one goes
+            sequence.insert(0, sequence.pop(-1))
+    answer = made(room.corrected(ds))
+    assert [n.name for n in answer.lesions] == ["BM01", "BM02", "BM03"]
+    assert set(edits(answer).values()) == {Edit.UNCHANGED}
+    assert any("the same together" in r and name in r for r in answer.remarks)
+
+
+def test_what_lies_in_a_lesion_without_filling_it_leaves_it_in_the_plan(room: Room) -> None:
+    ds = edited(room.ours())
+    add_square(ds, "GTV core", room.found.lesions[0].centroid_mm, half_mm=2.0, slices=2)
+    answer = made(room.corrected(ds))
+    assert [n.name for n in answer.lesions] == ["BM01", "BM02", "BM03", "GTV core"]
+
+
+def far(ds: Dataset) -> None:
+    for c in ds.ROIContourSequence[0].ContourSequence:
+        c.ContourData = [float(v) + (400 if k % 3 == 0 else 0) for k, v in enumerate(c.ContourData)]
+
+
+def high(ds: Dataset) -> None:
+    for c in ds.ROIContourSequence[0].ContourSequence:
+        c.ContourData = [float(v) + (400 if k % 3 == 2 else 0) for k, v in enumerate(c.ContourData)]
+
+
+def crooked(ds: Dataset) -> None:
+    contour = ds.ROIContourSequence[0].ContourSequence[0]
+    contour.ContourData = [*map(float, contour.ContourData[:-1]), float(contour.ContourData[-1]) + 9.0]
+
+
+@pytest.mark.parametrize("spoil", [far, high, crooked])
+def test_reasons_for_declining_have_numbers_of_rois_and_never_their_names(room: Room, spoil: Any) -> None:
+    ds = edited(room.ours(), rename=("BM01", "GTV Mueller"))
+    spoil(ds)
+    answer = room.corrected(ds)
+    assert isinstance(answer, Declined)
+    assert "ROI 1" in answer.reason
+    assert "Mueller" not in answer.reason
+    assert _with_names(answer.reason, ds).count("ROI 1 (GTV Mueller)") == 1
+
+
+def by_software(ds: Dataset, algorithm: str = "DeepMet 2.0") -> Dataset:
+    """As another vendor's program writes it: no person, no UIDs of ours."""
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    ds.Manufacturer, ds.ManufacturerModelName, ds.SoftwareVersions = "ACME", "Contour AI", "7"
+    for keyword in ("OperatorsName", "ContentCreatorName", "ReviewerName"):
+        setattr(ds, keyword, "")
+    for k, segment in enumerate(ds.get("SegmentSequence") or ()):
+        segment.SegmentLabel, segment.TrackingUID, segment.TrackingID = f"Met {k}", generate_uid(), f"Met {k}"
+        segment.SegmentAlgorithmType, segment.SegmentAlgorithmName = "AUTOMATIC", algorithm
+    for roi in ds.get("StructureSetROISequence") or ():
+        roi.ROIName, roi.ROIDescription, roi.ROIGenerationAlgorithm = f"Met {roi.ROINumber}", "", "AUTOMATIC"
+        roi.ROIGenerationDescription = algorithm
+        if "ROIDerivationAlgorithmIdentificationSequence" in roi:
+            del roi.ROIDerivationAlgorithmIdentificationSequence
+    for seen in ds.get("RTROIObservationsSequence") or ():
+        seen.ROIObservationDescription = seen.ROIObservationLabel = ""
+    return ds
+
+
+@pytest.mark.parametrize("part", [Part.SEG, Part.RTSTRUCT])
+def test_outlines_of_other_software_are_told_as_such_and_not_as_a_persons_or_our_own(room: Room, part: Part) -> None:
+    answer = made(room.corrected(by_software(room.ours(part)), own=False))
+    assert {n.origin for n in answer.lesions} == {Origin.AUTOMATIC}
+    said = " ".join(said_of_corrections(answer.corrections))
+    assert "sent by software, ACME Contour AI 7" in said
+    findings = replace(
+        room.found, labels=answer.labels, lesions=answer.lesions, corrections=answer.corrections, remarks=answer.remarks
+    )
+    objects = {e.part: e.dataset for e in encode(findings, STAMP)}
+    assert {s.SegmentAlgorithmName for s in objects[Part.SEG].SegmentSequence} == {"DeepMet 2.0"}
+    rois = objects[Part.RTSTRUCT].StructureSetROISequence
+    assert {(r.ROIGenerationAlgorithm, r.ROIGenerationDescription) for r in rois} == {("AUTOMATIC", "DeepMet 2.0")}
+    words = " ".join(str(e.value) for e in objects[Part.SR].iterall() if e.keyword in ("TextValue", "CodeMeaning"))
+    assert "Outlined by other software (DeepMet 2.0)" in words
+    assert "its object says AUTOMATIC, drawn with DeepMet 2.0" in words
+    assert "by a person" not in words, words[max(0, words.find("by a person") - 90) :][:200]
+
+
+def test_software_that_gives_no_name_is_known_by_its_maker(room: Room) -> None:
+    answer = made(room.corrected(by_software(room.ours(), algorithm=""), own=False))
+    assert {n.drawn_with for n in answer.lesions} == {"ACME Contour AI 7"}
+
+
+def test_another_programs_outline_of_our_lesion_is_no_persons_change(room: Room) -> None:
+    ds = by_software(room.ours())
+    for contour in ds.ROIContourSequence[0].ContourSequence:
+        contour.ContourData = [float(v) + (2.0 if k % 3 == 0 else 0.0) for k, v in enumerate(contour.ContourData)]
+    first = made(room.corrected(ds)).lesions[0]
+    assert (first.origin, first.drawn_with) == (Origin.AUTOMATIC, "DeepMet 2.0")
+    assert first.tracking_uid == room.found.lesions[0].tracking_uid
+    moved = made(room.corrected(edited(room.ours(), move=("BM01", (2.0, 0.0, 0.0))))).lesions[0]
+    assert moved.origin is Origin.SEMIAUTOMATIC
 
 
 def test_the_newest_of_several_corrections_counts_and_what_is_ours_never(room: Room, tmp_path: Path) -> None:
@@ -190,6 +315,33 @@ def test_the_newest_of_several_corrections_counts_and_what_is_ours_never(room: R
     found = edited_in(scan(tmp_path)[0])
     assert found is not None
     assert found.sop_instance_uid == first.SOPInstanceUID
+
+
+def test_in_a_node_what_came_last_is_the_newest_whatever_its_dates_say(room: Room, tmp_path: Path) -> None:
+    first, second = edited(room.ours()), edited(room.ours())
+    first.StructureSetTime = "235959"
+    for k, ds in enumerate((first, second)):
+        ds.save_as(tmp_path / f"{k}.dcm")
+    came = {first.SOPInstanceUID: MORNING, second.SOPInstanceUID: MORNING + timedelta(hours=1)}
+    instances = [replace(i, arrived_at=came[i.sop_instance_uid]) for i in scan(tmp_path)[0].instances]
+    found = edited_in(group(instances)[0])
+    assert found is not None
+    assert found.sop_instance_uid == second.SOPInstanceUID
+
+
+def test_what_was_changed_under_our_uid_is_named_by_that_uid_and_told(room: Room, tmp_path: Path) -> None:
+    ds, ours = edited(room.ours(), move=("BM01", (2.0, 0, 0))), room.ours()
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = ours.SOPInstanceUID
+    ds.SeriesInstanceUID = ours.SeriesInstanceUID
+    ds.save_as(tmp_path / "overwritten.dcm", enforce_file_format=True)
+    assert edited_in(scan(tmp_path)[0]) is None
+    give_own_uid(tmp_path / "overwritten.dcm", MORNING)
+    assert edited_in(scan(tmp_path)[0]) is not None
+    answer = made(room.corrected(dcmread(tmp_path / "overwritten.dcm")))
+    assert answer.corrections.sop_instance_uid == ours.SOPInstanceUID
+    assert KEPT_UID in answer.remarks
+    assert edits(answer)["BM01"] is Edit.CHANGED
+    assert KEPT_UID not in made(room.corrected(edited(room.ours()))).remarks
 
 
 def test_select_takes_contours_with_the_series_they_are_drawn_on(room: Room, tmp_path: Path) -> None:

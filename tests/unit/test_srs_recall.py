@@ -94,6 +94,8 @@ def test_a_segmentation_of_other_images_of_that_study_is_left_alone(tmp_path: Pa
     [
         ("another patient", {"PatientID": "SOMEBODY ELSE"}),
         ("later", {"StudyDate": "20260401"}),
+        ("of the same day", {"StudyDate": "20260301"}),
+        ("of another birth date under the same Patient ID", {"PatientBirthDate": "19010203"}),
         ("without contrast", {"SeriesDescription": "t2_tse", "ScanningSequence": "SE", "EchoTime": 100}),
     ],
 )
@@ -103,6 +105,11 @@ def test_what_cannot_be_compared_is_passed_over(tmp_path: Path, why: str, more: 
     usable = study(tmp_path / "a", "a", "20260101")
     assert recalled(now, useless) == selected(now), why
     assert recalled(now, useless, usable)["prior_t1c"].series_instance_uid == derive_uid("a", "t1c")
+
+
+def test_two_studies_without_a_patient_id_are_not_of_one_patient(tmp_path: Path) -> None:
+    now = study(tmp_path / "now", "now", "20260301", PatientID="")
+    assert recalled(now, study(tmp_path / "a", "a", "20260101", PatientID="")) == selected(now)
 
 
 def _dated(more: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def change_sheets(of: FollowUp, study_instance_uid: str, today: str) -> tuple[Sh
 
 def _row(c: Change) -> Row:
     remark = [
+        *([c.cuts] if c.cuts else []),
         *([f"merged with {', '.join(b.label for b in c.merged_from)}"] if c.merged_from else []),
         *(["split from one lesion"] if c.split_from else []),
         *(["as bright before: doubtful"] if c.doubtful else []),
@@ -51,7 +52,7 @@ def _row(c: Change) -> Row:
     return Row(cells, _RGB.get(c.status, WHITE))
 
 
-_RGB: dict[Status, RGB] = {Status.NEW: AMBER, Status.GROWN: AMBER}
+_RGB: dict[Status, RGB] = {Status.NEW: AMBER, Status.GROWN: AMBER, Status.NOT_IMAGED: AMBER}
 
 
 def _ml(size: Size | None) -> str:

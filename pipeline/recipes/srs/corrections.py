@@ -17,14 +17,11 @@ from pipeline.core.uid import is_ours, is_uid
 from pipeline.findings import Correction, Corrections, Edit, Lesion, Origin
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.regions import RegionMeasure, measure
-from pipeline.recipes.srs.contours import Drawn, drawn_on, has_tumours, unique
+from pipeline.recipes.srs.contours import SAME, Drawn, drawn_on, has_tumours, unique
 from pipeline.recipes.srs.tracking import tracking_uid
 
 CONTOURS, OWN = "contours", "own"
 """Roles: what a person drew or changed; what was made here before, which they may have changed."""
-
-SAME = 0.95
-"""From this overlap (Dice) on an outline is the same: other systems write its points anew."""
 
 ALIKE = 0.3
 """A contour without a name or UID of ours is the outline that it overlaps by more than this (Dice)."""
@@ -32,12 +29,20 @@ ALIKE = 0.3
 NOT_THE_SAME_MM = 20.0
 """One that has only the name of ours, and lies further from it than this, is another lesion."""
 
+KEPT_UID = (
+    "The outlines were changed without a new SOP Instance UID: under the same UID another system may still hold "
+    "the ones that were made here."
+)
+
 LONGEST = 16
 """Characters of a ROI's name that planning systems take."""
 
 
 def edited_in(study: Study) -> Instance | None:
-    """The newest structure set or segmentation of a study with tumours in it that was not made here, if any."""
+    """The newest structure set or segmentation of a study with tumours in it that was not made here, if any.
+
+    In a node the newest is what came last: editors copy the dates of what they edit. On files their own dates decide.
+    """
     found = [
         i
         for s in study.series
@@ -45,7 +50,11 @@ def edited_in(study: Study) -> Instance | None:
         for i in s.instances
         if not is_ours(i.sop_instance_uid, i.series_instance_uid) and _has_tumours(i)
     ]
-    return max(found, key=_made, default=None)
+    return max(found, key=_came, default=None)
+
+
+def _came(instance: Instance) -> tuple[float, tuple[str, str, str]]:
+    return instance.arrived_at.timestamp() if instance.arrived_at else 0.0, _made(instance)
 
 
 def _has_tumours(instance: Instance) -> bool:
@@ -107,6 +116,7 @@ def corrected(inputs: Inputs, image: hd.Volume) -> Corrected | Declined:
         return Declined(f"contours {inputs[CONTOURS].first.sop_instance_uid}: {error}")
     except MALFORMED as error:
         return Declined(f"the contours cannot be read ({type(error).__name__}): export them again")
+    drawn = replace(drawn, algorithms=tuple(a or _tool(ds) or "unnamed software" for a in drawn.algorithms))
     regions = measure(drawn.labels)
     changes = _compared(drawn, regions, ours) if ours else [_added(drawn, k, {}) for k in range(len(regions))]
     uids = _different([c.tracking_uid for c in changes], regions, image)
@@ -114,14 +124,24 @@ def corrected(inputs: Inputs, image: hd.Volume) -> Corrected | Declined:
     now = [replace(c, label=n, tracking_uid=u) for c, n, u in zip(changes, names, uids, strict=False)]
     lesions = tuple(_lesion(drawn, k, region, now[k]) for k, region in enumerate(regions))
     made = Corrections(
-        by=_by(ds),
+        by=_by(ds, "software" if all(_is_by_software(c) for c in now) else "an unnamed author"),
         sop_class_uid=str(ds.SOPClassUID),
-        sop_instance_uid=str(ds.SOPInstanceUID),
+        sop_instance_uid=_named_by_its_editor(ds) or str(ds.SOPInstanceUID),
         series_instance_uid=str(ds.SeriesInstanceUID),
         changes=(*now, *changes[len(regions) :]),
         compared=ours is not None,
     )
-    return Corrected(drawn.labels, lesions, made, drawn.remarks)
+    kept = (KEPT_UID,) if _named_by_its_editor(ds) else ()
+    return Corrected(drawn.labels, lesions, made, (*drawn.remarks, *kept))
+
+
+def _named_by_its_editor(ds: Dataset) -> str:
+    """The SOP Instance UID of ours under which a changed object came; empty when its editor gave it one of its own."""
+    for item in ds.get("OriginalAttributesSequence") or ():
+        for before in item.get("ModifiedAttributesSequence") or ():
+            if is_ours(str(before.get("SOPInstanceUID") or ""), str(ds.SeriesInstanceUID)):
+                return str(before.SOPInstanceUID)
+    return ""
 
 
 def _lesion(drawn: Drawn, k: int, region: RegionMeasure, change: Correction) -> Lesion:
@@ -137,6 +157,7 @@ def _lesion(drawn: Drawn, k: int, region: RegionMeasure, change: Correction) -> 
         probability=None,
         origin=change.origin,
         name=change.label,
+        drawn_with=change.drawn_with,
     )
 
 
@@ -148,8 +169,11 @@ def _compared(drawn: Drawn, regions: Sequence[RegionMeasure], ours: Drawn) -> li
     found = []
     for k, region in enumerate(regions):
         j = pairs.get(k)
-        found.append(_added(drawn, k, pairs) if j is None else
-                     _kept(drawn.names[k], region, ours, j, before[j], float(overlap[k, j])))  # fmt: skip
+        if j is None:
+            found.append(_added(drawn, k, pairs))
+            continue
+        kept = _kept(drawn.names[k], region, ours, j, before[j], float(overlap[k, j]))
+        found.append(_redrawn(kept, drawn.algorithms[k]) if _is_of_others(drawn, k, ours, j) else kept)
     gone = [j for j in range(len(before)) if j not in pairs.values()]
     return found + [
         Correction(Edit.DELETED, ours.names[j], ours.tracking_uids[j], _origin(ours.drawn_by[j]),
@@ -161,7 +185,29 @@ def _added(drawn: Drawn, k: int, pairs: Mapping[int, int]) -> Correction:
     """Whose UID it has, where it is a second one of ours, goes to the other."""
     copied = drawn.tracking_uids[k] in {drawn.tracking_uids[other] for other in pairs}
     uid = "" if copied else drawn.tracking_uids[k]
-    return Correction(Edit.ADDED, drawn.names[k], uid, _origin(drawn.drawn_by[k]), f"{drawn.names[k]}: added")
+    origin = _origin(drawn.drawn_by[k])
+    tool = "" if origin is Origin.MANUAL else drawn.algorithms[k]
+    words = f"{drawn.names[k]}: added"
+    if tool:
+        words = f"{words}; its object says {origin.value}, drawn with {tool}"
+    return Correction(Edit.ADDED, drawn.names[k], uid, origin, words, tool)
+
+
+def _is_of_others(drawn: Drawn, k: int, ours: Drawn, j: int) -> bool:
+    """Whether it is not our outline with a person's changes, but one that other software drew of the same lesion."""
+    return (
+        drawn.drawn_by[k] == Origin.AUTOMATIC
+        and drawn.algorithms[k] != ours.algorithms[j]
+        and drawn.names[k] != ours.names[j]
+        and not (drawn.tracking_uids[k] and drawn.tracking_uids[k] == ours.tracking_uids[j])
+    )
+
+
+def _redrawn(kept: Correction, tool: str) -> Correction:
+    if kept.edit is not Edit.CHANGED:
+        return kept
+    words = f"{kept.words}; its object says {Origin.AUTOMATIC.value}, drawn with {tool}"
+    return replace(kept, origin=Origin.AUTOMATIC, words=words, drawn_with=tool)
 
 
 def _kept(name: str, now: RegionMeasure, ours: Drawn, j: int, then: RegionMeasure, overlap: float) -> Correction:
@@ -177,7 +223,9 @@ def _kept(name: str, now: RegionMeasure, ours: Drawn, j: int, then: RegionMeasur
             f"outline changed: moved by {away_mm:.1f} mm, {then.volume_mm3:.0f} -> {now.volume_mm3:.0f} mm3, "
             f"overlap {overlap:.0%}"
         )
-    return Correction(edit, name, ours.tracking_uids[j], origin, f"{ours.names[j]}: {'; '.join(words) or 'unchanged'}")
+    said = f"{ours.names[j]}: {'; '.join(words) or 'unchanged'}"
+    tool = "" if origin is Origin.MANUAL else ours.algorithms[j]
+    return Correction(edit, name, ours.tracking_uids[j], origin, said, tool)
 
 
 def _paired(
@@ -232,14 +280,33 @@ def _different(uids: Sequence[str], regions: Sequence[RegionMeasure], image: hd.
     return made
 
 
-def _by(ds: Dataset) -> str:
-    """Who drew it, with what and when, in the words of the file."""
+def _is_by_software(change: Correction) -> bool:
+    return change.origin is Origin.AUTOMATIC and change.edit in (Edit.ADDED, Edit.CHANGED)
+
+
+def followed_too(corrections: Corrections | None, lesions: Sequence[Lesion]) -> Corrections | None:
+    """The same with the tracking UIDs that the lesions have now: a comparison with an earlier study may give others."""
+    if corrections is None:
+        return None
+    now = [
+        replace(c, tracking_uid=lesion.tracking_uid) for c, lesion in zip(corrections.changes, lesions, strict=False)
+    ]
+    return replace(corrections, changes=(*now, *corrections.changes[len(now) :]))
+
+
+def _by(ds: Dataset, unnamed: str) -> str:
+    """Who drew it (`unnamed` where no name is given), with what and when, in the words of the file."""
     who = next((str(ds.get(k)) for k in ("OperatorsName", "ContentCreatorName", "ReviewerName") if ds.get(k)), "")
-    versions = ds.get("SoftwareVersions") or ""
-    tool = " ".join(str(ds.get(k) or "") for k in ("Manufacturer", "ManufacturerModelName")).strip()
-    version = str(versions if isinstance(versions, str) else versions[0])
     when = " ".join(p for p in _moment(ds) if p)
-    return ", ".join(p for p in (who or "an unnamed author", f"{tool} {version}".strip(), when) if p)
+    return ", ".join(p for p in (who or unnamed, _tool(ds), when) if p)
+
+
+def _tool(ds: Dataset) -> str:
+    """Manufacturer, model and version of what wrote the file, as far as it says."""
+    versions = ds.get("SoftwareVersions") or ""
+    version = str(versions if isinstance(versions, str) else versions[0])
+    parts = (*(str(ds.get(k) or "") for k in ("Manufacturer", "ManufacturerModelName")), version)
+    return " ".join(p.strip() for p in parts if p.strip())
 
 
 def _moment(ds: Dataset) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -15,17 +15,19 @@ from scipy import ndimage
 
 from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.errors import GeometryUnusable, PixelsUnreadable
+from pipeline.core.patient import digits, is_earlier, is_same_person, patient_of
 from pipeline.core.study import Series, Study
 from pipeline.core.uid import derive_uid
 from pipeline.findings import Lesion
-from pipeline.followup.change import Before, FollowUp
+from pipeline.followup.change import Before, FollowUp, Status
 from pipeline.followup.compare import Now, compare
 from pipeline.followup.drawn import drawn_in, sizes_in
+from pipeline.followup.field import cut_by, field_of
 from pipeline.followup.match import match, relate
 from pipeline.followup.register import Registration, register
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.mr_series import rank_t1c
-from pipeline.imaging.read import read_volume
+from pipeline.imaging.read import SeriesVolume, read_volume
 from pipeline.imaging.references import series_named
 from pipeline.imaging.regions import measure
 
@@ -66,13 +68,13 @@ def recall(inputs: Inputs, earlier: Earlier, options: Mapping[str, Any]) -> Inpu
 
 
 def _before(study: Study, now: Series) -> bool:
-    """Another study of the same patient, that is not known to be later."""
-    if not study.series or study.study_instance_uid == now.first.study_instance_uid:
+    """A study of the same patient, of an earlier day."""
+    if not study.series:
         return False
     then = study.series[0]
-    patients = {str(s.get("PatientID", "")).strip() for s in (then, now)}
-    dates = [_date(s) for s in (then, now)]
-    return len(patients) == 1 and not (all(dates) and dates[0] > dates[1])
+    uid, day = now.first.study_instance_uid, digits(_date(now))
+    today = replace(patient_of(now), study_instance_uid=uid, study_date=day)
+    return is_same_person(patient_of(then), today) and is_earlier(study.study_instance_uid, digits(_date(then)), today)
 
 
 def _date(series: Series) -> str:
@@ -129,26 +131,31 @@ class _Prior:
 
 
 def follow(
-    inputs: Inputs, t1c: hd.Volume, found: Described, now: Mask, runtime: Runtime, options: Mapping[str, Any]
+    inputs: Inputs, today: SeriesVolume, found: Described, now: Mask, runtime: Runtime, options: Mapping[str, Any]
 ) -> Followed:
     """What became of the lesions of the earlier study, if there is one; the lesions of today stay as they were found.
 
-    t1c: the images of today; found: what is on them; now: the brain in them, for what enhances on the earlier images.
+    today: the images of today; found: what is on them; now: the brain in them, for what enhances on the earlier images.
     """
     if PRIOR_T1C not in inputs.series:
         return Followed(found.lesions, found.rejected)
     try:
-        image = read_volume(inputs[PRIOR_T1C], fill_missing=options["fill_missing_slices"]).volume
-        laid = register(image, t1c)
-        prior = _prior(inputs, image, runtime, options)
+        earlier = read_volume(inputs[PRIOR_T1C], fill_missing=options["fill_missing_slices"])
+        laid = register(earlier.volume, today.volume)
+        prior = _prior(inputs, earlier.volume, runtime, options)
     except (GeometryUnusable, PixelsUnreadable) as error:
         prior = Declined(str(error))
     if isinstance(prior, Declined):
         return Followed(found.lesions, found.rejected, None, (f"Not compared with the earlier study: {prior.reason}.",))
+    t1c = today.volume
     labels = _or_none(found.labels, t1c)
-    brain = _carried(now, t1c, image, laid)
+    brain = _carried(now, t1c, earlier.volume, laid)
     bright = _bright_before(labels, t1c, prior, laid, now, brain)
-    return _followed(inputs, prior, laid, labels, brain, found, bright)
+    cut_now = cut_by(field_of(t1c, today.filled), prior.labels, prior.names, laid.to_later)
+    cut_then = cut_by(
+        field_of(earlier.volume, earlier.filled), labels, (x.number for x in found.lesions), laid.to_earlier
+    )
+    return _followed(inputs, prior, laid, labels, brain, found, bright, cut_then, cut_now)
 
 
 def _prior(inputs: Inputs, image: hd.Volume, runtime: Runtime, options: Mapping[str, Any]) -> _Prior | Declined:
@@ -180,16 +187,15 @@ def _followed(
     brain: Mask,
     found: Described,
     bright: frozenset[int],
+    cut_then: frozenset[int],
+    cut_now: frozenset[int],
 ) -> Followed:
     sizes = sizes_in(prior.labels, _enhancing_mm3(prior, brain))
     then = {k: Before(*prior.names[k], size) for k, size in sizes.items()}
     of_now = sizes_in(labels, {x.number: x.enhancing_volume_mm3 for x in found.lesions})
     now = {x.number: Now(x.tracking_uid, x.label, of_now[x.number], x.number in bright) for x in found.lesions}
     matched = match(relate(prior.labels, labels, laid), tuple(then), tuple(now))
-    gone = _unseen(prior.labels, matched.gone, labels, laid.to_later)
-    new = _unseen(labels, matched.new, prior.labels, laid.to_earlier)
-    unseen = [*(then[k].label for k in gone), *(now[k].label for k in new)]
-    compared = compare(matched, then, now, unseen_then=gone, unseen_now=new)
+    compared = compare(matched, then, now, cut_then=cut_then, cut_now=cut_now)
     lesions = tuple(
         replace(lesion, tracking_uid=change.tracking_uid)
         for lesion, change in zip(found.lesions, compared.changes, strict=True)
@@ -208,25 +214,15 @@ def _followed(
         sum_then_mm=compared.sum_then_mm,
         sum_now_mm=compared.sum_now_mm,
         response=compared.response,
+        of_targets=compared.of_targets,
     )
-    outside = f"Outside the images of the other date, so neither gone nor new: {', '.join(unseen)}."
-    said = (follow_up.words, *((outside,) if unseen else ()))
+    said = (follow_up.words, *_not_imaged(follow_up))
     return Followed(lesions, _elsewhere(found.rejected, taken), follow_up, said)
 
 
-def _unseen(
-    labels: hd.Volume, numbers: Sequence[int], other: hd.Volume, to_other: Callable[[npt.NDArray[np.float64]], Any]
-) -> list[int]:
-    """Which of these lesions lie for the larger part where the images of the other date do not reach."""
-    back = np.linalg.inv(other.affine)
-    found = []
-    for number in numbers:
-        points = np.argwhere(np.asarray(labels.array) == number) @ labels.affine[:3, :3].T + labels.affine[:3, 3]
-        index = to_other(points) @ back[:3, :3].T + back[:3, 3]
-        inside = ((index > -0.5) & (index < np.array(other.spatial_shape) - 0.5)).all(axis=1)
-        if inside.mean() < 0.5:
-            found.append(number)
-    return found
+def _not_imaged(follow_up: FollowUp) -> tuple[str, ...]:
+    cut = [c for c in (*follow_up.changes, *follow_up.gone) if c.status is Status.NOT_IMAGED]
+    return (f"Not compared: {'; '.join(f'{c.label} ({c.cuts})' for c in cut)}.",) if cut else ()
 
 
 def _elsewhere(rejected: tuple[Lesion, ...], taken: set[str]) -> tuple[Lesion, ...]:

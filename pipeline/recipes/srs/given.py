@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.uid import RTDoseStorage, RTStructureSetStorage
+from pydicom.uid import RTDoseStorage, RTPlanStorage, RTStructureSetStorage
 
 from pipeline.core.errors import GeometryUnusable, HeaderUnusable, Permanent
 from pipeline.core.study import Instance, Series, Study
@@ -15,10 +15,11 @@ from pipeline.core.uid import is_ours
 from pipeline.imaging.dose import DoseGrid, read_dose
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.references import frames_of_reference
+from pipeline.imaging.rtplan import RtPlan, read_plan
 from pipeline.imaging.structures import Structure, structures
 from pipeline.recipes.srs.organs import is_ptv, kept, organ_named
 
-DOSE, ORGANS = "dose", "organs"
+DOSE, ORGANS, PLANS = "dose", "organs", "plans"
 """Roles of what is given. Each is one `Series` of all instances of that kind, whatever series they were sent in."""
 
 _HEADS = ("FrameOfReferenceUID", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence")
@@ -27,10 +28,14 @@ _NAMES = [*_HEADS, "RTROIObservationsSequence", "SOPClassUID"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """Doses and drawn structures in the frame of reference of the images. remarks: on what was sent and is not used."""
+    """Doses and drawn structures in the frame of reference of the images, and the plans that doses may be of.
+
+    remarks: on what was sent and is not used.
+    """
 
     doses: tuple[DoseGrid, ...] = ()
     drawn: tuple[Structure, ...] = ()
+    plans: tuple[RtPlan, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -40,13 +45,15 @@ NOTHING = Given()
 def given_in(study: Study, series: Series) -> Mapping[str, Series]:
     """RT Doses, and structure sets with organs or PTVs, of a study that lie in the frame of reference of a series.
 
-    By the roles DOSE and ORGANS; from headers alone. What was made here is left out.
+    By the roles DOSE and ORGANS, and beside doses all RT Plans by the role PLANS; from headers alone. What was made
+    here is left out.
     """
     frame = str(series.get("FrameOfReferenceUID") or "")
     others = [i for i in study.instances if not is_ours(i.sop_instance_uid, i.series_instance_uid)]
     doses = [i for i in others if i.sop_class_uid == RTDoseStorage and frame and i.get("FrameOfReferenceUID") == frame]
     drawn = [i for i in others if i.sop_class_uid == RTStructureSetStorage and frame and _has_organs(i, frame)]
-    return {role: together(found) for role, found in ((DOSE, doses), (ORGANS, drawn)) if found}
+    plans = [i for i in others if i.sop_class_uid == RTPlanStorage and doses]
+    return {role: together(found) for role, found in ((DOSE, doses), (ORGANS, drawn), (PLANS, plans)) if found}
 
 
 def together(found: Iterable[Instance]) -> Series:
@@ -58,9 +65,9 @@ def together(found: Iterable[Instance]) -> Series:
 def read_given(
     sent: Mapping[str, Series], frame_of_reference_uid: str, *, beside: Dataset | None = None, strict: bool = False
 ) -> Given:
-    """Read what has the roles DOSE and ORGANS; other roles are passed over.
+    """Read what has the roles DOSE, ORGANS and PLANS; other roles are passed over.
 
-    beside: a structure set at hand whose organs and PTVs count as well.
+    beside: a structure set at hand whose organs and PTVs count as well; where it was sent too, it is read once.
     strict: raise HeaderUnusable, GeometryUnusable or PixelsUnreadable for what cannot be used, where otherwise a
             remark says so.
     """
@@ -72,16 +79,22 @@ def read_given(
             doses.append(_dose(path, frame_of_reference_uid))
         except Permanent as error:
             remarks.append(_unused("dose", error, strict))
-    for path in _files(sent, ORGANS):
+    for path in _files(sent, ORGANS, but=str(beside.get("SOPInstanceUID")) if beside is not None else ""):
         try:
             drawn += _structures(path, frame_of_reference_uid)
         except Permanent as error:
             remarks.append(_unused("structure set", error, strict))
-    return Given(tuple(doses), tuple(drawn), tuple(remarks))
+    plans: list[RtPlan] = []
+    for path in _files(sent, PLANS):
+        try:
+            plans.append(read_plan(_read(path)))
+        except Permanent as error:
+            remarks.append(_unused("plan", error, strict))
+    return Given(tuple(doses), tuple(drawn), tuple(plans), tuple(remarks))
 
 
-def _files(sent: Mapping[str, Series], role: str) -> Iterator[Path]:
-    return (i.path for i in sent[role].instances) if role in sent else iter(())
+def _files(sent: Mapping[str, Series], role: str, but: str = "") -> Iterator[Path]:
+    return (i.path for i in sent[role].instances if i.sop_instance_uid != but) if role in sent else iter(())
 
 
 def _unused(what: str, error: Permanent, strict: bool) -> str:

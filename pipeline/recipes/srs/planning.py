@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import highdicom as hd
@@ -22,9 +24,10 @@ from pipeline.recipes.srs.organs import brain_of, organs_of, targets_of
 from pipeline.sessions.case import Case, Lesion, Tables, Wishes
 from pipeline.sessions.choose import plan
 from pipeline.sessions.dosemap import Points, brain_grid, target_of
-from pipeline.sessions.escalate import prescription_for
+from pipeline.sessions.escalate import escalated
+from pipeline.sessions.plan import Plan
 from pipeline.sessions.planned import Planned
-from pipeline.sessions.tables import read_limits, read_prescriptions
+from pipeline.sessions.tables import prescribe, read_limits, read_prescriptions
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -33,6 +36,12 @@ if TYPE_CHECKING:
 
 GRID_MM = 2.0
 """Between the points of the brain that doses are summed at."""
+
+LIKELY = 0.5
+"""A lesion that is less probable than this is named in the plan."""
+
+FEW = 20
+"""Up to so many lesions, the sessions that improbable ones ask for are counted."""
 
 ORGAN_STEP_MM = 3.0
 """Between the points of an organ that limits are looked at."""
@@ -61,12 +70,11 @@ def case_of(
     lesions = []
     for k, (name, diameter_mm) in enumerate(zip(names, diameters_mm, strict=True)):
         target = ptvs.get(k) or target_of(labels, k + 1, boxes[k])
-        dose = prescription_for(target, diameter_mm, rows, points, voxel_ml, limits, kernel)
-        lesions.append(Lesion(name, target, dose))
+        lesions.append(Lesion(name, target, prescribe(rows, diameter_mm)))
     thinned = {name: _thinned(there) for name, there in organs.items()}
     said = (*given.remarks, *of_brain, *of_organs, *of_targets)
     case = Case(tuple(lesions), points, voxel_ml, thinned, kernel, limits, grid=grid, remarks=said)
-    return with_doses(case, inside, given.doses)
+    return escalated(with_doses(case, inside, given.doses, given.plans), rows)
 
 
 def plan_lesions(
@@ -82,9 +90,26 @@ def plan_lesions(
     names = [lesion.short_label for lesion in lesions]
     case = case_of(names, [lesion.max_diameter_3d_mm for lesion in lesions], labels, anatomy, tables, given)
     try:
-        return Planned(plan(case, wishes, seed=runtime.seed), case), ()
+        made = plan(case, wishes, seed=runtime.seed)
     except ConfigInvalid as error:  # the contours are worth sending without a plan
         return None, (f"No treatment sessions are proposed: {error.message}.",)
+    return Planned(made, case, _improbable(lesions, case, made, wishes, runtime)), ()
+
+
+def _improbable(
+    lesions: Sequence[Finding], case: Case, made: Plan, wishes: Wishes, runtime: Runtime
+) -> tuple[str, ...]:
+    """What rests on lesions that are more likely none."""
+    doubtful = {n.short_label: n.probability for n in lesions if n.probability is not None and n.probability < LIKELY}
+    if not doubtful:
+        return ()
+    named = ", ".join(f"{name} ({probability:.0%})" for name, probability in doubtful.items())
+    without = ""
+    if len(doubtful) < len(lesions) <= FEW:
+        others = plan(case, replace(wishes, excluded=wishes.excluded | doubtful.keys()), seed=runtime.seed)
+        fewer = others.chosen < made.chosen
+        without = f": without them {others.chosen} session(s) would do" if fewer else ": without them as many sessions"
+    return (f"Planned like the others though more likely no lesions: {named}{without}.",)
 
 
 def plan_contours(
@@ -98,6 +123,7 @@ def plan_contours(
     """A plan for the tumours of a structure set of any vendor, drawn on that series.
 
     sent: doses and structure sets, by role (see `given.read_given`); organs and PTVs of `rtstruct` count as well.
+    This is for whoever sits before the machine: unlike elsewhere, reasons for declining have the names of ROIs.
     Declines contours on other images than MR, of another frame of reference, off the slices, without tumours, or on
     what is no head.
     Raises ConfigInvalid for wishes that cannot be met, and another Permanent for what was sent and cannot be used.
@@ -110,7 +136,7 @@ def plan_contours(
         t1c = read_volume(series)
         drawn = drawn_on(rtstruct, t1c.volume)
     except GeometryUnusable as error:
-        return Declined(str(error))
+        return Declined(_with_names(str(error), rtstruct))
     given = read_given(sent or {}, t1c.volume.frame_of_reference_uid or "", beside=rtstruct, strict=True)
     anatomy = head_in(t1c.volume, runtime)
     if isinstance(anatomy, Declined):
@@ -118,6 +144,13 @@ def plan_contours(
     diameters_mm = [region.max_diameter_3d_mm for region in measure(drawn.labels)]
     case = case_of(drawn.names, diameters_mm, drawn.labels, anatomy, tables, given)
     return Planned(plan(case, wishes, seed=runtime.seed), case, (*t1c.remarks, *drawn.remarks))
+
+
+def _with_names(reason: str, rtstruct: Dataset) -> str:
+    """ "ROI 3" -> "ROI 3 (GTV left)"."""
+    rois = rtstruct.get("StructureSetROISequence") or ()
+    names = {str(r.get("ROINumber")): str(r.get("ROIName") or "") for r in rois}
+    return re.sub(r"\bROI (\d+)", lambda m: f"{m[0]} ({names[m[1]]})" if names.get(m[1]) else m[0], reason)
 
 
 def _points_of(labels: hd.Volume, number: int, box: tuple[slice, slice, slice]) -> np.ndarray:

@@ -17,8 +17,8 @@ from pipeline.core.study import DRAWN_ON, Instance, Series, Study
 from pipeline.findings import Algorithm, Extra, Findings, Sought
 from pipeline.imaging.mr_series import Contrast, classify, rank_t1c
 from pipeline.imaging.read import read_volume
-from pipeline.recipes.srs.corrections import CONTOURS, edited_in, recall_own
-from pipeline.recipes.srs.given import DOSE, ORGANS, given_in, read_given
+from pipeline.recipes.srs.corrections import CONTOURS, edited_in, followed_too, recall_own
+from pipeline.recipes.srs.given import DOSE, ORGANS, PLANS, given_in, read_given
 from pipeline.recipes.srs.weights import FOLDER
 from pipeline.sessions.case import Tables, Wishes
 from pipeline.sessions.planned import Planned
@@ -112,7 +112,7 @@ class Srs:
     """The pipeline `srs`. A module-level object of it is the entry point; it holds no state."""
 
     name: str = "srs"
-    roles: tuple[str, ...] = (T1C, CONTOURS, DOSE, ORGANS)
+    roles: tuple[str, ...] = (T1C, CONTOURS, DOSE, ORGANS, PLANS)
 
     @property
     def algorithm(self) -> Algorithm:
@@ -196,7 +196,7 @@ class Srs:
             return seen
         found = seen.found
         clock.lap("see")
-        followed = follow(inputs, t1c.volume, found, seen.anatomy.brain, runtime, options)
+        followed = follow(inputs, t1c, found, seen.anatomy.brain, runtime, options)
         clock.lap("follow_up")
         planned, unplanned = None, tuple[str, ...]()
         if options["plan"] and found.labels is not None:
@@ -228,7 +228,7 @@ class Srs:
             rejected_labels=found.rejected_labels,
             planned=planned,
             follow_up=followed.follow_up,
-            corrections=seen.corrections,
+            corrections=followed_too(seen.corrections, followed.lesions),
             extras=extras_of(options),
         )
 
