@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from node.cli import mammo
 from node.cli.app import Json, example
 from node.cli.show import complain, show, show_json
 from pipeline.core.errors import ConfigInvalid, HeaderUnusable, NotFound
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example("lantern analyze ./cd --pipeline srs --out ./results"), rich_help_panel=panel)(analyze)
     app.command(epilog=example("lantern send ./series --to LANTERN@127.0.0.1:11112"), rich_help_panel=panel)(send)
     app.command(epilog=example("lantern demo --study ./series --out ./demo-out"), rich_help_panel=panel)(demo)
+    mammo.register(convert_app)
     app.add_typer(convert_app, name="convert", rich_help_panel=panel)
 
 
