@@ -21,6 +21,10 @@ LABEL_MM = 6.0
 """Radius of a disc that fits into a breast anywhere, and into no label, tape or scratch."""
 INVERTED_BY = 0.15
 """So much more like a breast an image has to be when turned over; set on mini-MIAS and its negatives."""
+LEAST_LIKENESS = 0.6
+"""Negatives of mini-MIAS have 0.73 or more when turned over."""
+ALIKE = 0.15
+"""Two sides of a breast's box that are covered so nearly alike may either be the chest wall."""
 CONTACT = 0.3
 """So much of the left or right edge a breast covers at least."""
 LEAST_SHARE, MOST_SHARE = 0.03, 0.985
@@ -156,7 +160,8 @@ def is_inverted(small: Floats) -> bool:
     A breast is nearly convex and full of structure; air is flat, and lies around it on three sides.
     """
     picture = _trimmed(small)
-    return _likeness(-picture) > max(_likeness(picture), 0.0) + INVERTED_BY
+    turned = _likeness(-picture)
+    return turned > LEAST_LIKENESS and turned > max(_likeness(picture), 0.0) + INVERTED_BY
 
 
 def _trimmed(small: Floats) -> Floats:
@@ -188,9 +193,14 @@ def _relief(small: Floats, mask: Mask) -> float:
     return float(np.median(rough[inner]))
 
 
-def chest_wall(mask: Mask, edges: tuple[Edge, ...] = (Edge.LEFT, Edge.RIGHT)) -> Edge:
-    """Which of these edges the chest wall lies at: the straight side, along which the breast is longest."""
-    return max(edges, key=lambda e: _along(mask, e))
+def chest_wall(mask: Mask, edges: tuple[Edge, ...] = (Edge.LEFT, Edge.RIGHT), said: Edge | None = None) -> Edge:
+    """Which of these edges the chest wall lies at: the straight side, along which the breast is longest.
+
+    said: by the header; believed where both sides are about alike, as when the front of the breast is cut off.
+    """
+    lengths = {e: _along(mask, e) for e in edges}
+    best = max(edges, key=lambda e: lengths[e])
+    return said if said in lengths and lengths[said] > lengths[best] - ALIKE else best
 
 
 def _along(mask: Mask, edge: Edge) -> float:

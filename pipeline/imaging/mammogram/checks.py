@@ -12,8 +12,8 @@ from pipeline.imaging.mammogram.orientation import Said
 from pipeline.imaging.mammogram.pectoral import find_pectoral
 from pipeline.imaging.mammogram.views import FROM_ABOVE, OBLIQUE
 
-SURE_MUSCLE = 0.12
-"""From this strength of its edge on, a muscle in the upper corner of a view from above means that it is none."""
+SURE_STRENGTH, SURE_CONTRAST = 0.05, 0.7
+"""From these on, a muscle in the upper corner of a view from above means that it is none: half of oblique films."""
 
 _ACROSS = (Edge.LEFT, Edge.RIGHT)
 
@@ -90,6 +90,6 @@ def _other_view(image: MgImage, laid: Lay) -> str:
     if image.view in FROM_ABOVE and at_top and not mask[-4:].any():
         muscle = find_pectoral(laid.small, mask)
         share = float((muscle.mask((mask.shape[0], mask.shape[1])) & mask).sum() / mask.sum()) if muscle else 0.0
-        if muscle and muscle.strength >= SURE_MUSCLE and share > 0.05:
+        if muscle and muscle.strength >= SURE_STRENGTH and muscle.contrast >= SURE_CONTRAST and share > 0.05:
             return f"The header says {image.view}, but a pectoral muscle shows in the upper corner: it may be an MLO."
     return ""

@@ -16,7 +16,10 @@ Mask = NDArray[np.bool_]
 CUTS = ((0.08, Density.A), (0.25, Density.B), (0.50, Density.C))
 """Shares below which a breast is a, b or c; above the last it is d. Set by hand, on no radiologist's a-d."""
 DENSE = 0.55
-"""Of the range of the tissue; chosen with LEAST_RANGE among sixty rules by the F, G, D labels of 258 mini-MIAS films."""
+"""Of the range of the tissue.
+
+Chosen with LEAST_RANGE among sixty rules, being near the best, by the F, G, D labels of 258 mini-MIAS films.
+"""
 LEAST_RANGE = 0.5
 """Of the display, 0…1."""
 SKIN_MM = 5.0

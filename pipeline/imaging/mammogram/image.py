@@ -42,6 +42,8 @@ FOR_PROCESSING = (DigitalMammographyXRayImageStorageForProcessing, DigitalXRayIm
 
 COARSEST_MM = 0.45
 """Coarser pixels show no calcification and few masses; mini-MIAS has 0.2 mm."""
+FEW_PIXELS = 600
+"""With fewer along the long side, an image that covers little is a thumbnail and no spot view."""
 LEAST_LONG_MM, LEAST_SHORT_MM = 90.0, 45.0
 """An image of a smaller field shows a part of a breast: a spot view, a biopsy, a specimen."""
 
@@ -140,7 +142,8 @@ def describe(image: Instance) -> MgImage | str | None:
 
 
 def _shape(image: Instance) -> tuple[int, int]:
-    return max(1, int(image.get("Rows", 1))), max(1, int(image.get("Columns", 1)))
+    rows, columns = image.get("Rows"), image.get("Columns")
+    return (rows, columns) if isinstance(rows, int) and isinstance(columns, int) and min(rows, columns) > 0 else (1, 1)
 
 
 def _types(image: Instance) -> set[str]:
@@ -253,6 +256,8 @@ def _wrong_size(spacing_mm: tuple[float, float], shape: tuple[int, int]) -> str:
             f"{COARSEST_MM} mm is the coarsest that can be read"
         )
     short, long = sorted(n * mm for n, mm in zip(shape, spacing_mm, strict=True))
+    if (long < LEAST_LONG_MM or short < LEAST_SHORT_MM) and max(shape) < FEW_PIXELS:
+        return f"it is too small: {shape[1]} x {shape[0]} pixels, {long:.0f} x {short:.0f} mm of a breast"
     if long < LEAST_LONG_MM or short < LEAST_SHORT_MM:
         return f"it covers only {long:.0f} x {short:.0f} mm, a part of a breast; only views of a whole breast are read"
     return ""

@@ -60,7 +60,7 @@ class Lay:
 def lay(small: Floats, found: Found, said: Said, view: str) -> Lay:
     """Lay the coarse picture of an image. The pixels say where the chest wall is, the header which end is up."""
     along = _DOWN if said.wall in _DOWN else _ACROSS
-    wall = chest_wall(found.mask, along)
+    wall = chest_wall(found.mask, along, said.wall)
     turn = turn_of(wall, said.upright)
     laid, masks = turn.array(small), Found(turn.array(found.mask), turn.array(found.rough))
     pectoral = None if view in FROM_ABOVE else find_pectoral(laid, masks.mask)

@@ -16,6 +16,8 @@ GRID_MM = 0.8
 """Of the grid that the fall-off is measured on; it is smooth."""
 RIM_MM = (6.0, 20.0)
 """The fall-off reaches at least and at most so deep."""
+FAT = 25
+"""Percentile at one depth that is taken for fat: it thins towards the skin, and glands need not be there."""
 LOW, HIGH = 1.0, 99.5
 """Percentiles of the tissue that become 0 and 1."""
 
@@ -67,13 +69,13 @@ def fall_off(picture: Floats, breast: Mask, pectoral: Mask, spacing_um: float) -
 
 
 def _profile(small: Floats, depth: Floats, tissue: Mask, limit: float) -> NDArray[np.float64]:
-    """Median brightness at 0, 1, 2 … mm below the skin, never falling inwards."""
+    """Brightness of fat at 0, 1, 2 … mm below the skin, never falling inwards."""
     ring = np.minimum(depth, limit).astype(int)
     values = [small[tissue & (ring == i)] for i in range(int(limit) + 1)]
-    medians = np.array([np.median(v) if v.size > 5 else np.nan for v in values])
-    known = np.flatnonzero(~np.isnan(medians))
-    medians = np.interp(np.arange(medians.size), known, medians[known])
-    return np.asarray(ndimage.gaussian_filter1d(np.maximum.accumulate(medians), 1))
+    fat = np.array([np.percentile(v, FAT) if v.size > 5 else np.nan for v in values])
+    known = np.flatnonzero(~np.isnan(fat))
+    fat = np.interp(np.arange(fat.size), known, fat[known])
+    return np.asarray(ndimage.gaussian_filter1d(np.maximum.accumulate(fat), 1))
 
 
 def _small(array: NDArray[np.generic], spacing_um: float) -> Floats:

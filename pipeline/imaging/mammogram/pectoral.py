@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,15 @@ STEP = 2
 """The search runs on every second coarse pixel."""
 WEAKEST = 0.015
 """Edge strength in standard deviations of the breast below which there is no muscle."""
+LEAST_CONTRAST = 0.3
+"""So many standard deviations of the breast a muscle is brighter on its side of the edge than beyond.
+
+Of 258 mini-MIAS films, all oblique, it was found in 81 %; in the lower corner, where there is none, in 1 %.
+"""
+LEAST_INSIDE = 0.95
+"""Share of the triangle that is in the breast: the round corner of a view from above is less."""
+BAND_PX = (1, 8)
+"""Distances from the edge, in coarse pixels, over which both sides are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +34,14 @@ class Pectoral:
 
     top, side: where the line meets the upper edge (column) and the chest wall (row) of the breast's box.
     strength:  of the edge; from WEAKEST up it is one.
+    contrast:  of both sides of the edge, in standard deviations of the breast.
     """
 
     top: float
     side: float
     origin: tuple[float, float]
     strength: float
+    contrast: float = 0.0
 
     def mask(self, shape: tuple[int, int], scale: float = 1.0) -> Mask:
         """(rows, columns) of a grid that is `scale` times finer than the coarse one."""
@@ -58,9 +69,10 @@ def find_pectoral(small: Floats, breast: Mask) -> Pectoral | None:
     best = max(_lines(smooth, mask), default=(0.0, 0.0, 0.0))
     rows, columns = (np.flatnonzero(mask.any(axis=a)) for a in (1, 0))
     found = Pectoral(best[1] * STEP, best[2] * STEP, (columns[0] * STEP, rows[0] * STEP), best[0])
-    if best[0] < WEAKEST or not _is_brighter(small, breast, found):
+    if best[0] < WEAKEST:
         return None
-    return found
+    found = replace(found, contrast=_contrast(small, breast, found))
+    return found if found.contrast >= LEAST_CONTRAST else None
 
 
 def _lines(smooth: Floats, mask: Mask) -> Iterator[tuple[float, float, float]]:
@@ -87,7 +99,17 @@ def _lines(smooth: Floats, mask: Mask) -> Iterator[tuple[float, float, float]]:
             yield float(fall.mean() * np.sqrt(length / height) * (fall > 0.02).mean()), top, side
 
 
-def _is_brighter(small: Floats, breast: Mask, found: Pectoral) -> bool:
-    muscle = found.mask((small.shape[0], small.shape[1])) & breast
-    rest = breast & ~muscle
-    return muscle.sum() >= 12 and rest.sum() > 0 and float(np.median(small[muscle])) > float(np.median(small[rest]))
+def _contrast(small: Floats, breast: Mask, found: Pectoral) -> float:
+    """Brightness along the muscle's side of the edge over that beyond; 0 for what is no muscle in shape."""
+    triangle = found.mask((small.shape[0], small.shape[1]))
+    if triangle.sum() < 12 or (triangle & breast).sum() < LEAST_INSIDE * triangle.sum():
+        return 0.0
+    rows, columns = np.mgrid[0 : small.shape[0], 0 : small.shape[1]] + 0.5
+    x, y = columns - found.origin[0], rows - found.origin[1]
+    beyond = (x / found.top + y / found.side - 1) * found.top * found.side / np.hypot(found.top, found.side)
+    beside = breast & (x >= 0) & (y >= 0) & (y < found.side)
+    near, far = BAND_PX
+    inner, outer = (small[beside & (s * beyond > near) & (s * beyond < far)] for s in (-1, 1))
+    if inner.size == 0 or outer.size == 0:
+        return 0.0
+    return float((np.median(inner) - np.median(outer)) / (small[breast].std() + 1e-9))

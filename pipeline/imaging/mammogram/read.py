@@ -27,6 +27,8 @@ WORKING_UM = 100.0
 """Spacing of canonical pictures, unless another is asked for."""
 MARGIN_MM = 4.0
 """Of air kept around a breast."""
+LEAST_CONTRAST = 0.2
+"""Of the display, between the darkest and the brightest of the breast: with less, a window is not used."""
 CLIPPED_AWAY = 0.5
 """A window that shows more of the breast than this as plain black or white is not used."""
 
@@ -172,15 +174,21 @@ def _picture(opened: Opened, transform: Canonical, breast: Mask, muscle: Mask) -
     """As displayed, or, where the header says nothing usable of display, a presentation of our own."""
     if opened.shown is not None:
         shown = resample(opened.shown, transform)
-        inside = shown[breast]
-        if inside.size and float(((inside <= 0.002) | (inside >= 0.998)).mean()) < CLIPPED_AWAY:
+        if _is_usable(shown[breast]):
             return shown, ()
     return _own(resample(opened.tissue, transform), transform, breast, muscle), _own_words(opened)
 
 
+def _is_usable(inside: Floats) -> bool:
+    if inside.size == 0 or float(((inside <= 0.002) | (inside >= 0.998)).mean()) >= CLIPPED_AWAY:
+        return False
+    low, high = np.percentile(inside, [1, 99])
+    return bool(high - low >= LEAST_CONTRAST)
+
+
 def _own_words(opened: Opened) -> tuple[str, ...]:
     if opened.shown is not None:
-        return ("The display window of an image shows most of the breast black or white; one of our own was used.",)
+        return ("The display window of an image shows the breast black, white or flat; one of our own was used.",)
     return ("An image was given a presentation of our own, for its header has none.",)
 
 

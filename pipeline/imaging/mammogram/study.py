@@ -75,7 +75,8 @@ def _order(image: MgImage) -> tuple[object, ...]:
     """Whole before partial views; then as they were taken."""
     instance = image.instance
     taken = str(instance.get("AcquisitionTime") or instance.get("ContentTime") or "")
-    return image.partial, taken, int(instance.get("InstanceNumber") or 0), instance.sop_instance_uid
+    number = instance.get("InstanceNumber")
+    return image.partial, taken, number if isinstance(number, int) else 0, instance.sop_instance_uid
 
 
 def _without_repeats(images: list[MgImage]) -> tuple[list[MgImage], list[Unread]]:
@@ -118,14 +119,11 @@ def _same_exposure(a: MgImage, b: MgImage) -> bool:
         return True
     if sources[0] & sources[1]:
         return True
-    if a.for_processing != b.for_processing and not any(sources):
-        return _times(a) == _times(b) or "" in (*_times(a), *_times(b))
-    return "" not in _times(a) and _times(a) == _times(b)
-
-
-def _times(image: MgImage) -> tuple[str, str]:
-    get = image.instance.get
-    return str(get("AcquisitionDate") or get("ContentDate") or ""), str(get("AcquisitionTime") or "").partition(".")[0]
+    times = [str(i.instance.get("AcquisitionTime") or "").partition(".")[0] for i in (a, b)]
+    dates = {str(i.instance.get("AcquisitionDate") or "") for i in (a, b)} - {""}
+    if "" in times:  # nobody knows: raw values and a presentation are taken for one exposure, two of a kind for two
+        return a.for_processing != b.for_processing and not any(sources)
+    return times[0] == times[1] and len(dates) < 2
 
 
 def _missing(views: Mapping[str, MgImage]) -> Iterable[QualityNote]:

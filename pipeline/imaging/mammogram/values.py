@@ -47,7 +47,7 @@ class Opened:
         shown = None if self.shown is None else 1 - self.shown
         if shown is not None and self.padding is not None:
             shown = np.where(self.padding, np.float32(0), shown)
-        top = 0.0 if self.top else self.top
+        top = self.top if self.top is None else (0.0 if self.top else float(2**self.bits - 1))
         return replace(self, tissue=-self.tissue, shown=shown, top=top)
 
 
@@ -140,9 +140,10 @@ def _attenuation(ds: Dataset, values: Floats) -> Floats:
     rising = (sign == 1) if sign in (1, -1) else str(ds.get("PhotometricInterpretation")) == "MONOCHROME1"
     if str(ds.get("PixelIntensityRelationship") or "LIN") == "LOG":
         return np.asarray(-values if rising else values, np.float32)
-    dose = values - values.min() if rising else values.max() - values
-    offset = max(1.0, 1e-4 * float(dose.max()))  # dead pixels must not outshine the breast
-    return np.asarray(-np.log(dose + offset), np.float32)
+    top = max(2.0 ** int(ds.get("BitsStored") or 16) - 1, float(values.max()))
+    dose = np.maximum(values if rising else top - values, 0)
+    least = max(1.0, 1e-3 * float(dose.max()))  # dead pixels and metal must not outshine the breast
+    return np.asarray(-np.log(np.maximum(dose, least)), np.float32)
 
 
 def _displayed(ds: Dataset, values: NDArray[Any]) -> tuple[Floats | None, tuple[str, ...]]:
