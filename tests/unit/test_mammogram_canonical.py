@@ -63,7 +63,19 @@ def test_a_mask_of_the_picture_lies_on_the_same_tissue_in_the_image():
     image[20:40, 10:30] = 1
     for turn in TURNS:
         transform = canonical((60, 50), (0.1, 0.1), turn, (0, 0, *turn.array(image).shape[::-1]), 100.0)
-        assert (transform.mask_to_image(resample(image, transform) > 0.5) == (image > 0.5)).all()
+        mask = resample(image, transform) > 0.5
+        assert (transform.on_image(mask) == (image > 0.5)).all()
+        assert (transform.on_image(mask, (12, 10)) == (image > 0.5)[2::5, 2::5]).all()
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_what_a_cropped_picture_does_not_cover_is_empty_in_the_image(turn):
+    image = np.random.default_rng(1).random((60, 50)) > 0.5
+    rows, columns = turn.array(image).shape
+    transform = canonical((60, 50), (0.1, 0.1), turn, (5, 7, columns - 9, rows - 11), 100.0)
+    covered = transform.on_image(np.ones(transform.shape, bool))
+    assert (transform.on_image(resample(image, transform) > 0.5) == (image & covered)).all()
+    assert covered.sum() == (rows - 18) * (columns - 14)
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 COARSE_MM = 0.8
 """Size of the pixels that shapes are looked at with."""
-DARKEST, BRIGHTEST = 6.0, 60.0
+DARKEST, BRIGHTEST = 6.0, 75.0
 """Of 255: between these the level between air and skin lies."""
 LABEL_MM = 6.0
 """Radius of a disc that fits into a breast anywhere, and into no label, tape or scratch."""
@@ -23,6 +23,8 @@ INVERTED_BY = 0.15
 """So much more like a breast an image has to be when turned over; set on mini-MIAS and its negatives."""
 LEAST_LIKENESS = 0.6
 """Negatives of mini-MIAS have 0.73 or more when turned over."""
+STRUCTURED = 1.15
+"""So many times more structure than its surroundings a breast has: air between film frames has less."""
 ALIKE = 0.15
 """Two sides of a breast's box that are covered so nearly alike may either be the chest wall."""
 CONTACT = 0.3
@@ -160,7 +162,7 @@ def is_inverted(small: Floats) -> bool:
     A breast is nearly convex and full of structure; air is flat, and lies around it on three sides.
     """
     picture = _trimmed(small)
-    turned = _likeness(-picture)
+    turned = _likeness(-picture, only_structured=True)
     return turned > LEAST_LIKENESS and turned > max(_likeness(picture), 0.0) + INVERTED_BY
 
 
@@ -172,7 +174,7 @@ def _trimmed(small: Floats) -> Floats:
     return small[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if rows.size and columns.size else small
 
 
-def _likeness(small: Floats) -> float:
+def _likeness(small: Floats, only_structured: bool = False) -> float:
     """How much the bright region is a breast, and the rest air: relief within against without, and roundness."""
     found = find_breast(small)
     if found is None or not LEAST_SHARE < found.mask.mean() < MOST_SHARE:
@@ -181,6 +183,8 @@ def _likeness(small: Floats) -> float:
         return -np.inf
     least = 1e-4 * float(np.ptp(small))
     within, without = (max(_relief(small, m), least) for m in (found.mask, ~found.mask))
+    if only_structured and within < STRUCTURED * without:
+        return -np.inf
     return float(np.log(within / without)) / 4 + solidity(found.mask) - solidity(~found.mask)
 
 

@@ -72,15 +72,23 @@ class Canonical:
         """(n, 2) points of the picture -> the same places in the image as sent."""
         return _moved(np.linalg.inv(np.vstack([self.matrix, [0, 0, 1]])), points)
 
-    def mask_to_image(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """A mask of the picture on the pixels of the image: each takes the value at its centre."""
-        rows, columns = self.image_shape
-        y, x = np.mgrid[0:rows, 0:columns]
-        at = np.floor(self.from_image(np.column_stack([x.ravel() + 0.5, y.ravel() + 0.5]))).astype(int)
-        inside = ((at >= 0) & (at < self.shape[::-1])).all(axis=1)
-        found = np.zeros(rows * columns, bool)
-        found[inside] = mask[at[inside, 1], at[inside, 0]]
-        return found.reshape(rows, columns)
+    def on_image(self, picture: NDArray[Any], shape: tuple[int, int] | None = None) -> NDArray[Any]:
+        """A mask or heat map of the picture on the image as sent; False or 0 where the picture does not reach.
+
+        shape: (rows, columns) of a coarser grid that covers the whole image; that of the image itself by default. Each
+        cell takes the value at its centre.
+        """
+        rows, columns = shape or self.image_shape
+        steps = [n / m for n, m in zip(self.image_shape, (rows, columns), strict=True)]
+        transpose = self.matrix[0][0] == 0
+        across, down = (np.arange(n) + 0.5 for n in (columns, rows))
+        along = [a * s for a, s in zip((across, down), steps[::-1], strict=True)]
+        x = self.matrix[0][1 if transpose else 0] * along[transpose] + self.matrix[0][2]
+        y = self.matrix[1][0 if transpose else 1] * along[not transpose] + self.matrix[1][2]
+        wide = np.pad(picture, 1)
+        at = [np.clip(np.floor(v).astype(int) + 1, 0, n - 1) for v, n in zip((y, x), wide.shape, strict=True)]
+        found = wide[np.ix_(*at)]
+        return np.ascontiguousarray(found.T if transpose else found)
 
 
 def _moved(matrix: NDArray[np.float64], points: ArrayLike) -> Points:
