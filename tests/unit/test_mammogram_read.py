@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import dcmread
-from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
+from pydicom import Dataset, dcmread
+from pydicom.uid import BreastTomosynthesisImageStorage, SecondaryCaptureImageStorage, UltrasoundImageStorage
 from scipy import ndimage
 
 from pipeline.core.breast import Density, Laterality, Shortcoming, Unread
@@ -423,3 +423,35 @@ def test_real_films_are_read_with_breast_muscle_and_side(shared_data: Path, tmp_
     assert 0.3 < made.breast.mean() < 0.95
     assert 0.005 < made.pectoral.sum() / made.breast.sum() < 0.4
     assert not made.notes
+
+
+def test_overlays_in_unused_bits_are_not_seen(tmp_path):
+    picture = drawn("CC")
+    one = sent(tmp_path, picture, view="CC", habit=MgHabit.SIEMENS)
+    ds = dcmread(one.path)
+    marked = picture.copy()
+    marked[300:340, 100:140] |= 0x8000
+    ds.PixelData = marked.tobytes()
+    ds.save_as(one.path)
+    assert np.array_equal(open_image(described(one)).tissue, picture)
+
+
+def test_a_synthetic_view_in_a_tomosynthesis_object_is_read_from_its_functional_groups(tmp_path):
+    picture = drawn("CC")
+    one = sent(tmp_path, picture, view="CC", display=Display.NONE, bits=12)
+    ds = dcmread(one.path)
+    shared, window, measures, anatomy = Dataset(), Dataset(), Dataset(), Dataset()
+    window.WindowCenter, window.WindowWidth = "2048", "4096"
+    measures.PixelSpacing = [str(v) for v in SPACING]
+    anatomy.FrameLaterality = "L"
+    shared.FrameVOILUTSequence, shared.PixelMeasuresSequence = [window], [measures]
+    shared.FrameAnatomySequence = [anatomy]
+    del ds.ImageLaterality, ds.ImagerPixelSpacing
+    ds.SharedFunctionalGroupsSequence, ds.NumberOfFrames = [shared], 1
+    ds.SOPClassUID = BreastTomosynthesisImageStorage
+    ds.ImageType = ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "GENERATED_2D"]
+    ds.save_as(one.path)
+    image = described(read_header(one.path))
+    assert (image.side_and_view, image.spacing.mm) == ("L-CC", SPACING)
+    assert np.abs(open_image(image).shown - picture / 4095).max() < 1e-3
+    assert isinstance(read_view(image, WIDE_UM), MammogramPixels)

@@ -110,6 +110,14 @@ class MgImage:
         return f"{self.laterality.value}-{self.view}"
 
     @property
+    def why(self) -> str:
+        """One sentence on how the image was recognised."""
+        kind = "raw values" if self.for_processing else "for presentation"
+        made = {Origin.FILM: "digitised film", Origin.SYNTHETIC: "synthetic 2D view", Origin.ACQUIRED: "mammogram"}
+        special = f", {', '.join(m.value for m in self.modifiers)}" if self.modifiers else ""
+        return f"{made[self.origin]}, {kind}: {self.laterality.word} breast, view {self.view}{special}"
+
+    @property
     def implant(self) -> bool:
         """There is an implant, and it was pushed out of the view."""
         return Modifier.IMPLANT_DISPLACED in self.modifiers
