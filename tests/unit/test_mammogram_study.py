@@ -177,6 +177,7 @@ def test_a_synthetic_view_gives_way_to_the_acquired_one():
         ({"ViewPosition": None, "ImageLaterality": None}, "does not say the side and the view"),
         ({"QualityControlImage": "YES"}, "quality control"),
         ({VIEW_CODE: ("127457009",)}, "specimen"),
+        ({"SeriesDescription": "ROI mask images"}, "a piece cut out of a mammogram"),
     ],
 )
 def test_what_is_not_read_has_a_reason_that_a_radiologist_understands(header, words):
@@ -237,6 +238,18 @@ def test_an_implant_that_was_pushed_aside_is_read(tmp_path):
         ({"ViewPosition": "RMLO"}, "R-MLO"),
         ({"ViewPosition": "MLO", VIEW_CODE: ("399162004",)}, "R-CC"),
         ({"ViewPosition": None, "PatientOrientation": "CC"}, "R-CC"),
+        (
+            {
+                "sop": SecondaryCaptureImageStorage,
+                "ImageLaterality": None,
+                "ViewPosition": None,
+                "PatientOrientation": "CC",
+                "PatientID": "Calc-Test_P_00038_LEFT_CC",
+                "BitsStored": 16,
+                "ConversionType": "WSD",
+            },
+            "L-CC",
+        ),
     ],
 )
 def test_side_and_view_are_taken_from_where_makers_write_them(header, name):
@@ -267,6 +280,12 @@ def test_the_size_of_a_pixel_is_that_in_the_breast_or_unknown(header, mm):
     spacing = read(image(**header)).spacing
     assert spacing.mm == (None if mm is None else pytest.approx(mm))
     assert mm is not None or "unknown" in spacing.words
+
+
+@pytest.mark.parametrize(("shape", "mm"), [((4096, 3328), 0.065), ((5928, 4728), 0.05), ((4800, 3000), 0.05)])
+def test_without_a_spacing_a_scale_is_assumed_and_nothing_is_measured(shape, mm):
+    spacing = read(image(ImagerPixelSpacing=None, Rows=shape[0], Columns=shape[1])).spacing
+    assert (spacing.mm, spacing.working) == (None, (mm, mm))
 
 
 def test_views_of_an_earlier_study_are_matched_by_breast_and_view():

@@ -22,7 +22,7 @@ LABEL_MM = 6.0
 INVERTED_BY = 0.15
 """So much more like a breast an image has to be when turned over; set on mini-MIAS and its negatives."""
 LEAST_LIKENESS = 0.6
-"""Negatives of mini-MIAS have 0.73 or more when turned over."""
+"""129 negatives of mini-MIAS had 0.73 or more when turned over."""
 STRUCTURED = 1.15
 """So many times more structure than its surroundings a breast has: air between film frames has less."""
 ALIKE = 0.15

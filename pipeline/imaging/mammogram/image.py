@@ -50,6 +50,8 @@ LEAST_LONG_MM, LEAST_SHORT_MM = 90.0, 45.0
 _SYNTHETIC = re.compile(
     r"\b(C-?VIEW|S-?VIEW|V-?PREVIEW|G-?VIEW|INSIGHT ?2D|INTELLIGENT ?2D|I2D|SYNTHETIC|SYN ?2D|GENERATED ?2D)\b"
 )
+_PIECE = re.compile(r"\b(CROPPED IMAGES?|ROI MASK)")
+"""As in CBIS-DDSM."""
 _BIOPSY = frozenset({"STEREO", "TOMO_SCOUT", "PREFIRE", "POSTFIRE", "POSTBIOPSY", "POSTMARKER"})
 _NO_IMAGES = frozenset({"SR", "PR", "KO", "SEG", "DOC", "REG", "RTSTRUCT", "RTPLAN", "RTDOSE", "AU", "PLAN", "FID"})
 _OTHER_MODALITIES = {
@@ -250,6 +252,8 @@ def _unsuited(image: Instance) -> str:
 def _unsuited_object(image: Instance, modifiers: tuple[Modifier, ...]) -> str:
     if image.get("QualityControlImage") == "YES" or image.get("CalibrationImage") == "YES":
         return "it is a quality control or calibration image"
+    if _PIECE.search(str(image.get("SeriesDescription", "")).upper()):
+        return "it is a mask or a piece cut out of a mammogram, not the mammogram itself"
     if view_of(image) == "SPECIMEN":
         return "it shows a specimen, not a breast in a patient"
     if image.get("BreastImplantPresent") == "YES" and Modifier.IMPLANT_DISPLACED not in modifiers:

@@ -24,7 +24,7 @@ EDGE_MM = 15.0
 MOTION_RATIO = 0.68
 """Fine detail in the poorest direction over that in the richest; below, it is blurred.
 
-258 mini-MIAS films have 0.76 or more; smeared over 1.4 mm along the long axis, all have less than 0.66.
+258 mini-MIAS films have 0.76 or more; smeared over 1.4 mm along the long axis, all have less than this.
 """
 FINE_MM = 0.3
 """About so large."""

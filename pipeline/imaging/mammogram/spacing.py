@@ -10,6 +10,19 @@ from pipeline.core.study import Instance
 LONG_SIDE_MM = 240.0
 """Of an 18 x 24 cm film, and of the smaller detectors: what an image without a spacing is taken to be."""
 
+DETECTORS_MM = {
+    (3328, 2560): 0.07,
+    (4096, 3328): 0.065,
+    (2294, 1914): 0.094,
+    (2850, 2394): 0.094,
+    (3062, 2394): 0.094,
+    (3518, 2800): 0.085,
+    (5928, 4728): 0.05,
+    (2964, 2364): 0.1,
+}
+"""(long, short side) of whole images of common detectors, and the size of their elements: to choose a scale by, where
+the header was stripped of it. From memory of makers' data sheets; nothing is measured by them."""
+
 MAGNIFIED = 1.25
 """Contact views reach 1.1 at the skin side of a thick breast, magnification views begin at 1.5."""
 
@@ -53,8 +66,10 @@ def spacing_of(image: Instance, shape: tuple[int, int]) -> Spacing:
     film = _pair(image.get("NominalScannedPixelSpacing"))
     if film:
         return Spacing(film, film, "Nominal Scanned Pixel Spacing, at the film")
-    size = LONG_SIDE_MM / max(shape)
-    return Spacing(None, (size, size), "unknown: nothing can be measured in mm; the long side was taken as 240 mm")
+    known = DETECTORS_MM.get((max(shape), min(shape)))
+    size = known or LONG_SIDE_MM / max(shape)
+    guess = f"{size:g} mm was assumed from the size of the image" if known else "the long side was taken as 240 mm"
+    return Spacing(None, (size, size), f"unknown: nothing can be measured in mm; {guess}")
 
 
 def _demagnified(imager: tuple[float, float], factor: float | None) -> Spacing:

@@ -79,6 +79,8 @@ READ = FROM_ABOVE | OBLIQUE | {"ML", "LM"}
 
 _SIDE_WORDS = {"R": Laterality.RIGHT, "L": Laterality.LEFT, "RIGHT": Laterality.RIGHT, "LEFT": Laterality.LEFT}
 _TOGETHER = re.compile(r"^([RL])(CC|MLO|ML|LM|LMO|XCCL|XCCM|FB)(?:ID|M|S)?$")
+_CBIS = re.compile(r"_(LEFT|RIGHT)_(CC|MLO)")
+"""In the Patient ID of CBIS-DDSM, "P_00001_LEFT_CC"; its files have no Image Laterality."""
 _AFTER = {"ID": Modifier.IMPLANT_DISPLACED, "MAG": Modifier.MAGNIFICATION, "SPOT": Modifier.SPOT}
 _DESCRIBED_BY = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription", "ImageComments")
 
@@ -91,6 +93,9 @@ def laterality_of(image: Instance) -> Laterality | None:
             return Laterality(value)
         if value in ("B", "BILATERAL"):
             return None
+    named = _CBIS.search(str(image.get("PatientID", "")).upper())
+    if named:
+        return _SIDE_WORDS[named[1]]
     found = {_SIDE_WORDS[w] for w in _words(image) if w in _SIDE_WORDS}
     return found.pop() if len(found) == 1 else None
 
