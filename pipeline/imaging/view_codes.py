@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.sr.coding import Code
 
 from pipeline.imaging.values import MALFORMED
 
@@ -54,15 +53,9 @@ def _codes(items: list[Dataset]) -> Iterator[str]:
 @cache
 def _modern(value: str) -> str:
     """SNOMED-RT to SNOMED CT, by pydicom's tables: it compares codes as equal, and does not tell the other one."""
-    old = Code(value, "SRT", "")
-    return next((code for code in _known() if Code(code, "SCT", "") == old), value)
-
-
-def _known() -> Iterator[str]:
     from pydicom.sr.codedict import codes  # noqa: PLC0415  (it is large, and most headers are not of mammograms)
+    from pydicom.sr.coding import Code  # noqa: PLC0415
 
-    for context in (codes.cid4014, codes.cid4015, codes.cid4005):
-        for word in dir(context):
-            code = getattr(context, word)
-            if isinstance(code, Code):
-                yield str(code.value)
+    old, contexts = Code(value, "SRT", ""), (codes.cid4014, codes.cid4015, codes.cid4005)
+    known = [getattr(context, word) for context in contexts for word in dir(context)]
+    return next((str(code.value) for code in known if isinstance(code, Code) and code == old), value)
