@@ -10,7 +10,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.breast import Density, Laterality, QualityNote, Shortcoming, Unread
 from pipeline.findings import Algorithm, Verdict
+
+__all__ = [
+    "Analysis",
+    "Attempt",
+    "Breast",
+    "Composite",
+    "Density",
+    "Kind",
+    "Laterality",
+    "Mark",
+    "MarkedStudy",
+    "Outcome",
+    "QualityNote",
+    "Shortcoming",
+    "Unread",
+    "View",
+]
 
 
 class Kind(StrEnum):
@@ -20,22 +38,6 @@ class Kind(StrEnum):
     CALCIFICATIONS = "calcifications"  #: a cluster
     DISTORTION = "distortion"  #: of the architecture
     ASYMMETRY = "asymmetry"
-
-
-class Laterality(StrEnum):
-    """Of a breast: Image Laterality (0020,0062)."""
-
-    LEFT = "L"
-    RIGHT = "R"
-
-
-class Density(StrEnum):
-    """How dense a breast is; letters of the ACR's atlas, from almost entirely fat (a) to extremely dense (d)."""
-
-    A = "a"
-    B = "b"
-    C = "c"
-    D = "d"
 
 
 class Outcome(StrEnum):
@@ -134,37 +136,6 @@ class Attempt:
     outcome: Outcome
     roles: tuple[str, ...]
     why: str = ""
-
-
-class Shortcoming(StrEnum):
-    """What is not as it should be with a view or a study."""
-
-    MOTION = "motion"
-    CLIPPED = "clipped"  #: values cut off inside the breast
-    CUT_OFF = "cut off"  #: breast cut off by the edge of the image
-    NO_NIPPLE = "no nipple"
-    MISSING_VIEW = "missing view"
-    SIDE_IN_DOUBT = "side in doubt"  #: headers and pixels disagree
-    VIEW_IN_DOUBT = "view in doubt"
-
-
-@dataclass(frozen=True, slots=True)
-class QualityNote:
-    """One shortcoming. role: of the view, or of the one that is missing; words: for people, with what was measured."""
-
-    shortcoming: Shortcoming
-    role: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """An image of the study that was not looked at, and why, in words that a radiologist understands."""
-
-    sop_instance_uid: str
-    sop_class_uid: str
-    path: Path
-    why: str
 
 
 @dataclass(frozen=True, slots=True)

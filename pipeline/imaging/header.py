@@ -15,6 +15,7 @@ from pipeline.core.study import DERIVED, DRAWN_ON, Instance, Study, group
 from pipeline.core.uid import is_uid
 from pipeline.imaging.references import frames_of_reference, series_named
 from pipeline.imaging.values import MALFORMED, plain_values
+from pipeline.imaging.view_codes import view_codes
 
 __all__ = [
     "FILED_BY",
@@ -131,6 +132,8 @@ def _flat(ds: Dataset) -> dict[str, Any]:
     header = plain_values(ds)
     if header.get("Modality") in DERIVED:
         header.update(_belonging(ds))
+    if header.get("Modality") == "MG" or "ViewCodeSequence" in ds:
+        header.update(view_codes(ds))
     for item in _functional_groups(ds):
         for keyword, value in item.items():
             header.setdefault(keyword, value)
