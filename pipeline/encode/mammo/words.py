@@ -82,6 +82,9 @@ QUALITY = {
     Shortcoming.MISSING_VIEW: Code("MISSING_VIEW", SCHEME, "View is missing"),
     Shortcoming.SIDE_IN_DOUBT: Code("SIDE_IN_DOUBT", SCHEME, "Header and pixels disagree on the side"),
     Shortcoming.VIEW_IN_DOUBT: Code("VIEW_IN_DOUBT", SCHEME, "Header and pixels disagree on the view"),
+    Shortcoming.INVERTED: Code("INVERTED", SCHEME, "Dark is dense, against the header"),
+    Shortcoming.FEW_GREYS: Code("FEW_GREYS", SCHEME, "Few grey values"),
+    Shortcoming.IMPLANT: Code("IMPLANT", SCHEME, "Implant, out of view or nearly so"),
 }
 """Of CID 6041 but one says what is meant here."""
 
