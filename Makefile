@@ -47,7 +47,7 @@ demo: setup
 
 test: setup-test
 	# A file stays with one process, for what its tests share; the long ones come first. One thread of arithmetic each.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/e2e tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests
 
 lint: setup-test
 	$(BIN)/ruff format --check .

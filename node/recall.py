@@ -14,7 +14,7 @@ from node.loop import is_gone
 from node.retrieve import Fetched, Tick
 from pipeline.core.errors import DiskFull, HeaderUnusable, NotFound
 from pipeline.core.job import Job
-from pipeline.core.patient import is_same_person, patient_of
+from pipeline.core.patient import differences, patient_of
 from pipeline.core.study import Instance, Study, group
 from storage import Archive, Ledger
 
@@ -29,12 +29,13 @@ def own_results(ledger: Ledger, archive: Archive, job: Job, image: Instance) -> 
     """What the newest job that this one replaces made, as far as it is kept; None when nothing is.
 
     What another route made of the study, with other options, is not what this route's results are corrected from: it
-    may itself be made from these corrections. Nor is what was made for another person under the same UID.
+    may itself be made from these corrections. Nor is what was made for another person under the same UID; an empty
+    Patient ID is no other person's within a study.
     image: one of those that the job works on.
     """
     for older in replaced_jobs(ledger, job):
         kept = [(r.path, r.sha256) for _, r in ledger.results(job_id=older) if r.path]
-        studies = group([i for i in _readable(archive, kept) if is_same_person(patient_of(image), patient_of(i))])
+        studies = group([i for i in _readable(archive, kept) if not differences(patient_of(image), patient_of(i))])
         if studies:
             return studies[0]
     return None

@@ -100,7 +100,7 @@ def _tried(solver: Solver, numbers: Sequence[int], wishes: Wishes) -> tuple[list
     tried: list[Solved] = []
     for k in numbers:
         asked = k == wishes.sessions
-        sure = asked or (wishes.sessions is None and all(s.option.broken for s in tried))
+        sure = asked or (wishes.sessions is None and all(s.option.avoidable for s in tried))
         try:
             tried.append(solver.solve(k, sure=sure))
         except ConfigInvalid:
@@ -115,11 +115,11 @@ def _tried(solver: Solver, numbers: Sequence[int], wishes: Wishes) -> tuple[list
 
 
 def _recommended(tried: Sequence[Solved], wishes: Wishes) -> Solved:
-    """The number that was asked for; else the smallest that breaks no limit; else that with the least V12."""
+    """The number that was asked for; else the smallest that breaks no limit which can be kept; else the least V12."""
     if wishes.sessions is not None:
         return next(s for s in tried if s.option.sessions == wishes.sessions)
-    good = [s for s in tried if not s.option.broken]
-    return good[0] if good else min(tried, key=lambda s: (len(s.option.broken), s.option.v12_ml[0]))
+    good = [s for s in tried if not s.option.avoidable]
+    return good[0] if good else min(tried, key=lambda s: (len(s.option.avoidable), s.option.v12_ml[0]))
 
 
 def _order(case: Case, wishes: Wishes, parts: Parts, chosen: Solved) -> list[int]:

@@ -19,20 +19,27 @@ def volumes_ml(case: Case, parts: Parts, groups: IntArray, sessions: int) -> Flo
     return np.asarray((parts.session_doses(groups, sessions) >= level).sum(axis=1) * parts.voxel_ml)
 
 
-def over(case: Case, parts: Parts, groups: IntArray, sessions: int, why: str = "") -> list[str]:
-    """Sentences on limits of single sessions that this grouping exceeds. why: it gives so much brain the dose."""
-    brain, said = case.limits.brain(), []
+def over(case: Case, parts: Parts, groups: IntArray, sessions: int, why: str = "") -> tuple[list[str], list[str]]:
+    """Sentences on limits of single sessions that this grouping exceeds, and those of them that no grouping keeps.
+
+    why: it gives so much brain the dose.
+    """
+    brain, said, unavoidable = case.limits.brain(), list[str](), list[str]()
     largest = float(volumes_ml(case, parts, groups, sessions).max())
-    if largest > brain.most_ml:
+    if largest > brain.most_ml * (1 + TOLERANCE):
         said.append(f"V{brain.dose_gy:g} of a session is {largest:.1f} ml, above {brain.most_ml:g} ml{why}.")
     table = parts.together(groups, sessions).astype(np.float32)
     for name, doses in parts.organs.items():
-        limit, highest = case.limits.organ(name), float((table.T @ doses).max(initial=0))
+        limit, given = case.limits.organ(name), table.T @ doses
+        highest = float(given.max(initial=0))
         if limit and highest > limit.most_gy * (1 + TOLERANCE):
             alone = [n.name for n, own in zip(case.lesions, doses, strict=True) if own.max() > limit.most_gy]
             whose = f", of which no grouping can help: {', '.join(alone)} alone exceed(s) it" if alone else ""
             said.append(f"The {name} gets {highest:.1f} Gy in a session, above {limit.most_gy:g} Gy{whose}.")
-    return said
+            elsewhere = given[:, doses.max(axis=0) <= limit.most_gy]
+            if elsewhere.max(initial=0) <= limit.most_gy * (1 + TOLERANCE):
+                unavoidable.append(said[-1])
+    return said, unavoidable
 
 
 def _bed(sessions_gy: FloatArray, alpha_beta_gy: float) -> FloatArray:

@@ -33,7 +33,8 @@ class Option:
     squared:      integral over the brain outside the targets of sum_s D_s^2, Gy2 ml: what was minimised.
     bound:        no grouping into so many sessions has less; gap: 1 - bound / squared; proven: none that keeps the
                   limits has less.
-    broken:       limits that this course does not keep, in words; empty when it keeps all.
+    broken:       limits that this course does not keep, in words; empty when it keeps all. unavoidable: those of them
+                  that no number of sessions and no grouping could keep, for one lesion alone exceeds them.
     """
 
     sessions: int
@@ -42,6 +43,12 @@ class Option:
     bound: float
     proven: bool
     broken: tuple[str, ...]
+    unavoidable: tuple[str, ...] = ()
+
+    @property
+    def avoidable(self) -> tuple[str, ...]:
+        """Of what is broken, that which another course might keep."""
+        return tuple(words for words in self.broken if words not in self.unavoidable)
 
     @property
     def gap(self) -> float:

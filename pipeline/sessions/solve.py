@@ -69,19 +69,19 @@ class Solver:
             raise ConfigInvalid(
                 f"no grouping into {sessions} sessions keeps locks, time and fractions", "lock fewer lesions"
             )
-        broken = [] if near else [self._near(sessions)]
-        broken += over(self.case, self.parts, found.groups, sessions, found.why)
-        return Solved(self._option(found, sessions, broken), found.groups, problem)
+        exceeded, unavoidable = over(self.case, self.parts, found.groups, sessions, found.why)
+        broken = exceeded if near else [self._near(sessions), *exceeded]
+        return Solved(self._option(found, sessions, broken, unavoidable), found.groups, problem)
 
     def _near(self, sessions: int) -> str:
         apart = f"Lesions nearer than {self.wishes.apart_mm:g} mm share a session"
         return f"{apart}: in {sessions} they cannot be apart."
 
-    def _option(self, found: _Grouped, sessions: int, broken: list[str]) -> Option:
+    def _option(self, found: _Grouped, sessions: int, broken: list[str], unavoidable: list[str]) -> Option:
         squared = self._squared(found.groups, sessions)
         floor = squared if found.proven else min(self._floor(found, sessions), squared)
         volumes = sorted(volumes_ml(self.case, self.parts, found.groups, sessions).tolist(), reverse=True)
-        return Option(sessions, tuple(volumes), squared, floor, found.proven, tuple(broken))
+        return Option(sessions, tuple(volumes), squared, floor, found.proven, tuple(broken), tuple(unavoidable))
 
     def _squared(self, groups: IntArray, sessions: int) -> float:
         return squared_sum(self.parts.gram, self.parts.together(groups, sessions))
@@ -106,8 +106,8 @@ class Solver:
             if answer is not None and answer.sessions is not None:
                 return _Grouped(answer.sessions, True, least)
             if answer is not None:
-                return self._least_beyond(problem, [best, start], least, "which no grouping into so many keeps")
-        return self._least_beyond(problem, [best, start], least, "and none was found that keeps it")
+                return self._least_beyond(problem, [best, found, start], least, "which no grouping into so many keeps")
+        return self._least_beyond(problem, [best, found, start], least, "and none was found that keeps it")
 
     def _least_beyond(self, problem: Problem, starts: list[IntArray], least: IntArray | None, why: str) -> _Grouped:
         """Of groupings that exceed the volume's limit, as far as is known, that which exceeds it least."""

@@ -103,6 +103,14 @@ def test_a_study_is_expected_for_its_time_and_for_longer_when_asked_for_again(le
     assert not ledger.expects("1.2.3")
 
 
+def test_a_shorter_wait_of_another_job_ends_no_longer_one(ledger: Ledger, clock: HandClock) -> None:
+    ledger.expect("1.2.3", 960)
+    clock.advance(10)
+    ledger.expect("1.2.3", 60)
+    clock.advance(900)
+    assert ledger.expects("1.2.3")
+
+
 def test_two_called_titles_have_receptions_of_their_own(ledger: Ledger) -> None:
     receive(ledger, 3)
     receive(ledger, 2, association=Association("PACS", "MAMMO", "127.0.0.1"))

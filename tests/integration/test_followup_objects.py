@@ -111,7 +111,8 @@ def test_no_uid_stands_for_two_things_in_one_report(tmp_path: Path) -> None:
 def test_timelines_read_links_and_doubts_back_from_the_report(tmp_path: Path) -> None:
     made = findings(tmp_path, 3)
     (found,) = timelines([report(made)])
-    (only,) = found.dates
+    before, only = found.dates
+    assert before.visit.study_instance_uid in found.unreported
     assert made.follow_up is not None
     assert set(only.visit.lesions) == {x.tracking_uid for x in made.lesions}
     (merged,) = made.follow_up.changes[0].merged_from
@@ -127,7 +128,7 @@ def test_the_report_says_how_far_apart_the_slices_are_for_what_is_measurable_dep
     (apart,) = [i for i in walk(report(made)) if name(i) == "112226"]
     assert float(apart.MeasuredValueSequence[0].NumericValue) == pytest.approx(1.5, abs=1e-3)
     (found,) = timelines([report(made)])
-    (seen,) = found.dates[0].visit.lesions.values()
+    (seen,) = found.dates[-1].visit.lesions.values()
     assert seen.size.voxel_mm[0] == pytest.approx(1.5, abs=1e-3)
 
 

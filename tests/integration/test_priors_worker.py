@@ -157,6 +157,8 @@ def test_what_was_made_for_another_person_under_the_same_uids_is_not_told(tmp_pa
     other = read_header(images[7])
     assert own_results(node.ledger, node.archive, replace(job, id=2, supersedes=job.id), other) is None
     assert own_results(node.ledger, node.archive, replace(job, id=2, supersedes=job.id), read_header(images[0]))
+    edit(images[6:7], PatientID="")  # PS3.3 C.7.1.1: Patient ID may be empty
+    assert own_results(node.ledger, node.archive, replace(job, id=2, supersedes=job.id), read_header(images[6]))
 
 
 def test_other_settings_of_earlier_studies_are_other_work_for_a_pipeline_that_follows_up(tmp_path: Path) -> None:

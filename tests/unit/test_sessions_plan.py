@@ -252,6 +252,18 @@ def test_many_lesions_keep_the_limit_of_v12_where_a_deal_by_size_does():
     assert made.option.v12_ml[0] <= max(compared["by size"], given.limits.brain().most_ml)
 
 
+def test_what_one_lesion_alone_exceeds_asks_for_no_more_sessions():
+    centres = np.array([[0, 0, 0], [50, 0, 0], [0, 60, 0.0]])
+    beside = {"brainstem": np.array([[5.0, 0, 0]], np.float32)}
+    free, bound = (case(centres, np.array([12.0, 8.0, 8.0]), **more) for more in ({}, {"organs_mm": beside}))
+    assert plan(free).chosen == 1
+    made = plan(bound)
+    assert made.chosen == 1
+    assert "of which no grouping can help: BM01 alone exceed(s) it" in made.option.broken[0]
+    assert made.option.avoidable == ()
+    assert made.option.broken[0] in made.remarks
+
+
 def test_no_session_is_empty():
     given = case(np.array([[0, 0, 0], [50, 0, 0.0]]), np.array([8.0, 8.0]))
     assert [o.sessions for o in plan(given).curve] == [1, 2]

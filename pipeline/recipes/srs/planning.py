@@ -109,7 +109,7 @@ def _improbable(
         return ()
     named = ", ".join(f"{name} ({probability:.0%})" for name, probability in doubtful.items())
     without = ""
-    if len(doubtful) < len(lesions) <= FEW:
+    if len(doubtful) < len(lesions) <= FEW and wishes.sessions is None:
         others = plan(case, replace(wishes, excluded=wishes.excluded | doubtful.keys()), seed=runtime.seed)
         fewer = others.chosen < made.chosen
         without = (
