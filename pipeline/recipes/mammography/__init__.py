@@ -1,0 +1,1 @@
+"""Suspicious marks on mammograms, breast by breast, from all views of a study together."""
