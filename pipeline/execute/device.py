@@ -171,7 +171,7 @@ def _let_go_of_memory() -> None:
 
 
 def _with_remarks(outcome: Found | Declined, remarks: tuple[str, ...]) -> Found | Declined:
-    if isinstance(outcome, Declined):
+    if not isinstance(outcome, Found):  # what is neither is told by whoever asked
         return outcome
     unsaid = tuple(r for r in remarks if r not in outcome.remarks)
     return replace(outcome, remarks=(*outcome.remarks, *unsaid))
