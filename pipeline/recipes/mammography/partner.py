@@ -1,4 +1,4 @@
-"""Where a place of one breast lies in the other, in the same view: an affine map, and maps laid over each other by it."""
+"""Where a place of one breast lies in the other, in the same view: an affine map; and maps laid over each other."""
 
 from __future__ import annotations
 

@@ -10,9 +10,11 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -111,24 +113,20 @@ def read_material(given: Iterable[Case], runs: Path, tell: Tell, workers: int = 
     names = [case.name for case in todo]
     if len(set(names)) < len(names):
         raise ConfigInvalid("two images of the sets have one name", "give each set once")
-    with _Mapped(workers) as each:
+    with in_processes(workers) as each:
         for done, _ in enumerate(each(partial(_read_case, folder), todo), 1):
             tell("looks", done, len(todo))
     _pair_up(folder, tell)
 
 
-class _mapped:
-    """`map`, in `workers` processes where there are more than one."""
-
-    def __init__(self, workers: int) -> None:
-        self._pool = ProcessPoolExecutor(workers) if workers > 1 else None
-
-    def __enter__(self) -> Callable[..., Iterator[Any]]:
-        return self._pool.map if self._pool else map
-
-    def __exit__(self, *_: object) -> None:
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+@contextmanager
+def in_processes(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`map`, in `workers` processes where that is more than one."""
+    if workers <= 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool.map
 
 
 def _file(folder: Path, name: str, reading: Reading, kind: str) -> Path:
