@@ -12,38 +12,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from node.demo_shown import Shown, show_demo
+from node.demo_studies import Pipeline, Sample, made_up, own
 from node.scu import Status, echo, send
 from node.standin import stand_in_pacs
-from pipeline.core.errors import HeaderUnusable, LanternError, PeerUnreachable, PipelineFailed
+from pipeline.core.errors import LanternError, PeerUnreachable, PipelineFailed
 from pipeline.core.job import ENDS, Job, State
 from pipeline.core.route import Destination
 from pipeline.core.study import Study
 from pipeline.findings import RESEARCH_USE_ONLY
-from pipeline.imaging.header import scan
 from storage import Ledger, open_database
-
-if TYPE_CHECKING:
-    from pipeline.phantom import PhantomLesion
 
 AE, PACS_AE, SENDER_AE = "LANTERN", "DEMO_PACS", "DEMO_MR"
 STARTS_WITHIN_S = 60.0
 DONE_WITHIN_S = 900.0
-
-SERIES = "series"
-"""Folder of the made-up series, beside the results: `lantern plan` can be tried on both."""
-
-SEED, LESIONS, DIAMETERS_MM = 7, 4, (8.0, 26.0)
-"""Of the made-up head: with so many lesions of these sizes one session would exceed the limit of V12."""
 
 CONFIG = """\
 [node]
@@ -67,8 +58,16 @@ host = "127.0.0.1"
 port = {pacs_port}
 
 [[route]]
-name = "demo"
+name = "brain"
+when = {{ Modality = "MR" }}
 pipeline = "srs"
+destinations = ["pacs"]
+quiet_period_s = 2
+
+[[route]]
+name = "breast"
+when = {{ Modality = "MG" }}
+pipeline = "mammography"
 destinations = ["pacs"]
 quiet_period_s = 2
 """
@@ -83,8 +82,11 @@ class Node:
     ledger: Ledger
 
 
-def run_demo(study_folder: Path | None, out: Path) -> None:
-    """Run it, print what came back, and leave results, picture and log in `out`. Raises LanternError when it failed."""
+def run_demo(study_folder: Path | None, out: Path, only: Pipeline | None = None) -> None:
+    """Run it, print what came back, and leave results, pictures and log in `out`. Raises LanternError when it failed.
+
+    only: one of the made-up studies; None sends both.
+    """
     console = Console()
     out.mkdir(parents=True, exist_ok=True)
     received = out / "received"
@@ -92,32 +94,16 @@ def run_demo(study_folder: Path | None, out: Path) -> None:
     console.print(f"[bold]Lantern[/bold]: {RESEARCH_USE_ONLY}\n")
     with tempfile.TemporaryDirectory(prefix="lantern-demo-") as temporary, _stages(console) as stage:
         work = Path(temporary)
-        stage("a study", 0.05)
-        study, put_in = _study(study_folder, out / SERIES)
+        stage("studies", 0.05)
+        samples = own(study_folder) if study_folder else list(made_up([only] if only else list(Pipeline), out))
         stage("starting a stand-in PACS and a node", 0.15)
         with stand_in_pacs(PACS_AE, received) as pacs_port, _node(work, pacs_port, out / "node.log") as node:
-            stage(f"sending {len(study.instances)} images by C-STORE", 0.3)
-            _send(study, node.port)
-            job = _wait(node.ledger, stage)
-    show_demo(Shown(job, study, put_in, received, out))
-
-
-def _study(folder: Path | None, place: Path) -> tuple[Study, tuple[PhantomLesion, ...] | None]:
-    """The study, and of a made-up one, which is written to `place`, the lesions that were put in."""
-    put_in = None
-    if folder is None:
-        # The workshop is needed here alone: a node that serves a hospital never makes images up.
-        from pipeline.datasets.mr_writer import write_volume  # noqa: PLC0415
-        from pipeline.phantom import t1c_phantom  # noqa: PLC0415
-
-        made = t1c_phantom(seed=SEED, lesions=LESIONS, diameters_mm=DIAMETERS_MM)
-        shutil.rmtree(place, ignore_errors=True)
-        write_volume(made.image, place)
-        folder, put_in = place, made.lesions
-    studies = scan(folder)
-    if not studies:
-        raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")
-    return studies[0], put_in
+            stage(f"sending {sum(len(s.study.instances) for s in samples)} images by C-STORE", 0.3)
+            for sample in samples:
+                _send(sample.study, node.port)
+            jobs = _wait(node.ledger, samples, stage)
+    for sample in samples:
+        show_demo(Shown(jobs[sample.study.study_instance_uid], sample, received, out))
 
 
 @contextmanager
@@ -169,16 +155,20 @@ def _send(study: Study, port: int) -> None:
         raise PipelineFailed(f"the node did not take {len(refused)} of {len(files)} images: {refused[0].detail}")
 
 
-def _wait(ledger: Ledger, stage: Any) -> Job:
-    said = {State.QUEUED: 0.5, State.RUNNING: 0.6, State.DELIVERING: 0.9}
+def _wait(ledger: Ledger, samples: Sequence[Sample], stage: Any) -> Mapping[str, Job]:
+    """The job of each study, when all have ended, by Study Instance UID."""
+    wanted = {sample.study.study_instance_uid for sample in samples}
     until = time.monotonic() + DONE_WITHIN_S
-    stage("waiting for the study to fall quiet", 0.4)
+    stage("waiting for the studies to fall quiet", 0.4)
     while time.monotonic() < until:
-        for job in ledger.jobs(limit=1):
-            if job.state in ENDS or job.state is State.FAILED:
-                stage("done", 1.0)
-                return job
-            stage(f"job {job.id} is {job.state.value}", said[job.state])
+        jobs = {job.work.study_instance_uid: job for job in ledger.jobs()}
+        ended = [job for job in jobs.values() if job.state in ENDS or job.state is State.FAILED]
+        if wanted <= {job.work.study_instance_uid for job in ended}:
+            stage("done", 1.0)
+            return jobs
+        if jobs:
+            said = ", ".join(f"{job.work.pipeline} {job.state.value}" for job in jobs.values())
+            stage(said, 0.5 + 0.5 * len(ended) / len(wanted))
         time.sleep(0.2)
     raise PipelineFailed(f"nothing came back within {DONE_WITHIN_S:.0f} s")
 

@@ -1,11 +1,12 @@
-"""What the demonstration shows: objects, lesions and sessions as tables, and pictures beside them."""
+"""What the demonstration shows: objects, lesions and sessions or marks as tables, and pictures beside them."""
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,15 +15,17 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import MammographyCADSRStorage, SecondaryCaptureImageStorage
 
 from node.cli.show import show
+from node.demo_studies import Pipeline, PutIn, Sample
 from node.picture import draw
 from node.told import Told, ToldSession, sessions_told, told
+from node.told_marks import ToldMark, marks_told
 from pipeline.core.errors import PipelineFailed
 from pipeline.core.job import Job, State
-from pipeline.core.study import Study
 from pipeline.findings import RESEARCH_USE_ONLY
+from pipeline.imaging.mammogram.study import select_views
 from pipeline.imaging.structures import structures
 from pipeline.sessions.told import NOT_FOR_TREATMENT
 
@@ -32,45 +35,85 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the demonstration came to. put_in: the lesions of a made-up head; received: what the PACS was sent."""
+    """What the demonstration came to. received: the folder with what the PACS was sent."""
 
     job: Job
-    study: Study
-    put_in: tuple[PhantomLesion, ...] | None
+    sample: Sample
     received: Path
     out: Path
 
 
 def show_demo(s: Shown) -> None:
     """Print tables, and leave pictures in `s.out`. Raises PipelineFailed; ends with 3 where the study was declined."""
+    typer.echo(f"\n{s.job.work.pipeline}: {len(s.sample.study.instances)} images")
     if s.job.state is State.DECLINED:
-        typer.echo(f"\ndeclined: {s.job.reason}")
+        typer.echo(f"declined: {s.job.reason}")
         raise SystemExit(3)
     if s.job.state is not State.DELIVERED:
         raise PipelineFailed(f"the job is {s.job.state.value}: {s.job.reason}", f"see {s.out / 'node.log'}")
     objects = [(p, dcmread(p)) for p in sorted(s.received.iterdir())]
+    objects = [(p, ds) for p, ds in objects if ds.StudyInstanceUID == s.job.work.study_instance_uid]
     _show_objects(objects)
+    if s.sample.pipeline is Pipeline.MAMMOGRAPHY:
+        pages = _marks_shown(s, [ds for _, ds in objects])
+    else:
+        pages = _lesions_shown(s, objects)
+    typer.echo(f"\nPictures: {', '.join(pages)} in {s.out}; the objects are in {s.received}.")
+
+
+def _marks_shown(s: Shown, objects: list[Dataset]) -> list[str]:
+    report = next(ds for ds in objects if ds.SOPClassUID == MammographyCADSRStorage)
+    views = select_views(s.sample.study).views
+    roles = {image.instance.sop_instance_uid: role for role, image in views.items()}
+    marks = [m for m in marks_told(report) if m.presented]
+    show("Marks, as the Mammography CAD SR says", [_mark(m, roles) for m in marks], as_json=False, empty="none")
+    if s.sample.findings is not None:
+        rows = [_found_as(put_in, marks) for put_in in s.sample.findings]
+        show("What was put into these made-up mammograms", rows, as_json=False)
+    return write_pages(objects, s.out, "mammography")
+
+
+def _mark(mark: ToldMark, roles: Mapping[str, str]) -> dict[str, str]:
+    column, row = mark.center_px
+    return {
+        "view": roles.get(mark.sop_instance_uid, mark.sop_instance_uid),
+        "kind": mark.kind,
+        "score of 100": f"{mark.certainty:.0f}",
+        "centre, px (column, row)": f"{column:.0f}, {row:.0f}",
+    }
+
+
+def _found_as(put_in: PutIn, marks: Sequence[ToldMark]) -> dict[str, str]:
+    def is_at(mark: ToldMark) -> bool:
+        same = mark.sop_instance_uid == put_in.sop_instance_uid
+        return same and math.dist(mark.center_px, put_in.center_px) <= put_in.radius_px
+
+    found = [f"{mark.kind}, {mark.certainty:.0f} of 100" for mark in marks if is_at(mark)]
+    return {"view": put_in.role, "put in": put_in.what, "found as": "; ".join(found) or "not found"}
+
+
+def _lesions_shown(s: Shown, objects: list[tuple[Path, Dataset]]) -> list[str]:
     report = next(p for p, ds in objects if ds.Modality == "SR")
     _show_lesions(dcmread(report))
     rtstruct = next((p for p, ds in objects if ds.Modality == "RTSTRUCT"), None)
-    if s.put_in is not None:
-        _compare(s.put_in, dcmread(rtstruct) if rtstruct else None)
+    if s.sample.lesions is not None:
+        _compare(s.sample.lesions, dcmread(rtstruct) if rtstruct else None)
     _show_sessions(dcmread(report))
     images = _used(s)
     pages = write_pages([ds for _, ds in objects], s.out)
     if images:
         draw(rtstruct, images, s.out / "results.png", RESEARCH_USE_ONLY, report=report)
         pages = ["results.png", *pages]
-    typer.echo(f"\nPictures: {', '.join(pages)} in {s.out}; the objects are in {s.received}.")
     if rtstruct and images:
         asked = ("--rtstruct", str(rtstruct), "--series", _folder(images), "--out", str(s.out / "plan"), "--picture")
-        typer.echo("Plan anew, with wishes of your own (--sessions, --lock, --exclude, ...):")
+        typer.echo("\nPlan anew, with wishes of your own (--sessions, --lock, --exclude, ...):")
         typer.echo(f"  {shlex.join((_lantern(), 'plan', *asked))}")
+    return pages
 
 
 def _used(s: Shown) -> list[Path]:
     used = set(s.job.work.series_instance_uids)
-    return [i.path for i in s.study.instances if i.series_instance_uid in used and i.path.exists()]
+    return [i.path for i in s.sample.study.instances if i.series_instance_uid in used and i.path.exists()]
 
 
 def _folder(images: Sequence[Path]) -> str:
@@ -106,15 +149,16 @@ def _session(session: ToldSession) -> dict[str, str]:
     }
 
 
-def write_pages(objects: Sequence[Dataset], out: Path) -> list[str]:
+def write_pages(objects: Sequence[Dataset], out: Path, prefix: str = "") -> list[str]:
     """The summary, of which viewers show every page, as PNG; names of the files. Those of a run before are removed."""
     from PIL import Image  # noqa: PLC0415  (only a picture needs it)
 
-    for old in out.glob("page-[0-9]*.png"):
+    start = f"{prefix}-page" if prefix else "page"
+    for old in out.glob(f"{start}-[0-9]*.png"):
         old.unlink()
     made = []
     for ds in sorted((ds for ds in objects if ds.SOPClassUID == SecondaryCaptureImageStorage), key=_number):
-        made.append(f"page-{_number(ds)}.png")
+        made.append(f"{start}-{_number(ds)}.png")
         Image.fromarray(ds.pixel_array).save(out / made[-1])
     return made
 

@@ -12,6 +12,7 @@ import typer
 from node.cli import mammo
 from node.cli.app import Json, example
 from node.cli.show import complain, show, show_json
+from node.demo_studies import Pipeline
 from pipeline.core.errors import ConfigInvalid, HeaderUnusable, NotFound
 from pipeline.datasets.mr_habits import Habit
 
@@ -259,10 +260,14 @@ def send(
 
 
 def demo(
-    study: Annotated[Path | None, typer.Option(help="Your own series instead of the synthetic one.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results, the picture and the log.")] = Path("demo-out"),
+    study: Annotated[Path | None, typer.Option(help="Your own series or mammograms instead of synthetic ones.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results, the pictures and the log.")] = Path("demo-out"),
+    only: Annotated[Pipeline | None, typer.Option(help="Only the synthetic study of this pipeline.")] = None,
 ) -> None:
-    """Show the main job from end to end, over the real network path, with a stand-in PACS; then stop everything."""
+    """Show the main job from end to end, over the real network path, with a stand-in PACS; then stop everything.
+
+    Two synthetic studies are sent: a head with metastases, and four mammograms.
+    """
     from node.demo import run_demo
 
-    run_demo(study, out)
+    run_demo(study, out, only)
