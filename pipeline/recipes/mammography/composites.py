@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,9 +80,3 @@ def paired(depths: Sequence[Depth]) -> tuple[Pair, ...]:
 
 def _fit(a: Depth, b: Depth) -> bool:
     return a.laterality is b.laterality and a.kind is b.kind and abs(a.behind_mm - b.behind_mm) <= TOLERANCE_MM
-
-
-def of_breast(scores: Mapping[str, float]) -> float:
-    """The score of a breast from those of its views: the mean of their log odds, as of two readers who agree to meet."""
-    odds = [np.log(s / (1 - s)) for s in np.clip(list(scores.values()), 1e-6, 1 - 1e-6)]
-    return float(1 / (1 + np.exp(-np.mean(odds))))

@@ -8,7 +8,7 @@ price: how many false positives per image a mark of this score, or a better one,
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -122,8 +122,8 @@ class Fusion:
     sums:      "abnormal", "malignant": of the sum of the scores of the lesion maps.
     lesions, specks: what peaks of the joined map, and of that of calcifications, cost.
     mark:      value of a mark -> probability that it lies on a lesion.
-    images:    score of an image -> probability, by "abnormal", "malignant", each also with " alone" behind it for a view
-               without the like of the other breast.
+    images:    score of an image -> probability, by "abnormal", "malignant", and the same with " alone" behind it for a
+               view without the like of the other breast.
     operating: by "0.25", "0.5", "1" (false positives per image), the probability from which on marks are shown.
     """
 
@@ -144,8 +144,11 @@ class Fusion:
             if given.pop("format") != FORMAT:
                 raise ValueError("another format")
             return cls(
-                **{k: {n: Scale(**s) for n, s in given[k].items()} for k in ("cells", "tops", "sums")},
-                **{k: _curve(given[k]) for k in ("lesions", "specks")},
+                cells=_scales(given["cells"]),
+                tops=_scales(given["tops"]),
+                sums=_scales(given["sums"]),
+                lesions=_curve(given["lesions"]),
+                specks=_curve(given["specks"]),
                 mark=Platt(**given["mark"]),
                 images={n: Platt(**p) for n, p in given["images"].items()},
                 operating={k: float(v) for k, v in given["operating"].items()},
@@ -223,8 +226,14 @@ def compared(own: Any, other: Any) -> Any:
     return own - OTHER_WEIGHT * other
 
 
+def of_breast(scores: Sequence[float]) -> float:
+    """The score of a breast from those of its views: the mean of their log odds."""
+    odds = [np.log(s / (1 - s)) for s in np.clip(scores, 1e-6, 1 - 1e-6)]
+    return float(1 / (1 + np.exp(-np.mean(odds))))
+
+
 def peaks(heat: Floats, cell_mm: float, most: int = MOST, apart_mm: float = APART_MM) -> tuple[Peak, ...]:
-    """The highest cells of a map, each at least `apart_mm` from a higher one; placed between cells by its neighbours."""
+    """The highest cells of a map, each at least `apart_mm` from a higher one, placed between the cells around."""
     left = np.where(np.isfinite(heat), heat, -np.inf).astype(np.float64)
     rows, columns = np.mgrid[: heat.shape[0], : heat.shape[1]]
     found = []
@@ -266,6 +275,10 @@ def _between(heat: Floats, row: int, column: int) -> tuple[float, float]:
 def _top(heat: Floats, count: int) -> float:
     known = heat[np.isfinite(heat)]
     return float(np.sort(known)[-count:].mean()) if known.size else float("-inf")
+
+
+def _scales(given: Mapping[str, Any]) -> dict[str, Scale]:
+    return {name: Scale(**scale) for name, scale in given.items()}
 
 
 def _curve(given: Mapping[str, Any]) -> Curve:

@@ -28,9 +28,9 @@ _DIRECTIONS = np.column_stack([np.cos(_TURNS), np.sin(_TURNS)])
 def outline_mm(peak: Peak, heat: Floats, look: Look) -> Points:
     """(CORNERS, 2) corners (x, y) in mm from the top left corner of the maps, clockwise on the screen.
 
-    heat: of the map that the peak is of, (rows, columns) over the whole look. Every corner lies on a ray of its own from
-    the peak, so that the outline never crosses itself and holds the peak; all radii are within LEAST_MM and MOST_MM and
-    inside the breast. Calcifications are outlined by heat alone: they need not be brighter as a whole.
+    heat: of the map that the peak is of, (rows, columns) over the whole look. Every corner lies on a ray of its own
+    from the peak, so that the outline never crosses itself and holds the peak; radii are within LEAST_MM and MOST_MM
+    and inside the breast. Calcifications are outlined by heat alone: they need not be brighter as a whole.
     """
     rays = np.array([peak.x_mm, peak.y_mm]) + _RADII[:, None, None] * _DIRECTIONS  # (radii, corners, 2)
     share = _share(_filled(heat), rays, look.level.shape[0] * LEVEL_MM / heat.shape[0])

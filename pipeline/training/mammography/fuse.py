@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from pipeline.recipes.mammography.fuse import (
     CELL_MM,
     JOINED,
-    SPECKS,
     Curve,
     Fusion,
     Maps,
@@ -154,6 +153,3 @@ def _scale(values: NDArray[Any]) -> Scale:
 
 def _known(heat: NDArray[Any]) -> NDArray[Any]:
     return heat[np.isfinite(heat)]
-
-
-__all__ = ["SPECKS", "Seen", "Target", "image_scores", "learn"]
