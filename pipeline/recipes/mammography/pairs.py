@@ -59,7 +59,9 @@ class PairNet(nn.Module):
         same = functional.grid_sample(around, grid, align_corners=False)
         known = functional.grid_sample(torch.ones_like(around[:, :1]), grid, align_corners=False) * use
         more = (here - same) * known
-        return torch.as_tensor(self.last(self.head(torch.cat([here, more.to(here.dtype), known.to(here.dtype)], 1)))).float()
+        return torch.as_tensor(
+            self.last(self.head(torch.cat([here, more.to(here.dtype), known.to(here.dtype)], 1)))
+        ).float()
 
     def forward(self, x: Tensor, grid: Tensor, use: Tensor) -> Tensor:
         """The same for images 2 k and 2 k + 1 that are each other's partners."""

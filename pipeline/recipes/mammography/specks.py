@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pipeline.core.errors import WeightsCorrupt
 from pipeline.recipes.mammography.looks import Floats, Look, Mask
@@ -62,7 +61,9 @@ def relief(look: Look) -> Floats:
 
 def _layer(before: int, after: int, wide: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(before, after, 3, padding=wide, dilation=wide, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)
+        nn.Conv2d(before, after, 3, padding=wide, dilation=wide, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
     )
 
 

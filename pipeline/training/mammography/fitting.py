@@ -86,7 +86,7 @@ def learn(network: nn.Module, course: Course, path: Path, tell: Tell) -> None:
     optimiser = torch.optim.AdamW(course.groups, weight_decay=course.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, course.rate)
     averaged, kept = copy.deepcopy(network), path.with_suffix(".checkpoint")
-    parts = {"network": network, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
+    parts: dict[str, Any] = {"network": network, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
     done, running = _resumed(kept, parts), 0.0
     for step in range(done, course.steps):
         value = _step(network, optimiser, course.loss(network, step))
@@ -102,7 +102,7 @@ def learn(network: nn.Module, course: Course, path: Path, tell: Tell) -> None:
 
 def _step(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> float:
     optimiser.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), 3.0)
     optimiser.step()
     return float(loss.item())
@@ -127,8 +127,8 @@ def _save(path: Path, state: dict[str, Any]) -> None:
 def _average(averaged: nn.Module, network: nn.Module, memory: float) -> None:
     for old, new in zip(averaged.parameters(), network.parameters(), strict=True):
         old.lerp_(new, 1 - memory)
-    for old, new in zip(averaged.buffers(), network.buffers(), strict=True):
-        old.copy_(new)
+    for kept, now in zip(averaged.buffers(), network.buffers(), strict=True):
+        kept.copy_(now)
 
 
 def focal(logit: Tensor, wanted: Tensor, weight: Tensor, least: float) -> Tensor:

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from pipeline.phantom.mammogram import Shape, Stamp, pressed, stamp
 from pipeline.recipes.mammography.looks import FINE_UM, LEVEL_MM, Floats, Look, look_from
-from pipeline.training.mammography.material import LEAST_RADIUS_MM, Lesion
+from pipeline.training.mammography.material import LEAST_RADIUS_MM, Example, Lesion
 
 SHARES = {
     Shape.CIRCUMSCRIBED: 0.22,
@@ -29,6 +29,8 @@ BODY = (0.1, 0.38)
 STEP = 8
 """Level pixels between the places that are looked at."""
 FINE_MM = FINE_UM / 1000
+FILM_MM = {"mias": 0.2}
+"""Pixels of sets that are larger than those of a look: what is drawn into them must not be finer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class Planted:
     def lesion(self) -> Lesion:
         """As the truth of an example; whether it would be malignant nobody knows."""
         return Lesion(self.x, self.y, max(self.radius, LEAST_RADIUS_MM / LEVEL_MM), self.shape.kind, False, True)
+
+
+def detail_mm(example: Example) -> float:
+    """What the pixels of an image show at best."""
+    return FILM_MM.get(example.collection, FINE_MM)
 
 
 def plant(

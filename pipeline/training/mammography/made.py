@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.breast import Laterality
+from pipeline.core.errors import ConfigInvalid
 from pipeline.datasets.mammo.case import Case, Collection, Drawn, Finding, circle
 from pipeline.marks import Density
 from pipeline.phantom.mammogram import MammogramView, Manner, Plan, mammogram_study
@@ -19,6 +20,8 @@ from pipeline.training.mammography.lesions import DIAMETERS_MM, MASSES_MM, SHARE
 from pipeline.training.mammography.material import Example, Reading, Tell, examples, read_material
 
 WOMEN = 32
+MADE = Collection.FILM
+"""The set that they are counted to; films of one's own have no truth, and are not trained on."""
 ROLES = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 LETTERS = {Density.A: 0.15, Density.B: 0.35, Density.C: 0.35, Density.D: 0.15}
 SICK = 0.6
@@ -43,7 +46,7 @@ def made_up(women: int = WOMEN) -> Iterator[Case]:
             side, view = role.split("-")
             name = f"made{number:03d}.{role}"
             yield Case(
-                collection=Collection.FILM,
+                collection=MADE,
                 name=name,
                 patient=f"made{number:03d}",
                 study=f"made{number:03d}",
@@ -101,3 +104,26 @@ def make_women(runs: Path, tell: Tell, women: int = WOMEN, workers: int = 1) -> 
 def made_examples(runs: Path) -> tuple[Example, ...]:
     """In every reading. Raises ConfigInvalid when there are none."""
     return tuple(e for reading in Reading for e in examples(made_folder(runs), reading))
+
+
+def also(given: Sequence[Example], runs: Path) -> list[Example]:
+    """The same images in their changed readings."""
+    names = {e.name for e in given}
+    return _if_any(lambda: [e for e in examples(runs, Reading.CHANGED) if e.name in names])
+
+
+def also_made(runs: Path) -> list[Example]:
+    """Of women who never were."""
+    return _if_any(lambda: list(made_examples(runs)))
+
+
+def is_made(example: Example) -> bool:
+    """It shows a woman who never was."""
+    return example.collection == MADE.value
+
+
+def _if_any(read: Callable[[], list[Example]]) -> list[Example]:
+    try:
+        return read()
+    except ConfigInvalid:
+        return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
-from pipeline.core.errors import ConfigInvalid
 from pipeline.marks import Kind
 from pipeline.phantom.mammogram import Shape, stamp
 from pipeline.recipes.mammography.looks import Floats, Mask
 from pipeline.recipes.mammography.specks import HIGH, LOW, STRIDE, SpeckNet, background, folded, searched
 from pipeline.training.mammography.fitting import Course, Fit, fits, focal, learn, weights_file
-from pipeline.training.mammography.lesions import FINE_MM, coarsened
-from pipeline.training.mammography.made import made_examples
+from pipeline.training.mammography.lesions import FINE_MM, coarsened, detail_mm
+from pipeline.training.mammography.made import also, also_made
 from pipeline.training.mammography.material import LOW as LEVEL_LOW
 from pipeline.training.mammography.material import STEPS as LEVEL_STEPS
-from pipeline.training.mammography.material import Example, Lesion, Reading, Tell, examples
+from pipeline.training.mammography.material import Example, Lesion, Tell
 
 SIDE = 160
 """Level pixels of a patch: 32 mm."""
@@ -33,8 +32,6 @@ REAL, DRAWN = 0.25, 0.5
 """Shares of patches with a cluster of a patient, and with one that is drawn; the others show none."""
 MADE = 0.2
 """Share of patches, of those without a real cluster, from made-up breasts."""
-FILM_MM = {"mias": 0.2}
-"""Sets whose pixels are larger than those of a look: what is drawn into them must not be finer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +56,6 @@ class Ground:
     def free(self) -> bool:
         """No calcifications were reported."""
         return all(n.kind is not Kind.CALCIFICATIONS for n in self.example.lesions)
-
-    @property
-    def detail_mm(self) -> float:
-        """What its pixels show at best."""
-        return FILM_MM.get(self.example.collection, FINE_MM)
 
 
 def ground(example: Example) -> Ground:
@@ -122,13 +114,13 @@ def one(grounds: Grounds, rng: np.random.Generator) -> tuple[Floats, Floats, Mas
     else:
         base, at = _background(grounds, rng)
         drawn, targets = _drawn(rng, chance, at.inside)
-        fine = at.fine + (drawn if base.detail_mm <= FINE_MM else coarsened(drawn))
+        fine = at.fine + (drawn if detail_mm(base.example) <= FINE_MM else coarsened(drawn))
         targets += [t for n in base.clusters for t in _within(n, at)]
     return _turned(rng, _changed(rng, fine, at.inside), *_wanted(targets, at.inside))
 
 
 def _real(grounds: Grounds, rng: np.random.Generator) -> tuple[Patch, list[Target]]:
-    base, lesion = grounds.clusters[rng.integers(len(grounds.clusters))]
+    base, lesion = grounds.clusters[int(rng.integers(len(grounds.clusters)))]
     at = patch(base, *(v + rng.uniform(-50, 50) for v in (lesion.x, lesion.y)))
     return at, [t for n in base.clusters for t in _within(n, at)]
 
@@ -140,7 +132,7 @@ def _within(lesion: Lesion, at: Patch) -> list[Target]:
 
 def _background(grounds: Grounds, rng: np.random.Generator) -> tuple[Ground, Patch]:
     pool = grounds.made if grounds.made and rng.random() < MADE else grounds.free
-    base = pool[rng.integers(len(pool))]
+    base = pool[int(rng.integers(len(pool)))]
     places = np.argwhere(base.inside[::8, ::8])
     row, column = places[rng.integers(len(places))] * 8
     return base, patch(base, column, row)
@@ -170,7 +162,10 @@ def _drawn(rng: np.random.Generator, chance: float, inside: Mask) -> tuple[Float
 def _add(canvas: Floats, made: Floats, x: float, y: float) -> None:
     """A square in the middle of level pixel (x, y); what is beyond the canvas is lost."""
     reach, column, row = made.shape[0] // 2, int(2 * x), int(2 * y)
-    low, high = np.maximum([row - reach, column - reach], 0), np.minimum([row + reach + 1, column + reach + 1], 2 * SIDE)
+    low, high = (
+        np.maximum([row - reach, column - reach], 0),
+        np.minimum([row + reach + 1, column + reach + 1], 2 * SIDE),
+    )
     if (high <= low).any():
         return
     first = low - [row - reach, column - reach]
@@ -256,24 +251,6 @@ def train_specks(
     for fit in todo:
         fit_specks(fit, real, made, weights_file(runs, "specks", fit), tell, steps)
     return {f.name: weights_file(runs, "specks", f) for f in fits(folds)}
-
-
-def also(given: Sequence[Example], runs: Path) -> list[Example]:
-    """The same images in their changed readings."""
-    names = {e.name for e in given}
-    return _if_any(lambda: [e for e in examples(runs, Reading.CHANGED) if e.name in names])
-
-
-def also_made(runs: Path) -> list[Example]:
-    """Of women who never were."""
-    return _if_any(lambda: list(made_examples(runs)))
-
-
-def _if_any(read: Callable[[], list[Example]]) -> list[Example]:
-    try:
-        return read()
-    except ConfigInvalid:
-        return []
 
 
 def grounds_of(given: Sequence[Example], tell: Tell) -> list[Ground]:
