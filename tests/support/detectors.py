@@ -59,7 +59,7 @@ def fusion() -> Fusion:
     images = {f"{name}{way}": Platt(0.3, 0.0) for name in ("abnormal", "malignant") for way in ("", " alone")}
     rates = {"0.25": 0.9, "0.5": 0.8, "1": 0.5, "2": 0.2, "4": 0.1}
     return Fusion(
-        cells, tops, dict.fromkeys(("abnormal", "malignant"), PLAIN), curve, curve, Platt(1.5, -18), images, rates
+        cells, tops, dict.fromkeys(("abnormal", "malignant"), PLAIN), curve, curve, Platt(3, -24), images, rates
     )
 
 

@@ -42,7 +42,7 @@ def keep_candidates(
 
 
 def matched(gathered: Gathered, image: Seen) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """For each mark the number of the lesion that it lies on, 0 for none; and that one's diameter in mm, else its own."""
+    """For each mark its lesion's number, 0 for none; and that one's diameter in mm, else the mark's own."""
     lesions, diameters = [], []
     for peak, corners in zip(gathered.peaks, gathered.outlines, strict=True):
         hit = [k for k, t in enumerate(image.targets, start=1) if t.is_hit(peak)]
