@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.marks import Kind
-from pipeline.recipes.mammography.dense import compared
 from pipeline.recipes.mammography.looks import CELL
-from pipeline.training.mammography.features import features
 from pipeline.training.mammography.material import Example
 
 DRAWS = 2
@@ -22,6 +19,8 @@ CORE, LEAST_CORE = 0.75, 12.0
 """Of a lesion's radius: cells with their centre so near are positive; and level pixels."""
 RIM, RIM_MORE = 1.4, 16.0
 """Times the radius, and level pixels: cells up to there that are not positive are not used."""
+NEARLY_NONE, HALF = 0.2, 0.5
+"""Of tissue, that cells of a lesion and that others must have."""
 ALIKE = -0.6
 """Power of a lesion's number of cells that each weighs: lesions count nearly alike, whatever their size."""
 
@@ -57,33 +56,28 @@ def owners(example: Example, shape: tuple[int, int]) -> NDArray[np.int64]:
     return found
 
 
-def rows_of(example: Example, other: Example | None, tissue: NDArray[np.float32], folder: Path) -> Rows | None:
-    """Of one example; None where nobody said where its lesion is. tissue: of the look."""
+def rows_of(example: Example, tissue: NDArray[np.float32], found: NDArray[np.floating]) -> Rows | None:
+    """Of one example; None where nobody said where its lesion is.
+
+    tissue: of its look; found: (features, rows, columns) as `dense.compared` gives them.
+    """
     if example.somewhere:
         return None
-    rng = np.random.default_rng([ord(c) for c in example.name + example.reading.value])
+    rng = np.random.default_rng(list(f"{example.name}.{example.reading.value}".encode()))
     owner = owners(example, (tissue.shape[0], tissue.shape[1]))
-    places, lesion, draw, weight = [], [], [], []
+    parts = []
     for number in range(len(example.lesions)):
-        cells = _some(np.argwhere((owner == number) & (tissue > 0.2)), POSITIVES, rng)
-        places.append(cells)
-        lesion += [number] * len(cells)
-        draw += [-1] * len(cells)
-        weight += [len(cells) ** ALIKE] * len(cells)
-    for nth in range(DRAWS):
-        cells = _some(np.argwhere((owner == -1) & (tissue > 0.5)), NEGATIVES, rng)
-        places.append(cells)
-        lesion += [-1] * len(cells)
-        draw += [nth] * len(cells)
-        weight += [1.0] * len(cells)
-    at = np.concatenate(places)
-    theirs = None if other is None else features(other, folder)
-    found = compared(features(example, folder), theirs, example.affine)[:, at[:, 0], at[:, 1]].T
+        cells = _some(np.argwhere((owner == number) & (tissue > NEARLY_NONE)), POSITIVES, rng)
+        parts.append((cells, number, -1, max(len(cells), 1) ** ALIKE))
+    for draw in range(DRAWS):
+        parts.append((_some(np.argwhere((owner == -1) & (tissue > HALF)), NEGATIVES, rng), -1, draw, 1.0))
+    at = np.concatenate([cells for cells, *_ in parts])
+    lesion, draws, weight = (np.repeat([p[k] for p in parts], [len(p[0]) for p in parts]) for k in (1, 2, 3))
     return Rows(
-        found.clip(-6e4, 6e4).astype(np.float16),
-        np.array(lesion),
-        np.array(draw),
-        np.array(weight),
+        found[:, at[:, 0], at[:, 1]].T.clip(-6e4, 6e4).astype(np.float16),
+        lesion,
+        draws,
+        weight,
         tuple(one.malignant for one in example.lesions),
         tuple(one.kind for one in example.lesions),
     )
