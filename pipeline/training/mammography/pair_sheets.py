@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.recipes.mammography.channels import channels
-from pipeline.recipes.mammography.looks import Floats
+from pipeline.recipes.mammography.looks import Floats, Look
 from pipeline.recipes.mammography.partner import Partner
 from pipeline.training.mammography.lesions import detail_mm, plant
 from pipeline.training.mammography.material import Example, Lesion, Tell
@@ -41,13 +41,18 @@ def sheet(example: Example, folder: Path) -> Sheet:
     """From `folder`, or made and kept there."""
     path = folder / f"{example.name}.{example.reading.value}.npz"
     if not path.exists():
-        _keep(path, *_made(example))
+        made = sheet_of(example, example.look())
+        _keep(path, made)
+        return made
     with np.load(path) as kept:
         count = int(kept["count"])
         pictures = tuple(kept[f"picture{n}"] for n in range(count))
         planted = tuple(tuple(_lesion(row) for row in kept[f"lesions{n}"]) for n in range(1, count))
-        tissue = kept["tissue"]
-    return Sheet(example, pictures, (tuple(n for n in example.lesions if n.placed), *planted), tissue)
+        return Sheet(example, pictures, (_placed(example), *planted), kept["tissue"])
+
+
+def _placed(example: Example) -> tuple[Lesion, ...]:
+    return tuple(lesion for lesion in example.lesions if lesion.placed)
 
 
 def _lesion(row: NDArray[np.float64]) -> Lesion:
@@ -55,36 +60,33 @@ def _lesion(row: NDArray[np.float64]) -> Lesion:
     return Lesion(x, y, radius, None, False, True)
 
 
-def _made(example: Example) -> tuple[list[Bytes], list[list[tuple[float, float, float]]], Floats]:
-    look = example.look()
-    pictures = [_bytes(channels(look))]
-    lesions: list[list[tuple[float, float, float]]] = [[]]
-    detail = detail_mm(example)
+def sheet_of(example: Example, look: Look) -> Sheet:
+    """Made from an image's look; normal ones with VARIANTS of drawn lesions, the same ones every time."""
+    pictures, lesions = [_bytes(channels(look))], [_placed(example)]
     rng = np.random.default_rng(list(f"{example.name}.{example.reading.value}".encode()))
     for _ in range(0 if example.label else VARIANTS):
-        changed, rows = look, []
+        changed, drawn = look, []
         for _ in range(int(rng.choice([1, 1, 2]))):
-            planted = plant(rng, changed, detail)
+            planted = plant(rng, changed, detail_mm(example))
             if planted:
-                changed, lesion = planted[0], planted[1].lesion
-                rows.append((lesion.x, lesion.y, lesion.radius))
+                changed = planted[0]
+                drawn.append(planted[1].lesion)
         pictures.append(_bytes(channels(changed)))
-        lesions.append(rows)
-    return pictures, lesions, look.tissue
+        lesions.append(tuple(drawn))
+    return Sheet(example, tuple(pictures), tuple(lesions), look.tissue)
 
 
 def _bytes(picture: Floats) -> Bytes:
     return np.rint(picture * FINENESS).clip(0, 255).astype(np.uint8)
 
 
-def _keep(
-    path: Path, pictures: Sequence[Bytes], lesions: Sequence[list[tuple[float, float, float]]], tissue: Floats
-) -> None:
+def _keep(path: Path, made: Sheet) -> None:
+    """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
-    held = {f"picture{n}": p for n, p in enumerate(pictures)}
-    rows = {f"lesions{n}": np.array(v, float).reshape(-1, 3) for n, v in enumerate(lesions)}
-    np.savez_compressed(part, count=len(pictures), tissue=tissue, **held, **rows)  # type: ignore[arg-type]
+    held = {f"picture{n}": p for n, p in enumerate(made.pictures)}
+    held |= {f"lesions{n}": np.array([(v.x, v.y, v.radius) for v in rows]) for n, rows in enumerate(made.lesions)}
+    np.savez_compressed(part, count=len(made.pictures), tissue=made.tissue, **held)  # type: ignore[arg-type]
     part.replace(path)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pipeline.marks import Kind
 from pipeline.phantom.mammogram import Shape, stamp
-from pipeline.recipes.mammography.looks import Floats, Mask
+from pipeline.recipes.mammography.looks import Floats, Look, Mask
 from pipeline.recipes.mammography.specks import HIGH, LOW, STRIDE, SpeckNet, background, folded, searched
 from pipeline.training.mammography.fitting import Course, Fit, fits, focal, learn, weights_file
 from pipeline.training.mammography.lesions import FINE_MM, coarsened, detail_mm
@@ -58,9 +58,8 @@ class Ground:
         return all(n.kind is not Kind.CALCIFICATIONS for n in self.example.lesions)
 
 
-def ground(example: Example) -> Ground:
-    """Read from the looks."""
-    look = example.look()
+def ground(example: Example, look: Look) -> Ground:
+    """From the image's look."""
     mean, spread = background(look)
     fine = np.rint((look.fine - LEVEL_LOW) * LEVEL_STEPS).clip(0, 255).astype(np.uint8)
     return Ground(example, fine, mean.astype(np.float16), spread.astype(np.float16), searched(look))
@@ -257,7 +256,7 @@ def grounds_of(given: Sequence[Example], tell: Tell) -> list[Ground]:
     """All of them, in memory: about 7 MB each."""
     found = []
     for done, example in enumerate(given, 1):
-        found.append(ground(example))
+        found.append(ground(example, example.look()))
         tell("specks, reading", done, len(given))
     return [g for g in found if g.inside.any()]
 
