@@ -72,6 +72,13 @@ class Models:
                 dense=self.dense.heat_of(described[name], described[other] if other else None, partner),
                 pairs=self.pairs.heat(look, looks[other] if other else None, partner, device),
                 specks=self.specks.heat(look, device),
-                kinds=self.dense.kinds_of(described[name], described[other] if other else None, partner),
+                kinds=self._kinds(look, described[name], described[other] if other else None, partner),
             )
+        return made
+
+    def _kinds(self, look: Look, one: Any, other: Any | None, partner: Partner | None) -> Heat:
+        if hasattr(self.dense, "kinds_of"):
+            return self.dense.kinds_of(one, other, partner)
+        made = np.zeros((3, *look.cells), np.float32)
+        made[0] = 1.0
         return made

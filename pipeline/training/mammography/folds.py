@@ -23,7 +23,9 @@ def fold_names(which: dict[str, int]) -> tuple[str, ...]:
 
 def trained_file(runs: Path, stage: str, name: str) -> Path:
     """What a stage has made for a fold. Raises NotFound before it has."""
-    found = [f for kind in ("safetensors", "json") if (f := runs / "mammography" / stage / f"{name}.{kind}").is_file()]
+    folder = runs / "mammography" / stage
+    places = [folder / f"{name}.safetensors", folder / name / f"{stage}.safetensors", folder / f"{name}.json"]
+    found = [place for place in places if place.is_file()]
     if not found:
         raise NotFound(f"the stage {stage} has not made {name} in {runs}", f"run it first: --stage {stage}")
     return found[0]

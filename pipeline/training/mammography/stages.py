@@ -15,7 +15,7 @@ from pipeline.training.mammography.folds import ALL, fold_names, trained_file
 from pipeline.training.mammography.fuse import Seen, learn
 from pipeline.training.mammography.judge import judge, keep_candidates, what_it_removes
 from pipeline.training.mammography.maps import seen_by_folds
-from pipeline.training.mammography.material import Example, Tell, examples, folds, make_looks
+from pipeline.training.mammography.material import Example, Reading, Tell, examples, folds, make_looks
 from pipeline.training.mammography.ship import export, write_report
 
 STAGES = ("looks", "dense", "pairs", "specks", "fuse", "judge", "report")
@@ -44,7 +44,7 @@ class Workshop:
         from pipeline.training.mammography.dense import train_dense  # noqa: PLC0415
 
         given, which = self._given()
-        train_dense(given, which, self.runs, self.tell)
+        train_dense((*given, *examples(self.runs, Reading.CHANGED)), which, self.runs, self.tell)
         self._ship(DENSE)
 
     def _pairs(self) -> None:
