@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.bundle import describe
 from pipeline.contract import Declined, Inputs, Runtime
 from pipeline.core.breast import Laterality
 from pipeline.core.errors import ConfigInvalid
 from pipeline.core.study import Instance, Study, group
 from pipeline.datasets.mg_writer import MgHabit
-from pipeline.findings import Algorithm
+from pipeline.findings import Algorithm, Verdict
 from pipeline.imaging.mammogram.canonical import Turn
 from pipeline.marks import Analysis, Kind, MarkedStudy, Outcome, Shortcoming, Shown
+from pipeline.radiomics.features import Table
 from pipeline.recipes.mammography import results
 from pipeline.recipes.mammography.options import check_options
 from pipeline.recipes.mammography.recipe import MOST_OF_A_VIEW, Mammography
 from tests.support import breasts
+from tests.support.bundles import Level, planar, torchscript
 from tests.support.detectors import bright_models
 from tests.support.marked import DISC, ROLES, SPOT, four_views
 
@@ -234,3 +237,43 @@ def test_a_mark_stays_at_its_place_however_the_image_is_laid_and_whoever_wrote_i
     wanted = turn.matrix((800, 560)) @ [*plain.marks[0].center_px, 1]
     assert np.abs(wanted[:2] - other.marks[0].center_px).max() <= 1.0
     assert np.hypot(*np.subtract(plain.marks[0].center_px, SPOT)) * 0.25 <= 2.5
+
+
+def test_a_model_of_ones_own_takes_the_place_of_the_detectors(tmp_path: Path, four: Study):
+    folder = torchscript(tmp_path, Level(0.93), **planar(output__kinds=["calcifications"], output__threshold=0.6))
+    found = run(four, bundle=str(folder))
+    assert {m.role for m in found.marks} >= {"R-CC", "R-MLO"}  # and where the muscle is as bright
+    assert all(m.kind is Kind.CALCIFICATIONS and m.score >= found.threshold == 0.6 for m in found.marks)
+    best = next(m for m in found.marks if m.role == "R-CC")
+    mirrored = (560 - SPOT[0], SPOT[1])  # as right breasts hang
+    assert np.hypot(*np.subtract(best.center_px, mirrored)) * 0.25 < 6
+    left = {a.what for a in found.attempts if a.outcome is Outcome.NOT_ATTEMPTED}
+    assert left == {Kind.MASS, Kind.DISTORTION, Kind.ASYMMETRY}
+    assert all(v.malignant is None for v in found.views)
+    assert any("not judged" in r for r in found.remarks)
+
+
+def test_results_name_the_model_of_ones_own(tmp_path: Path):
+    folder = torchscript(tmp_path, Level(0.9), **planar())
+    assert Mammography().algorithm_with({"bundle": str(folder)}).name == describe(folder).name
+    assert Mammography().algorithm_with({}) == ALGORITHM
+
+
+def test_marks_are_turned_down_by_the_false_positive_step_and_never_put_up(
+    four: Study, monkeypatch: pytest.MonkeyPatch
+):
+    class Judge:
+        """Keeps the first mark of each image alone."""
+
+        def verdicts(self, table: Table) -> tuple[Verdict, ...]:
+            return tuple(Verdict(0.9 if rank == 0 else 0.1, 0.5) for rank in table.column("mark_rank"))
+
+    before = run(four, threshold=0.001)
+    models = dataclasses.replace(bright_models(), classifier=Judge())
+    monkeypatch.setattr(results, "load_models", lambda device: models)
+    after = run(four, threshold=0.001)
+    firsts = {m.tracking_uid for role in ROLES for m in [m for m in before.marks if m.role == role][:1]}
+    assert {m.tracking_uid for m in after.marks} == firsts
+    scores = {m.tracking_uid: m.score for m in (*before.marks, *before.rejected)}
+    assert scores == {m.tracking_uid: m.score for m in (*after.marks, *after.rejected)}
+    assert all(m.verdict is not None and not m.verdict.kept for m in after.rejected if m.score >= 0.001)

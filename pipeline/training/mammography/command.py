@@ -1,5 +1,6 @@
-"""Training of the recipe `mammography`: looks, detectors, fusion, false-positive step, figures; each resumes.
+"""Training of the recipe `mammography`: looks, made-up women, detectors, fusion, false-positive step, figures.
 
+Each stage goes on where it was stopped.
 Every detector is fitted once for each of five folds without its women, and once on all of them, which is what ships.
 """
 

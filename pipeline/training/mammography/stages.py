@@ -18,7 +18,7 @@ from pipeline.training.mammography.maps import seen_by_folds
 from pipeline.training.mammography.material import Example, Reading, Tell, examples, folds, make_looks
 from pipeline.training.mammography.ship import export, write_report
 
-STAGES = ("looks", "dense", "pairs", "specks", "fuse", "judge", "report")
+STAGES = ("looks", "made", "dense", "pairs", "specks", "fuse", "judge", "report")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ class Workshop:
                 make_looks(self.sets, self.runs, self.tell, workers)
             return
         getattr(self, f"_{stage}")()
+
+    def _made(self) -> None:
+        """Made-up women, whom the networks learn from beside the real ones."""
+        from pipeline.training.mammography.made import make_women  # noqa: PLC0415
+
+        make_women(self.runs, self.tell)
 
     def _dense(self) -> None:
         from pipeline.training.mammography.dense import train_dense  # noqa: PLC0415
