@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from scipy import ndimage
 from pipeline.core.breast import Laterality
 from pipeline.imaging.mammogram.read import MammogramPixels, prepare
 from pipeline.marks import Kind
+from pipeline.recipes.mammography.fuse import Maps
 from pipeline.recipes.mammography.looks import FINE_UM, LEVEL_MM, Look, look_of
-from pipeline.training.mammography.maps import keep_maps
-from pipeline.training.mammography.material import Lesion, _keep, looks_folder
+from pipeline.training.mammography.folds import STAGES
+from pipeline.training.mammography.maps import keep_maps, maps_folder
+from pipeline.training.mammography.material import Lesion, _keep, examples, folds, looks_folder
 from tests.support import breasts
 from tests.support.detectors import bright_models
 
@@ -24,9 +27,8 @@ RADIUS_MM = 6.0
 
 def written_looks(runs: Path) -> None:
     """Two oblique views of each woman; every other has a bright mass in her right breast."""
-    folder, maps = looks_folder(runs), runs / "mammography" / "maps"
+    folder, maps = looks_folder(runs), dict[str, Maps]()
     folder.mkdir(parents=True)
-    maps.mkdir(parents=True)
     pictures = {ill: breasts.drawn("MLO", dots=_disc(230.0, 430.0) if ill else ()) for ill in (True, False)}
     read = {ill: prepare(p, breasts.SPACING, Laterality.LEFT, "MLO", FINE_UM) for ill, p in pictures.items()}
     models = bright_models()
@@ -40,7 +42,23 @@ def written_looks(runs: Path) -> None:
             x, y = pixels.canonical.from_image([(230.0, 430.0)])[0] * FINE_UM / 1000 / LEVEL_MM
             lesion = Lesion(float(x), float(y), RADIUS_MM / LEVEL_MM, Kind.MASS, woman % 4 == 0, True)
             (folder / f"{name}.plain.json").write_text(json.dumps(_page(name, woman, side, [lesion] if ill else [])))
-            keep_maps(maps / f"{name}.npz", models.maps({name: look}, {name: None}, "cpu")[name])
+            maps |= models.maps({name: look}, {name: None}, "cpu")
+    _keep_maps(runs, maps)
+
+
+def _keep_maps(runs: Path, maps: Mapping[str, Maps]) -> None:
+    """As if the detectors of the folds had been trained, and asked."""
+    for stage in STAGES:
+        for name in (*(f"fold{k}" for k in range(5)), "all"):
+            path = runs / "mammography" / stage / f"{name}.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(f"{stage} {name}".encode())
+    given = examples(runs)
+    which = folds(given)
+    for example in given:
+        place = maps_folder(runs, f"fold{which[example.patient]}")
+        place.mkdir(parents=True, exist_ok=True)
+        keep_maps(place / f"{example.name}.npz", maps[example.name])
 
 
 def _disc(x: float, y: float) -> tuple[tuple[float, float], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from pipeline.recipes.mammography.fuse import Fusion
 from pipeline.recipes.mammography.weights import FALSE_POSITIVES, FUSION
 from pipeline.training.__main__ import DONE, WRONG, main
 from pipeline.training.mammography.folds import fold_names, trained_file
-from pipeline.training.mammography.maps import keep_maps, load_maps
+from pipeline.training.mammography.maps import keep_maps, load_maps, maps_folder
 from pipeline.training.mammography.material import examples, folds
 from tests.support.looks import WOMEN, written_looks
 
@@ -65,11 +66,22 @@ def test_the_step_loses_at_most_two_in_a_hundred_lesions_and_adds_nothing(runs: 
 
 
 def test_maps_are_kept_exactly(runs: Path, tmp_path: Path):
-    maps = load_maps(next(iter(sorted((runs / "mammography" / "maps").glob("*.npz")))))
+    maps = load_maps(next(iter(sorted((runs / "mammography" / "maps").rglob("*.npz")))))
     keep_maps(tmp_path / "again.npz", maps)
     again = load_maps(tmp_path / "again.npz")
     assert np.array_equal(maps.dense, again.dense)
     assert np.array_equal(maps.specks, again.specks)
+
+
+def test_maps_of_detectors_that_were_trained_anew_lie_apart(runs: Path, tmp_path: Path):
+    shutil.copytree(runs / "mammography" / "dense", tmp_path / "mammography" / "dense")
+    for stage in ("pairs", "specks"):
+        shutil.copytree(runs / "mammography" / stage, tmp_path / "mammography" / stage)
+    before = maps_folder(tmp_path, "fold1")
+    assert before.name == maps_folder(runs, "fold1").name
+    (tmp_path / "mammography" / "pairs" / "fold1.safetensors").write_bytes(b"other")
+    assert maps_folder(tmp_path, "fold1") != before
+    assert maps_folder(tmp_path, "fold2").name == maps_folder(runs, "fold2").name
 
 
 def test_a_stage_whose_forerunner_is_missing_says_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

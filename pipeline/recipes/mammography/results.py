@@ -37,6 +37,7 @@ def marked_study(
     """
     options = check_options(inputs.options)
     looked = _examined(opened, options, runtime, models)
+    clock.lap("models")
     unread = (*unread, *(opened[role].unread(why) for role, why in looked.failed.items()))
     seen = {role: Seen(opened[role], sight) for role, sight in looked.views.items()}
     if not seen:

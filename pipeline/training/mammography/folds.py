@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipeline.core.errors import NotFound
@@ -29,6 +30,12 @@ def trained_file(runs: Path, stage: str, name: str) -> Path:
     if not found:
         raise NotFound(f"the stage {stage} has not made {name} in {runs}", f"run it first: --stage {stage}")
     return found[0]
+
+
+def made_by(runs: Path, stages: Iterable[str], name: str) -> str:
+    """Eight letters that change when what these stages made for a fold does. Raises NotFound before they have."""
+    content = b"".join(trained_file(runs, stage, name).read_bytes() for stage in stages)
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def models_of(runs: Path, name: str, device: str, *, fusion: Fusion, classifier: Classifier | None) -> Models:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.recipes.mammography.fuse import Maps
 from pipeline.recipes.mammography.looks import CELL, LEVEL_MM
-from pipeline.training.mammography.folds import models_of
+from pipeline.training.mammography.folds import STAGES, made_by, models_of
 from pipeline.training.mammography.fuse import EMPTY, Seen, Target
 from pipeline.training.mammography.material import Example, Tell
 
@@ -19,14 +19,24 @@ CELLS_PER_MM = 1 / (CELL * LEVEL_MM)
 def seen_by_folds(
     given: Sequence[Example], which: dict[str, int], runs: Path, tell: Tell, device: str = "cpu"
 ) -> list[Seen]:
-    """Every image, its truth, and what the detectors of its woman's fold say; goes on where it was stopped."""
-    folder = runs / "mammography" / "maps"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Every image, its truth, and what the detectors of its woman's fold say; goes on where it was stopped.
+
+    Maps of detectors that were trained anew are made anew.
+    """
+    seen: dict[str, Seen] = {}
     for number in sorted(set(which.values())):
-        todo = [e for e in given if which[e.patient] == number and not (folder / f"{e.name}.npz").exists()]
+        own, folder = [e for e in given if which[e.patient] == number], maps_folder(runs, f"fold{number}")
+        todo = [e for e in own if not (folder / f"{e.name}.npz").exists()]
         if todo:
+            folder.mkdir(parents=True, exist_ok=True)
             _read_fold(todo, f"fold{number}", folder, runs, tell, device)
-    return [as_seen(e, load_maps(folder / f"{e.name}.npz")) for e in given]
+        seen |= {e.name: as_seen(e, load_maps(folder / f"{e.name}.npz")) for e in own}
+    return [seen[e.name] for e in given]
+
+
+def maps_folder(runs: Path, name: str) -> Path:
+    """Of the detectors of a fold as they are now. Raises NotFound before there are any."""
+    return runs / "mammography" / "maps" / f"{name}-{made_by(runs, STAGES, name)}"
 
 
 def as_seen(example: Example, maps: Maps) -> Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pipeline.recipes.mammography.fuse import Fusion
 from pipeline.recipes.mammography.weights import DENSE, FALSE_POSITIVES, FUSION, PAIRS, SPECKS
 from pipeline.training.false_positives import write
 from pipeline.training.mammography.figures import figures
-from pipeline.training.mammography.folds import ALL, fold_names, trained_file
+from pipeline.training.mammography.folds import ALL, fold_names, made_by, trained_file
 from pipeline.training.mammography.fuse import Seen, learn
 from pipeline.training.mammography.judge import judge, keep_candidates, what_it_removes
 from pipeline.training.mammography.maps import seen_by_folds
@@ -85,8 +86,10 @@ class Workshop:
         """The false-positive step, for each fold and on all."""
         given, which = self._given()
         seen, fusions, folder = self._seen(given, which), self._fusions(which), self._folder("judge")
-        keep_candidates(given, seen, fusions, folder / "candidates", self.tell)
-        judged = judge(folder / "candidates", which)
+        constants = "".join(made_by(self.runs, ("fuse",), name) for name in fold_names(which))
+        candidates = folder / f"candidates-{hashlib.sha256(constants.encode()).hexdigest()[:8]}"
+        keep_candidates(given, seen, fusions, candidates, self.tell)
+        judged = judge(candidates, which)
         write(judged.fitted, folder)
         for name, classifier in judged.by_fold.items():
             (folder / f"{name}.json").write_bytes(classifier.to_json())
