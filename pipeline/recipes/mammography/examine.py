@@ -24,6 +24,8 @@ KINDS = (Kind.MASS, Kind.DISTORTION, Kind.ASYMMETRY)
 LEAST_TISSUE = 20
 """Cells, 2 cm2: with less there is no breast to look at."""
 
+NO_TISSUE = "it shows hardly any tissue outside of the muscle"
+
 Point = tuple[float, float]
 
 
@@ -97,7 +99,7 @@ def examine(views: Mapping[str, MammogramPixels], models: Models, device: str = 
     clock.lap("features")
     seen = {role: _sight(views[role], one, models) for role, one in gathered.items()}
     clock.lap("judge")
-    failed = dict.fromkeys(looks.keys() - usable.keys(), "there is hardly any tissue outside of the muscle")
+    failed = dict.fromkeys(looks.keys() - usable.keys(), NO_TISSUE)
     return Examined(seen, failed, clock.laps)
 
 

@@ -124,7 +124,8 @@ class Fusion:
     mark:      value of a mark -> probability that it lies on a lesion.
     images:    score of an image -> probability, by "abnormal", "malignant", and the same with " alone" behind it for a
                view without the like of the other breast.
-    operating: by "0.25", "0.5", "1" (false positives per image), the probability from which on marks are shown.
+    operating: by false positives per image ("0.25", "0.5", "1", "2", "4"), the probability from which on marks are
+               shown.
     """
 
     cells: Mapping[str, Scale]
@@ -174,7 +175,7 @@ class Fusion:
             *(_priced(p, self.lesions, 0.0) for p in peaks(self.joined(maps), CELL_MM)),
             *(_priced(p, self.specks, np.log(SPECK_PRICE), True) for p in peaks(self.speck_map(maps), CELL_MM / 2)),
         ]
-        return suppressed(both)
+        return suppressed(both)[:MOST]
 
     def heat(self, maps: Maps) -> Floats:
         """(2 rows, 2 columns) 0…1: what a mark at each place would score, of either map."""

@@ -1,1 +1,1 @@
-"""What makes the weights of the recipe `mammography`."""
+"""What makes the models of the mammography recipe."""

@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 LEAST_RADIUS_MM = 2.5
 """Nobody points more exactly: smaller lesions count as so large."""
-RATES = ("0.25", "0.5", "1")
+RATES = ("0.25", "0.5", "1", "2", "4")
 """False positives per image at the operating points."""
 KNOTS = 48
 
