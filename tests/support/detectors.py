@@ -48,11 +48,13 @@ class Nothing:
 def fusion() -> Fusion:
     """Everything on its own scale; a mark of value v has the probability 1 / (1 + exp(4 - v))."""
     curve = Curve((16.0, -40.0), (-8.0, 20.0), -0.5)
-    cells = {name: PLAIN for name in (*LESION_MAPS, SPECKS, JOINED)}
+    cells = dict.fromkeys((*LESION_MAPS, SPECKS, JOINED), PLAIN)
     tops = {name: Scale(-20.0, 1.0) if name == SPECKS else PLAIN for name in (*LESION_MAPS, SPECKS)}
     images = {f"{name}{way}": Platt(0.3, 0.0) for name in ("abnormal", "malignant") for way in ("", " alone")}
     rates = {"0.25": 0.9, "0.5": 0.8, "1": 0.5, "2": 0.2, "4": 0.1}
-    return Fusion(cells, tops, {n: PLAIN for n in ("abnormal", "malignant")}, curve, curve, Platt(1, -4), images, rates)
+    return Fusion(
+        cells, tops, dict.fromkeys(("abnormal", "malignant"), PLAIN), curve, curve, Platt(1, -4), images, rates
+    )
 
 
 def bright_models(kind: int = 0) -> Models:

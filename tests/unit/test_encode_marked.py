@@ -421,3 +421,21 @@ def test_a_cad_report_names_those_that_it_supersedes_and_all_objects_their_revis
     first = {e.name: e.dataset for e in encode(marked(views), STAMP)}
     assert "PredecessorDocumentsSequence" not in first["CADSR"]
     assert not any("rev" in ds.SeriesDescription for ds in first.values())
+
+
+def test_with_marks_every_imaging_measurement_has_a_place_and_the_others_stand_apart(
+    views: tuple[View, ...], made: tuple[Encoded, ...]
+) -> None:
+    (report,) = _of(made, Part.SR)
+    (drawn,), (apart,) = _named(report, "126010"), _named(report, "WITHOUT_PLACE")
+    assert all([i for i in g.ContentSequence if i.ValueType == "SCOORD"] for g in drawn.ContentSequence)
+    assert len(drawn.ContentSequence) == len(marked(views).marks)
+    assert not _walk_has(apart, "SCOORD")
+    assert {g.ConceptNameCodeSequence[0].CodeValue for g in apart.ContentSequence} == {"125007"}
+    (without,) = _of(encode(unmarked(views), STAMP), Part.SR)
+    assert not _named(without, "WITHOUT_PLACE")
+    assert _named(without, "126010")[0].ContentSequence
+
+
+def _walk_has(ds: Dataset, value_type: str) -> bool:
+    return any(i.ValueType == value_type for i in _walk(ds))

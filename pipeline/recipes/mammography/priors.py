@@ -37,6 +37,11 @@ def recall(inputs: Inputs, views: Mapping[str, MgImage], earlier: Earlier) -> In
     return inputs
 
 
+def without_priors(inputs: Inputs) -> dict[str, Series]:
+    """The views to read, by role."""
+    return {role: series for role, series in inputs.series.items() if not role.startswith(PRIOR)}
+
+
 def said_of_priors(inputs: Inputs, marks: Iterable[Mark]) -> tuple[str, ...]:
     """Of which date there are earlier mammograms, of which views, and which marks lie on one of them."""
     there = {role.removeprefix(PRIOR): s for role, s in inputs.series.items() if role.startswith(PRIOR)}
