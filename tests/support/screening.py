@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.breast import Laterality
 from pipeline.datasets.mg_writer import Edge, MgAcquisition, MgHabit, write_mammogram
-from tests.support.breasts import SPACING, drawn, hung, orientation
+from tests.support.breasts import SPACING, hung, orientation
 from tests.support.bundles import planar, torchscript
 
 ROLES = ("R-CC", "L-CC", "R-MLO", "L-MLO")
@@ -23,12 +23,13 @@ SIZE = (800, 560)
 
 
 def picture(role: str, lesion: bool = True) -> NDArray[np.uint16]:
-    """12 bits, as the view hangs; everything but the lesion is in the lower half of the grey values."""
-    side, view = role.split("-")[:2]
-    made = (drawn(view, SIZE) // 2).astype(np.uint16)
+    """12 bits, as the view hangs: half an ellipse, brighter towards its middle; nothing is as bright as the lesion."""
+    side = role.split("-", maxsplit=1)[0]
+    rows, columns = np.indices(SIZE) + 0.5
+    depth = 1 - ((rows / SIZE[0] - 0.5) / 0.42) ** 2 - (columns / SIZE[1] / 0.72) ** 2
+    made = np.where(depth > 0, 4095 * (0.1 + 0.5 * depth), 0).astype(np.uint16)
     if lesion and role in CENTERS:
-        rows, columns = np.indices(SIZE) + 0.5
-        made[np.hypot(columns - CENTERS[role][0], rows - CENTERS[role][1]) < RADIUS] = 4000
+        made[np.hypot(columns - CENTERS[role][0], rows - CENTERS[role][1]) < RADIUS] = 4095
     return np.ascontiguousarray(hung(Laterality(side)).array(made))
 
 
@@ -52,10 +53,11 @@ def write_study(folder: Path, roles: tuple[str, ...] = ROLES, **said: Any) -> Pa
 
 
 class Spot(torch.nn.Module):
-    """A logit for each pixel: above 0 where a patch of 2 mm is brighter than 0.7 of what can be displayed."""
+    """A logit for each pixel: above 0 where 2 mm are brighter than 16 mm around by 0.3 of what can be displayed."""
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return (torch.nn.functional.avg_pool2d(image, 5, 1, 2) - 0.7) * 20.0
+        near = torch.nn.functional.avg_pool2d(image, 5, 1, 2, False, False)
+        return (near - torch.nn.functional.avg_pool2d(image, 41, 1, 20, False, False) - 0.3) * 40.0
 
 
 def spot_model(folder: Path) -> Path:
