@@ -103,7 +103,7 @@ def _check_objects(objects: list[bytes], images: list[Dataset], folder: Path) ->
         said = run_tool(DCIODVFY, path)
         assert [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")] == []
         if ds.SOPClassUID in (CAD_SR, REPORT):
-            assert "M1" in run_tool(DSRDUMP, path).stdout
+            assert "M1" in run_tool(DSRDUMP, "+Pl", path).stdout
         if ds.SOPClassUID == CAD_SR:
             assert check_mammography_cad(ds, images) == ()
             assert_planted(_centers(ds, roles))

@@ -22,7 +22,7 @@ from pipeline.encode.codes import code_item
 from pipeline.encode.mammo.page import averaged, marked_pages
 from pipeline.encode.mammo.source import drawn_px, read_marked_source
 from pipeline.encode.page import draw
-from pipeline.marks import Attempt, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, View
+from pipeline.marks import Attempt, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, Shown, View
 from tests.support.findings import STAMP
 from tests.support.mammograms import ROLES, mark, marked, unmarked, write_study, write_view
 
@@ -439,3 +439,11 @@ def test_with_marks_every_imaging_measurement_has_a_place_and_the_others_stand_a
 
 def _walk_has(ds: Dataset, value_type: str) -> bool:
     return any(i.ValueType == value_type for i in _walk(ds))
+
+
+@pytest.mark.parametrize("wanted", [set(), {Shown.CAD_SR}, {Shown.GSPS}, {Shown.PAGE}, set(Shown)])
+def test_objects_that_are_not_wanted_are_not_made_and_the_report_always_is(views: tuple[View, ...], wanted: set[Shown]):
+    made = encode(replace(marked(views), wanted=frozenset(wanted)), STAMP)
+    part_of = {Part.CAD_SR: Shown.CAD_SR, Part.OVERLAY: Shown.GSPS, Part.PAGE: Shown.PAGE}
+    assert {part_of[e.part] for e in made if e.part in part_of} == wanted
+    assert made[-1].part is Part.SR

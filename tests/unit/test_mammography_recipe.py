@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pipeline.bundle import describe
 from pipeline.contract import Declined, Inputs, Runtime
 from pipeline.core.breast import Laterality
 from pipeline.core.errors import ConfigInvalid
 from pipeline.core.study import Instance, Study, group
 from pipeline.datasets.mg_writer import MgHabit
-from pipeline.findings import Algorithm
+from pipeline.findings import Algorithm, Verdict
 from pipeline.imaging.mammogram.canonical import Turn
 from pipeline.marks import Analysis, Kind, MarkedStudy, Outcome, Shortcoming, Shown
+from pipeline.radiomics.features import Table
 from pipeline.recipes.mammography import results
 from pipeline.recipes.mammography.options import check_options
 from pipeline.recipes.mammography.recipe import MOST_OF_A_VIEW, Mammography
 from tests.support import breasts
+from tests.support.bundles import Level, planar, torchscript
 from tests.support.detectors import bright_models
+from tests.support.marked import DISC, ROLES, SPOT, four_views
 
 ALGORITHM = Algorithm("Lantern mammography", "0.1.0+abc", "0" * 64, "T0", "made up")
-DOT = (260.0, 430.0)
-"""Of a spot that the stand-ins mark: in the glands of `breasts.drawn`, column and row."""
-ROLES = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +38,10 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Mammography, "algorithm", ALGORITHM)
 
 
-def sent(folder: Path, role: str, dots: Any = (DOT,), **more: Any) -> Instance:
+def sent(folder: Path, role: str, dots: Any = DISC, **more: Any) -> Instance:
     side, view = role.split("-")
     picture = breasts.drawn(view, dots=dots)
-    return breasts.sent(folder, picture, Laterality(side), view, study="one", seed=role, **more)
+    return breasts.sent(folder, picture, Laterality(side), view, study="one", **more)
 
 
 def study_of(*instances: Instance) -> Study:
@@ -57,17 +59,14 @@ def run(study: Study, **options: Any) -> MarkedStudy:
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    folder = tmp_path_factory.mktemp("four")
-    return study_of(*(sent(folder, role, dots=(DOT,) if role[0] == "R" else ()) for role in ROLES))
+    return four_views(tmp_path_factory.mktemp("four"))
 
 
 def test_four_views_give_scores_marks_density_and_attempts(four: Study):
     found = run(four)
     assert [v.role for v in found.views] == list(ROLES)
     assert [b.laterality for b in found.breasts] == [Laterality.RIGHT, Laterality.LEFT]
-    right, left = found.breasts
-    assert right.score > left.score
-    assert found.score == right.score
+    assert found.score == max(b.score for b in found.breasts)
     assert all(b.density is not None and b.dense_share is not None for b in found.breasts)
     assert {m.role for m in found.marks} == {"R-CC", "R-MLO"}
     assert all(m.kind is Kind.MASS and m.score >= found.threshold for m in found.marks)
@@ -148,7 +147,7 @@ def test_images_that_select_leaves_are_in_the_results_with_their_reasons(tmp_pat
 
 
 def test_images_whose_pixels_show_no_breast_are_unread_and_the_others_are_read(tmp_path: Path):
-    blank = breasts.sent(tmp_path, np.zeros((800, 560), np.uint16), Laterality.RIGHT, "MLO", study="one", seed="blank")
+    blank = breasts.sent(tmp_path, np.zeros((800, 560), np.uint16), Laterality.RIGHT, "MLO", study="one")
     found = run(study_of(sent(tmp_path, "L-MLO"), blank))
     assert [v.role for v in found.views] == ["L-MLO"]
     assert [u.sop_instance_uid for u in found.unread] == [blank.sop_instance_uid]
@@ -220,14 +219,61 @@ def test_pixels_too_coarse_for_calcifications_are_said_so(tmp_path: Path):
     assert "coarse" in left[0].why
 
 
-@pytest.mark.parametrize("turn", [Turn(a, b, c) for a in (False, True) for b in (False, True) for c in (False, True)])
-@pytest.mark.parametrize(("side", "habit"), [("L", MgHabit.GE), ("R", MgHabit.HOLOGIC), ("R", MgHabit.FILM)])
+@pytest.fixture(scope="module")
+def plainest(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return study_of(sent(tmp_path_factory.mktemp("plainest"), "L-MLO", turn=Turn()))
+
+
+WRITTEN = itertools.cycle([("L", MgHabit.GE), ("R", MgHabit.HOLOGIC), ("R", MgHabit.FILM), ("L", MgHabit.SIEMENS)])
+LAID = [(Turn(*flags), *next(WRITTEN)) for flags in itertools.product((False, True), repeat=3)]
+
+
+@pytest.mark.parametrize(("turn", "side", "habit"), LAID)
 def test_a_mark_stays_at_its_place_however_the_image_is_laid_and_whoever_wrote_it(
-    tmp_path: Path, turn: Turn, side: str, habit: MgHabit
+    tmp_path: Path, plainest: Study, turn: Turn, side: str, habit: MgHabit
 ):
-    """Laid back, its centre is where it is in the plainest image, to a pixel; and that is at the planted spot."""
-    plain = run(study_of(sent(tmp_path / "a", "L-MLO", turn=Turn())))
-    other = run(study_of(sent(tmp_path / "b", f"{side}-MLO", turn=turn, habit=habit)))
+    """To a pixel where it is in the plainest image, when that is laid likewise; and there it is at the planted spot."""
+    plain, other = run(plainest), run(study_of(sent(tmp_path, f"{side}-MLO", turn=turn, habit=habit)))
     wanted = turn.matrix((800, 560)) @ [*plain.marks[0].center_px, 1]
     assert np.abs(wanted[:2] - other.marks[0].center_px).max() <= 1.0
-    assert np.hypot(*np.subtract(plain.marks[0].center_px, DOT)) * 0.25 <= 2.5
+    assert np.hypot(*np.subtract(plain.marks[0].center_px, SPOT)) * 0.25 <= 2.5
+
+
+def test_a_model_of_ones_own_takes_the_place_of_the_detectors(tmp_path: Path, four: Study):
+    folder = torchscript(tmp_path, Level(0.93), **planar(output__kinds=["calcifications"], output__threshold=0.6))
+    found = run(four, bundle=str(folder))
+    assert {m.role for m in found.marks} >= {"R-CC", "R-MLO"}  # and where the muscle is as bright
+    assert all(m.kind is Kind.CALCIFICATIONS and m.score >= found.threshold == 0.6 for m in found.marks)
+    best = next(m for m in found.marks if m.role == "R-CC")
+    mirrored = (560 - SPOT[0], SPOT[1])  # as right breasts hang
+    assert np.hypot(*np.subtract(best.center_px, mirrored)) * 0.25 < 6
+    left = {a.what for a in found.attempts if a.outcome is Outcome.NOT_ATTEMPTED}
+    assert left == {Kind.MASS, Kind.DISTORTION, Kind.ASYMMETRY}
+    assert all(v.malignant is None for v in found.views)
+    assert any("not judged" in r for r in found.remarks)
+
+
+def test_results_name_the_model_of_ones_own(tmp_path: Path):
+    folder = torchscript(tmp_path, Level(0.9), **planar())
+    assert Mammography().algorithm_with({"bundle": str(folder)}).name == describe(folder).name
+    assert Mammography().algorithm_with({}) == ALGORITHM
+
+
+def test_marks_are_turned_down_by_the_false_positive_step_and_never_put_up(
+    four: Study, monkeypatch: pytest.MonkeyPatch
+):
+    class Judge:
+        """Keeps the first mark of each image alone."""
+
+        def verdicts(self, table: Table) -> tuple[Verdict, ...]:
+            return tuple(Verdict(0.9 if rank == 0 else 0.1, 0.5) for rank in table.column("mark_rank"))
+
+    before = run(four, threshold=0.001)
+    models = dataclasses.replace(bright_models(), classifier=Judge())
+    monkeypatch.setattr(results, "load_models", lambda device: models)
+    after = run(four, threshold=0.001)
+    firsts = {m.tracking_uid for role in ROLES for m in [m for m in before.marks if m.role == role][:1]}
+    assert {m.tracking_uid for m in after.marks} == firsts
+    scores = {m.tracking_uid: m.score for m in (*before.marks, *before.rejected)}
+    assert scores == {m.tracking_uid: m.score for m in (*after.marks, *after.rejected)}
+    assert all(m.verdict is not None and not m.verdict.kept for m in after.rejected if m.score >= 0.001)

@@ -70,15 +70,23 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """One view before the false-positive step. features: a row for each peak."""
+    """One view before the false-positive step.
+
+    own, other: raw scores of the whole image, and of the like view of the other breast, None without one.
+    """
 
     look: Look
     maps: Maps
     peaks: tuple[Peak, ...]
     outlines: tuple[Points, ...]
-    features: Table
-    scores: Mapping[str, float]
-    compared: bool
+    own: Mapping[str, float]
+    other: Mapping[str, float] | None
+
+    def features(self, fusion: Fusion) -> Table:
+        """What the false-positive step judges by, a row for each peak."""
+        columns = {f"image_{name}": value for name, value in self.own.items()}
+        columns |= {f"other_{name}": np.nan if self.other is None else self.other[name] for name in self.own}
+        return features_of(self.look, self.peaks, self.outlines, self.maps, fusion, columns)
 
 
 def examine(views: Mapping[str, MammogramPixels], models: Models, device: str = "cpu") -> Examined:
@@ -91,12 +99,12 @@ def examine(views: Mapping[str, MammogramPixels], models: Models, device: str = 
     usable = {role: look for role, look in looks.items() if (look.tissue >= 0.3).sum() >= LEAST_TISSUE}
     others = {role: other_of(role, usable) for role in usable}
     clock.lap("look")
-    maps = {role: models.maps(look, usable.get(others[role] or ""), device) for role, look in usable.items()}
+    maps = models.maps(usable, others, device)
     clock.lap("detect")
     gathered = {
         role: gather(look, maps[role], maps.get(others[role] or ""), models.fusion) for role, look in usable.items()
     }
-    clock.lap("features")
+    clock.lap("outline")
     seen = {role: _sight(views[role], one, models) for role, one in gathered.items()}
     clock.lap("judge")
     failed = dict.fromkeys(looks.keys() - usable.keys(), NO_TISSUE)
@@ -111,27 +119,23 @@ def other_of(role: str, among: Mapping[str, object]) -> str | None:
 
 
 def gather(look: Look, maps: Maps, other: Maps | None, fusion: Fusion) -> Gathered:
-    """Marks of one view down to the least suspicious, outlined and measured. other: of the other breast."""
+    """Marks of one view down to the least suspicious, outlined. other: of the like view of the other breast."""
     peaks = fusion.marks(maps)
     heats = {False: fusion.joined(maps), True: fusion.speck_map(maps)}
     outlines = tuple(outline_mm(p, heats[p.of_specks], look) for p in peaks)
-    own, beside = fusion.raw(maps), None if other is None else fusion.raw(other)
-    scores = fusion.score(own, beside)
-    columns = {f"image_{name}": value for name, value in own.items()}
-    columns |= {f"other_{name}": np.nan if beside is None else beside[name] for name in own}
-    features = features_of(look, peaks, outlines, maps, fusion, columns)
-    return Gathered(look, maps, peaks, outlines, features, scores, beside is not None)
+    return Gathered(look, maps, peaks, outlines, fusion.raw(maps), None if other is None else fusion.raw(other))
 
 
 def _sight(pixels: MammogramPixels, one: Gathered, models: Models) -> Sight:
-    judge = models.classifier
-    verdicts = judge.verdicts(one.features) if judge is not None and one.peaks else (None,) * len(one.peaks)
+    fusion, judge = models.fusion, models.classifier
+    nobody = (None,) * len(one.peaks)
+    verdicts = judge.verdicts(one.features(fusion)) if judge is not None and one.peaks else nobody
     found = [
-        _found(pixels, peak, corners, _kind(peak, one.maps), float(models.fusion.mark.of(peak.score)), verdict)
+        _found(pixels, peak, corners, _kind(peak, one.maps), float(fusion.mark.of(peak.score)), verdict)
         for peak, corners, verdict in zip(one.peaks, one.outlines, verdicts, strict=True)
     ]
-    heat = models.fusion.heat(one.maps)
-    return Sight(one.scores["abnormal"], one.scores["malignant"], tuple(found), heat, CELL_MM / 2, one.compared)
+    scores, heat = fusion.score(one.own, one.other), fusion.heat(one.maps)
+    return Sight(scores["abnormal"], scores["malignant"], tuple(found), heat, CELL_MM / 2, one.other is not None)
 
 
 def _found(

@@ -178,10 +178,10 @@ class Fusion:
         return suppressed(both)[:MOST]
 
     def heat(self, maps: Maps) -> Floats:
-        """(2 rows, 2 columns) 0…1: what a mark at each place would score, of either map."""
-        lesions = self.lesions.value(self.joined(maps)).repeat(2, 0).repeat(2, 1)
-        specks = self.specks.value(self.speck_map(maps)) - np.log(SPECK_PRICE)
-        return np.asarray(self.mark.of(np.maximum(lesions, specks)), np.float32)
+        """(2 rows, 2 columns) 0…1: what a mark at each place would score, of either map; 0 without tissue."""
+        wide, fine = self.joined(maps).repeat(2, 0).repeat(2, 1), self.speck_map(maps)
+        value = np.maximum(self.lesions.value(wide), self.specks.value(fine) - np.log(SPECK_PRICE))
+        return np.where(np.isfinite(wide) | np.isfinite(fine), self.mark.of(value), 0.0).astype(np.float32)
 
     def raw(self, maps: Maps) -> dict[str, float]:
         """Scores of a whole image before they are compared with the other breast, by "abnormal" and "malignant"."""

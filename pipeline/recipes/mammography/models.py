@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,10 +21,13 @@ Partner = Any
 class Dense(Protocol):
     """A linear model on deep and hand-made features of every cell."""
 
-    def heat(self, look: Look, other: Look | None, partner: Partner | None) -> Heat:
-        """(2, rows, columns) logits of a lesion, and of a malignant one; -inf without tissue."""
+    def describe(self, look: Look) -> Any:
+        """The slow part, once for each view."""
 
-    def kinds(self, look: Look, other: Look | None, partner: Partner | None) -> Heat:
+    def heat_of(self, one: Any, other: Any | None, partner: Partner | None) -> Heat:
+        """(2, rows, columns) logits of a lesion, and of a malignant one; -inf without tissue. Of described views."""
+
+    def kinds_of(self, one: Any, other: Any | None, partner: Partner | None) -> Heat:
         """(3, rows, columns) probabilities of mass, distortion, asymmetry."""
 
 
@@ -32,7 +35,7 @@ class Pairs(Protocol):
     """A network that compares the breast with the other one."""
 
     def heat(self, look: Look, other: Look | None, partner: Partner | None, device: str) -> Heat:
-        """As that of `Dense`."""
+        """(2, rows, columns) logits as those of `Dense`."""
 
 
 class Specks(Protocol):
@@ -57,13 +60,25 @@ class Models:
     classifier: Classifier | None
     register: Callable[[Look, Look], Partner | None]
 
-    def maps(self, look: Look, other: Look | None, device: str) -> Maps:
-        """What all detectors say of one view. other: the like view of the other breast."""
-        partner = None if other is None else self.register(look, other)
-        beside = None if partner is None else other
-        return Maps(
-            dense=self.dense.heat(look, beside, partner),
-            pairs=self.pairs.heat(look, beside, partner, device),
-            specks=self.specks.heat(look, device),
-            kinds=self.dense.kinds(look, beside, partner),
-        )
+    def maps(self, looks: Mapping[str, Look], others: Mapping[str, str | None], device: str) -> dict[str, Maps]:
+        """What all detectors say of each view. others: name of the like view of the other breast, for each."""
+        described = {name: self.dense.describe(look) for name, look in looks.items()}
+        made = {}
+        for name, look in looks.items():
+            like = others[name]
+            partner = None if like is None else self.register(look, looks[like])
+            other = None if like is None or partner is None else like
+            made[name] = Maps(
+                dense=self.dense.heat_of(described[name], described[other] if other else None, partner),
+                pairs=self.pairs.heat(look, looks[other] if other else None, partner, device),
+                specks=self.specks.heat(look, device),
+                kinds=self._kinds(look, described[name], described[other] if other else None, partner),
+            )
+        return made
+
+    def _kinds(self, look: Look, one: Any, other: Any | None, partner: Partner | None) -> Heat:
+        if hasattr(self.dense, "kinds_of"):
+            return self.dense.kinds_of(one, other, partner)
+        made = np.zeros((3, *look.cells), np.float32)
+        made[0] = 1.0
+        return made

@@ -69,6 +69,11 @@ class Seen:
     other: str | None = None
 
 
+_FLAT = Curve((1.0, 0.0), (0.0, 0.0), 0.0)
+EMPTY = Fusion({}, {}, {}, _FLAT, _FLAT, Platt(1, 0), {}, {})
+"""Of detectors that are asked for their maps alone."""
+
+
 def learn(seen: Sequence[Seen]) -> Fusion:
     """All constants."""
     cells = _cell_scales(seen)
@@ -83,9 +88,6 @@ def learn(seen: Sequence[Seen]) -> Fusion:
         [m.score for row in marks for m in row], [_hits(s, m) for s, row in zip(known, marks, strict=True) for m in row]
     )
     return Fusion(cells, tops, sums, lesions, specks, mark, _image_platts(seen, draft), _operating(known, marks, mark))
-
-
-_FLAT = Curve((1.0, 0.0), (0.0, 0.0), 0.0)
 
 
 def _hits(image: Seen, mark: Peak) -> bool:
