@@ -109,7 +109,12 @@ class Earlier:
 
 @runtime_checkable
 class Follower(Protocol):
-    """A pipeline that carries on earlier work on the same patient."""
+    """A pipeline that carries on earlier work on the same patient.
+
+    prior_modality: Modality (0008,0060) of the images that it wants of earlier studies.
+    """
+
+    prior_modality: str
 
     def recall(self, inputs: Inputs, earlier: Earlier) -> Inputs:
         """The inputs, with what it wants of the earlier as further roles; from headers alone."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contract import Declined, Inputs, Runtime
+from pipeline.contract import Declined, Earlier, Inputs, Runtime
 from pipeline.core.breast import Unread
 from pipeline.core.clock import Stopwatch
 from pipeline.core.study import Instance, Series, Study
@@ -18,6 +18,7 @@ from pipeline.imaging.mammogram.study import STANDARD, select_views
 from pipeline.imaging.mammogram.views import READ
 from pipeline.marks import MarkedStudy
 from pipeline.recipes.mammography.options import check_options
+from pipeline.recipes.mammography.priors import recall, without_priors
 from pipeline.weights import fingerprint, manifest
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Mammography:
 
     name: str = "mammography"
     roles: tuple[str, ...] = _roles()
+    prior_modality: str = "MG"
 
     @property
     def algorithm(self) -> Algorithm:
@@ -81,6 +83,13 @@ class Mammography:
         why = {role: image.why for role, image in chosen.items()}
         return Inputs(series, why, dict(options), unread=unread)
 
+    def recall(self, inputs: Inputs, earlier: Earlier) -> Inputs:
+        """The inputs, with the same views of the newest earlier study that has any; they are named, not compared."""
+        views = {
+            role: described for role, s in inputs.series.items() if isinstance(described := describe(s.first), MgImage)
+        }
+        return recall(inputs, views, earlier)
+
     def run(self, inputs: Inputs, runtime: Runtime) -> MarkedStudy | Declined:
         """Read every image; find marks with all detectors, the breasts compared; judge and place them."""
         # Detectors and radiomics take seconds to import; only a process that computes pays for them.
@@ -102,7 +111,7 @@ def read_all(inputs: Inputs) -> tuple[dict[str, Opened], tuple[Unread, ...]]:
     from pipeline.recipes.mammography.looks import FINE_UM  # noqa: PLC0415
 
     opened, unread = {}, list(inputs.unread)
-    for role, series in inputs.series.items():
+    for role, series in without_priors(inputs).items():
         image = describe(series.first)
         if not isinstance(image, MgImage):  # select took it for one: the header was changed since
             unread.append(_unread(series.first, image or "it is no image"))

@@ -16,6 +16,7 @@ from pipeline.recipes.mammography.examine import Examined, examine
 from pipeline.recipes.mammography.given import examine_given, kinds_of, threshold_of
 from pipeline.recipes.mammography.models import Models
 from pipeline.recipes.mammography.options import check_options, shown_of
+from pipeline.recipes.mammography.priors import said_of_priors
 from pipeline.recipes.mammography.weights import load_models
 
 COARSE_MM = 0.25
@@ -48,6 +49,7 @@ def marked_study(
     composites = composites_of(marks, seen)
     heat = {role: heat_of(one) for role, one in seen.items()} if options["heat_map"] else {}
     clock.lap("place")
+    said = (*_remarks(seen, breasts, options), *said_of_priors(inputs, marks), *inputs.remarks, *runtime.remarks)
     return MarkedStudy(
         algorithm=algorithm,
         views=tuple(view_of(role, one) for role, one in seen.items()),
@@ -61,7 +63,7 @@ def marked_study(
         quality=_quality(seen),
         unread=unread,
         heat=heat,
-        remarks=tuple(dict.fromkeys((*_remarks(seen, breasts, options), *inputs.remarks, *runtime.remarks))),
+        remarks=tuple(dict.fromkeys(said)),
         timings_s={"read": clock.laps.get("read", 0.0), **looked.laps, "place": clock.laps["place"]},
         wanted=shown_of(options),
     )

@@ -114,6 +114,7 @@ class Srs:
 
     name: str = "srs"
     roles: tuple[str, ...] = (T1C, CONTOURS, DOSE, ORGANS, PLANS)
+    prior_modality: str = "MR"
 
     @property
     def algorithm(self) -> Algorithm:
