@@ -135,7 +135,7 @@ def _columns(groups: Sequence[str]) -> Tensor:
 
 def _mean_of(given: Standardised, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     ordinary = given.features[given.positive[:, 0] == 0]
-    spread = (ordinary @ weights).std(dim=0).reshape(-1, 2)
+    spread = (ordinary @ weights).std(dim=0).clamp(min=1e-6).reshape(-1, 2)
     scale = spread.mean(dim=0) / spread
     return (
         (weights.T.reshape(-1, 2, weights.shape[0]) * scale[..., None]).mean(dim=0),
