@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,14 @@ from scipy import ndimage
 
 from pipeline.core.breast import Laterality
 from pipeline.core.errors import ConfigInvalid
-from pipeline.datasets.mammo import Case, Collection, Drawn, Finding, Pathology
-from pipeline.datasets.mammo.case import circle, given, worst
 from pipeline.imaging.mammogram.read import MammogramPixels, prepare
-from pipeline.marks import Kind
 from pipeline.recipes.mammography.looks import FINE_UM, look_of
 from pipeline.training.mammography.material import Reading, examples, folds, read_material
 from pipeline.training.mammography.rows import owners
 from pipeline.training.mammography.tones import Curve, Tones
 from pipeline.training.mammography.tones import drawn as drawn_tones
 from tests.support.breasts import SPACING, drawn
-
-DOT = (150.0, 500.0)
-"""Column and row of a disc in the drawn picture."""
+from tests.support.women import DOT, case, read_women, said
 
 
 @pytest.mark.parametrize(
@@ -72,42 +66,10 @@ def test_one_seed_gives_one_way_of_showing() -> None:
     assert len({drawn_tones(np.random.default_rng(n)) for n in range(20)}) == 20
 
 
-def case(name: str, woman: str, side: Laterality, findings: tuple[Finding, ...] = ()) -> Case:
-    def picture() -> np.ndarray:
-        made = drawn(dots=(DOT,))
-        return np.ascontiguousarray(made[:, ::-1]) if side is Laterality.RIGHT else made
-
-    pathology = worst([f.pathology for f in findings])
-    return Case(
-        Collection.MIAS, name, woman, woman, side, "MLO", Path(name), picture, partial(given, findings), pathology,
-        spacing_mm=SPACING,
-    )  # fmt: skip
-
-
-def at(side: Laterality) -> Finding:
-    """The disc."""
-    column = DOT[0] if side is Laterality.LEFT else drawn().shape[1] - DOT[0]
-    return Finding(Kind.MASS, "disc", Drawn.CIRCLE, circle(column, DOT[1], 40.0), Pathology.MALIGNANT)
-
-
-def said(_what: str, _done: int, _of: int) -> None:
-    """Progress that nobody watches."""
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three women: one with a disc on her right side, one normal, one with a single image and something unplaced."""
-    folder = tmp_path_factory.mktemp("runs")
-    nowhere = Finding(Kind.CALCIFICATIONS, "all over", Drawn.NOWHERE, pathology=Pathology.BENIGN)
-    given_cases = [
-        case("a1", "a", Laterality.RIGHT, (at(Laterality.RIGHT),)),
-        case("a2", "a", Laterality.LEFT),
-        case("b1", "b", Laterality.RIGHT),
-        case("b2", "b", Laterality.LEFT),
-        case("c1", "c", Laterality.LEFT, (nowhere,)),
-    ]
-    read_material(given_cases, folder, said)
-    return folder
+    """Where the looks of `read_women` are."""
+    return read_women(tmp_path_factory.mktemp("runs"))
 
 
 def test_a_kept_look_is_the_look_but_for_a_step_of_brightness(runs: Path) -> None:

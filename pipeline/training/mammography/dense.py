@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.recipes.mammography import trunk
-from pipeline.recipes.mammography.cells import TAPS, TEXTURE
+from pipeline.recipes.mammography.cells import TAPS, TEXTURE, width
 from pipeline.recipes.mammography.dense import FARTHEST, Heat, Linear, compared, smoothed
 from pipeline.training.mammography.features import features, keep_features
 from pipeline.training.mammography.material import Example, Tell, write_whole
@@ -21,12 +21,24 @@ from pipeline.training.mammography.rows import Rows, rows_of
 
 Floats = NDArray[np.float32]
 
-GROUPS = (*TAPS, TEXTURE)
-"""What cells are described by."""
-PENALTY = 0.2
-"""On the squares of the weights of standardised features."""
 ITERATIONS = 60
 TRUNK = Path(trunk.__file__).with_name("trunk.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of the models whose mean is taken. penalty: on the squares of the weights of standardised features."""
+
+    groups: tuple[str, ...]
+    penalty: float
+
+
+GROUPS = (*TAPS, TEXTURE)
+MEMBERS = (
+    Member(("f8", "f8m", "f16", "c8", "c16", TEXTURE), 1 / 15),
+    Member(GROUPS, 1 / 5),
+)
+"""Few features say better where, all of them better which image (see the recipe's README)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,6 @@ class Table:
 
     features: NDArray[np.float16]
     positive: NDArray[np.bool_]
-    draw: NDArray[np.int64]
     weight: NDArray[np.float64]
 
 
@@ -46,7 +57,6 @@ def table(rows: Iterable[Rows]) -> Table:
     return Table(
         np.concatenate([r.features for r in given]),
         np.concatenate(positive),
-        np.concatenate([r.draw for r in given]),
         np.concatenate([r.weight for r in given]),
     )
 
@@ -71,8 +81,10 @@ def standardised(given: Table) -> Standardised:
     """Features less their mean, by their deviation; what is not a number counts as the mean."""
     x = torch.from_numpy(given.features).float()
     mean = torch.nanmean(x, dim=0)
+    known = x.isfinite().sum(dim=0).clamp(min=1)
     x = torch.nan_to_num(x - mean, nan=0.0)
-    deviation = x.pow(2).mean(dim=0).sqrt() + 1e-3
+    mean = torch.nan_to_num(mean, nan=0.0)
+    deviation = (x.pow(2).sum(dim=0) / known).sqrt() + 1e-3
     x.div_(deviation).clamp_(-FARTHEST, FARTHEST)
     positive = torch.from_numpy(given.positive).float()
     return Standardised(mean, deviation, x, positive, _weights(given))
@@ -88,22 +100,47 @@ def _weights(given: Table) -> Tensor:
     return torch.from_numpy(np.stack(each, axis=1)).float()
 
 
-def fit(given: Standardised, penalty: float) -> tuple[Tensor, Tensor]:
-    """Weights (2, features) and bias (2,) of both logistic models; penalty: on the squares of the weights."""
-    weights = torch.zeros(given.features.shape[1], 2, requires_grad=True)
-    bias = torch.zeros(2, requires_grad=True)
-    search = torch.optim.LBFGS([weights, bias], max_iter=ITERATIONS, history_size=10, line_search_fn="strong_wolfe")
+def fit(given: Standardised, members: Sequence[Member]) -> tuple[Tensor, Tensor]:
+    """Weights (2, features) and bias (2,): the mean of all members' logistic models, each as spread as the others.
+
+    All are fitted at once, for reading the table is what takes time; they do not know of each other.
+    """
+    allowed = torch.stack([_columns(m.groups) for m in members], dim=1).repeat_interleave(2, dim=1)
+    penalty = torch.tensor([m.penalty for m in members]).repeat_interleave(2)
+    positive, weight = (t.repeat(1, len(members)) for t in (given.positive, given.weight))
+    free = torch.zeros(allowed.shape, requires_grad=True)
+    bias = torch.zeros(len(penalty), requires_grad=True)
+    search = torch.optim.LBFGS(
+        [free, bias], max_iter=ITERATIONS, history_size=10, tolerance_change=1e-6, line_search_fn="strong_wolfe"
+    )
 
     def loss() -> Tensor:
         search.zero_grad()
+        weights = free * allowed
         logits = given.features @ weights + bias
-        wrong = functional.binary_cross_entropy_with_logits(logits, given.positive, given.weight, reduction="none")
-        total = wrong.mean(dim=0).sum() + penalty * weights.pow(2).sum()
+        wrong = functional.binary_cross_entropy_with_logits(logits, positive, weight, reduction="none")
+        total = (wrong.mean(dim=0) + penalty * weights.pow(2).sum(dim=0)).sum()
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
     search.step(loss)  # type: ignore[no-untyped-call]
-    return weights.detach().T, bias.detach()
+    return _mean_of(given, (free * allowed).detach(), bias.detach())
+
+
+def _columns(groups: Sequence[str]) -> Tensor:
+    """1 for features of these groups, as they are and as differences."""
+    once = torch.cat([torch.full((width(g),), float(g in groups)) for g in GROUPS])
+    return torch.cat([once, once])
+
+
+def _mean_of(given: Standardised, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    ordinary = given.features[given.positive[:, 0] == 0]
+    spread = (ordinary @ weights).std(dim=0).clamp(min=1e-6).reshape(-1, 2)
+    scale = spread.mean(dim=0) / spread
+    return (
+        (weights.T.reshape(-1, 2, weights.shape[0]) * scale[..., None]).mean(dim=0),
+        (bias.reshape(-1, 2) * scale).mean(dim=0),
+    )
 
 
 def train_dense(given: Sequence[Example], which: Mapping[str, int], runs: Path, tell: Tell, workers: int = 1) -> None:
@@ -128,7 +165,7 @@ def train_dense(given: Sequence[Example], which: Mapping[str, int], runs: Path, 
 def trained(rows: Sequence[Rows]) -> Linear:
     """One model of these cells."""
     given = standardised(table(rows))
-    weights, bias = fit(given, PENALTY)
+    weights, bias = fit(given, MEMBERS)
     return Linear(GROUPS, given.mean.numpy(), given.deviation.numpy(), weights.numpy(), bias.numpy())
 
 

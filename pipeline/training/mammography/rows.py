@@ -11,10 +11,8 @@ from pipeline.marks import Kind
 from pipeline.recipes.mammography.looks import CELL
 from pipeline.training.mammography.material import Example
 
-DRAWS = 2
-"""Of negatives: models of each are averaged."""
 NEGATIVES, POSITIVES = 120, 40
-"""Cells, at most: of an image in a draw, of a lesion."""
+"""Cells, at most: of an image outside lesions, of a lesion."""
 CORE, LEAST_CORE = 0.75, 12.0
 """Of a lesion's radius: cells with their centre so near are positive; and level pixels."""
 RIM, RIM_MORE = 1.4, 16.0
@@ -31,14 +29,12 @@ class Rows:
 
     features: (cells, features) half precision, as `dense.compared` gives them.
     lesion:   (cells,) number of the lesion, -1 for none.
-    draw:     (cells,) which draw of negatives, -1 for cells of lesions, which are in every draw.
-    weight:   (cells,) of positive cells.
+    weight:   (cells,) before lesions and the rest are balanced.
     malignant: of each lesion; kind: the same.
     """
 
     features: NDArray[np.float16]
     lesion: NDArray[np.int64]
-    draw: NDArray[np.int64]
     weight: NDArray[np.float64]
     malignant: tuple[bool, ...]
     kind: tuple[Kind | None, ...]
@@ -68,15 +64,13 @@ def rows_of(example: Example, tissue: NDArray[np.float32], found: NDArray[np.flo
     parts = []
     for number in range(len(example.lesions)):
         cells = _some(np.argwhere((owner == number) & (tissue > NEARLY_NONE)), POSITIVES, rng)
-        parts.append((cells, number, -1, max(len(cells), 1) ** ALIKE))
-    for draw in range(DRAWS):
-        parts.append((_some(np.argwhere((owner == -1) & (tissue > HALF)), NEGATIVES, rng), -1, draw, 1.0))
+        parts.append((cells, number, max(len(cells), 1) ** ALIKE))
+    parts.append((_some(np.argwhere((owner == -1) & (tissue > HALF)), NEGATIVES, rng), -1, 1.0))
     at = np.concatenate([cells for cells, *_ in parts])
-    lesion, draws, weight = (np.repeat([p[k] for p in parts], [len(p[0]) for p in parts]) for k in (1, 2, 3))
+    lesion, weight = (np.repeat([p[k] for p in parts], [len(p[0]) for p in parts]) for k in (1, 2))
     return Rows(
         found[:, at[:, 0], at[:, 1]].T.clip(-6e4, 6e4).astype(np.float16),
         lesion,
-        draws,
         weight,
         tuple(one.malignant for one in example.lesions),
         tuple(one.kind for one in example.lesions),
