@@ -228,14 +228,16 @@ def test_real_clusters_are_wanted_where_the_truth_has_them(looks: dict[str, Look
     assert bright[70:110, 40:80].max() == bright.max()
 
 
-def test_a_fold_learns_nothing_of_its_women(looks: dict[str, Look], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fold_learns_nothing_of_its_women(
+    looks: dict[str, Look], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     look, seen = looks["R-MLO"], dict[str, Any]()
     both = [example(n, p, label=True, lesions=(LESION,)) for n, p in (("a", "her"), ("b", "other"))]
     monkeypatch.setattr(pairs, "learn", lambda network, course, path, tell: seen.update(draw=course.loss.__self__))
     monkeypatch.setattr(specks, "learn", lambda network, course, path, tell: seen.update(grounds=course.loss.args[0]))
     fit = Fit(1, {"her": 1, "other": 0})
-    pairs.fit_pairs(fit, [sheet_of(e, look) for e in both * 2], [], Path("/tmp/none/a"), quiet)
-    specks.fit_specks(fit, [specks.ground(e, look) for e in both], [], Path("/tmp/none/a"), quiet)
+    pairs.fit_pairs(fit, [sheet_of(e, look) for e in both * 2], [], tmp_path / "none", quiet)
+    specks.fit_specks(fit, [specks.ground(e, look) for e in both], [], tmp_path / "none", quiet)
     draw = seen["draw"]
     assert {s.example.patient for p in draw.real for s in (p.one, p.other)} == {"other"}
     assert {s.example.patient for s, _ in draw.donors} == {"other"}

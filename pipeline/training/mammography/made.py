@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -101,29 +101,21 @@ def make_women(runs: Path, tell: Tell, women: int = WOMEN, workers: int = 1) -> 
     read_material(made_up(women), made_folder(runs), tell, workers)
 
 
-def made_examples(runs: Path) -> tuple[Example, ...]:
-    """In every reading. Raises ConfigInvalid when there are none."""
+def made_examples(runs: Path, tell: Tell) -> tuple[Example, ...]:
+    """In every reading; drawn first, where they are not there yet."""
+    make_women(runs, tell)
     return tuple(e for reading in Reading for e in examples(made_folder(runs), reading))
 
 
 def also(given: Sequence[Example], runs: Path) -> list[Example]:
-    """The same images in their changed readings."""
+    """The same images in their changed readings, as far as there are any."""
     names = {e.name for e in given}
-    return _if_any(lambda: [e for e in examples(runs, Reading.CHANGED) if e.name in names])
-
-
-def also_made(runs: Path) -> list[Example]:
-    """Of women who never were."""
-    return _if_any(lambda: list(made_examples(runs)))
+    try:
+        return [e for e in examples(runs, Reading.CHANGED) if e.name in names]
+    except ConfigInvalid:
+        return []
 
 
 def is_made(example: Example) -> bool:
     """It shows a woman who never was."""
     return example.collection == MADE.value
-
-
-def _if_any(read: Callable[[], list[Example]]) -> list[Example]:
-    try:
-        return read()
-    except ConfigInvalid:
-        return []

@@ -17,7 +17,7 @@ from torch.nn import functional
 from pipeline.recipes.mammography.pairs import STRIDE, PairNet
 from pipeline.recipes.mammography.trunk import load_trunk, trunk_state
 from pipeline.training.mammography.fitting import Course, Fit, fits, focal, learn, weights_file
-from pipeline.training.mammography.made import also, also_made
+from pipeline.training.mammography.made import also, made_examples
 from pipeline.training.mammography.material import Example, Tell
 from pipeline.training.mammography.pair_batches import Batch, Donors, batch
 from pipeline.training.mammography.pair_sheets import Pair, Sheet, pairs_of, sheets_of
@@ -53,12 +53,12 @@ def train_pairs(
 ) -> dict[str, Path]:
     """Fit what is not there yet: runs/mammography/pairs/fold0…4 and all. given: plain readings.
 
-    The changed readings and the made-up women are read from `runs`, where there are any.
+    Changed readings are read from `runs`, where there are any; made-up women are drawn first.
     """
     todo = [f for f in fits(folds) if not weights_file(runs, "pairs", f).exists()]
     folder = runs / "mammography" / "pairs" / "sheets"
     real = sheets_of([*given, *also(given, runs)], folder, tell) if todo else []
-    made = pairs_of(sheets_of(also_made(runs), folder, tell)) if todo else []
+    made = pairs_of(sheets_of(made_examples(runs, tell), folder, tell)) if todo else []
     for fit in todo:
         fit_pairs(fit, real, made, weights_file(runs, "pairs", fit), tell, steps)
     return {f.name: weights_file(runs, "pairs", f) for f in fits(folds)}

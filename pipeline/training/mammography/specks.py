@@ -20,7 +20,7 @@ from pipeline.recipes.mammography.looks import Floats, Look, Mask
 from pipeline.recipes.mammography.specks import HIGH, LOW, STRIDE, SpeckNet, background, folded, searched
 from pipeline.training.mammography.fitting import Course, Fit, fits, focal, learn, weights_file
 from pipeline.training.mammography.lesions import FINE_MM, coarsened, detail_mm
-from pipeline.training.mammography.made import also, also_made
+from pipeline.training.mammography.made import also, made_examples
 from pipeline.training.mammography.material import LOW as LEVEL_LOW
 from pipeline.training.mammography.material import STEPS as LEVEL_STEPS
 from pipeline.training.mammography.material import Example, Lesion, Tell
@@ -242,11 +242,11 @@ def train_specks(
 ) -> dict[str, Path]:
     """Fit what is not there yet: runs/mammography/specks/fold0…4 and all. given: plain readings.
 
-    The changed readings and the made-up women are read from `runs`, where there are any.
+    Changed readings are read from `runs`, where there are any; made-up women are drawn first.
     """
     todo = [f for f in fits(folds) if not weights_file(runs, "specks", f).exists()]
     real = grounds_of([*given, *also(given, runs)], tell) if todo else []
-    made = grounds_of(also_made(runs), tell) if todo else []
+    made = grounds_of(made_examples(runs, tell), tell) if todo else []
     for fit in todo:
         fit_specks(fit, real, made, weights_file(runs, "specks", fit), tell, steps)
     return {f.name: weights_file(runs, "specks", f) for f in fits(folds)}
