@@ -72,6 +72,7 @@ from pipeline.encode import Encoded, Part, Stamp, encode, to_bytes
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Corrections, Findings, Lesion
 from pipeline.followup.change import Change, FollowUp
 from pipeline.imaging.header import content_digest
+from pipeline.marks import MarkedStudy
 from pipeline.sessions.planned import Planned
 from pipeline.sessions.told import as_data
 
@@ -279,14 +280,21 @@ def _corrections(made: Corrections | None) -> dict[str, Any] | None:
 
 
 def picture(done: Analysis, out: Path) -> Path:
-    """Draw `picture.png` from the objects that were written. Raises OurFault when nothing was completed."""
-    from node.picture import draw  # noqa: PLC0415 - brings a plotting library that nothing else needs
+    """Draw `picture.png` from the objects that were written: of lesions slices, of marks the first summary page.
 
-    if not isinstance(done.findings, Findings):
-        raise OurFault("no picture without findings in a volume")
+    Raises OurFault when nothing was completed, or no page could be drawn.
+    """
+    from node.picture import draw, first_page  # noqa: PLC0415 - brings a plotting library that nothing else needs
+
+    png = out / PICTURE
+    if isinstance(done.findings, MarkedStudy):
+        pages = [path for e, path in done.files if e.part is Part.PAGE]
+        return first_page(pages, png)
+    if done.findings is None:
+        raise OurFault("no picture without findings")
     parts = {e.part: path for e, path in done.files}
     images = list(dict.fromkeys(f.path for f in done.findings.frames))
-    png, remarks = out / PICTURE, done.findings.remarks
+    remarks = done.findings.remarks
     draw(parts.get(Part.RTSTRUCT), images, png, RESEARCH_USE_ONLY, report=parts[Part.SR], remarks=remarks)
     return png
 

@@ -15,11 +15,22 @@ from pydicom import dcmread
 
 from node.picture_panels import Outline, Panel, panels
 from node.told import Told, told
+from pipeline.core.errors import OurFault
 
 WINDOW_PERCENTILES = (1.0, 99.5)
 """Where black and white lie in the image's own distribution."""
 
 _LEGEND = "dashed: agreement of repeated readings below 70 %; thin grey circle: rejected, not counted as a lesion"
+
+
+def first_page(pages: Sequence[Path], png: Path) -> Path:
+    """Write the first of the summary pages (Secondary Captures) as a PNG. Raises OurFault when there is none."""
+    from PIL import Image  # noqa: PLC0415 - only a picture needs it
+
+    if not pages:
+        raise OurFault("no summary page was drawn, so that there is no picture")
+    Image.fromarray(dcmread(pages[0]).pixel_array).save(png)
+    return png
 
 
 def draw(

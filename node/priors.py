@@ -14,8 +14,6 @@ from pipeline.core.study import Instance, Series
 from pipeline.imaging.mr_series import MrSeries, Weighting, classify
 from pipeline.imaging.values import plain_values
 
-IMAGES, OBJECTS = "MR", ("SEG", "RTSTRUCT", "SR")
-
 LEAST_IMAGES = 8
 """A series with fewer images shows no head; unless each of them holds many frames, see `_worth_fetching`."""
 MOST_IMAGES = 4000
@@ -26,6 +24,24 @@ MOST_OBJECTS = 64
 
 OUR_ROOT = "2.25."
 """How the UIDs of our own series begin (`pipeline.core.uid`): objects of others are not worth the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is fetched of an earlier study.
+
+    images:  its Modality; objects: modalities of our own objects beside them.
+    of_head: only series that may be contrast-enhanced T1 of the head; else all of the modality.
+    """
+
+    images: str
+    objects: tuple[str, ...] = ()
+    of_head: bool = False
+
+
+HEADS = Wanted("MR", ("SEG", "RTSTRUCT", "SR"), of_head=True)
+WANTED = {wanted.images: wanted for wanted in (HEADS, Wanted("MG"))}
+"""By the modality that a pipeline names (`pipeline.contract.Follower`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +64,10 @@ class PriorStudy:
     description: str = ""
 
 
-def find_priors(asker: Asker, patient: Patient, most: int, tick: Callable[[], None]) -> tuple[PriorStudy, ...]:
-    """At most `most` MR studies of earlier days of a patient with something to fetch, the newest first.
+def find_priors(
+    asker: Asker, patient: Patient, most: int, tick: Callable[[], None], wanted: Wanted = HEADS
+) -> tuple[PriorStudy, ...]:
+    """At most `most` studies of earlier days of a patient with images that are wanted, the newest first.
 
     A study of the same day, or of an unknown one, is none: it may be a part of this examination, or a later one.
     A study that names another part of the body takes no place of one of the head. A study is left out when birth date,
@@ -59,21 +77,21 @@ def find_priors(asker: Asker, patient: Patient, most: int, tick: Callable[[], No
     if not (patient.patient_id and patient.study_date):
         return ()
     priors: list[PriorStudy] = []
-    for study in _earlier(asker, patient):
+    for study in _earlier(asker, patient, wanted.images):
         if len(priors) == most:
             break
         tick()
-        series = tuple(_series(asker, study))
-        if any(s.modality == IMAGES for s in series):
+        series = tuple(_series(asker, study, wanted))
+        if any(s.modality == wanted.images for s in series):
             priors.append(replace(study, series=series))
     return tuple(priors)
 
 
-def _earlier(asker: Asker, patient: Patient) -> list[PriorStudy]:
+def _earlier(asker: Asker, patient: Patient, modality: str) -> list[PriorStudy]:
     keys = {
         "PatientID": patient.patient_id,
         "StudyDate": f"-{patient.study_date}",
-        "ModalitiesInStudy": IMAGES,
+        "ModalitiesInStudy": modality,
     }
     told = ("StudyInstanceUID", "StudyTime", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "StudyDescription")
     matches = asker.ask("STUDY", **keys, **dict.fromkeys(told, ""))
@@ -85,14 +103,14 @@ def _earlier(asker: Asker, patient: Patient) -> list[PriorStudy]:
             description=text_of(m, "StudyDescription"),
         )
         for m in matches
-        if _is_of(m, patient)
+        if _is_of(m, patient, modality)
     }
     before = [s for s in studies.values() if is_earlier(s.study_instance_uid, s.date, patient)]
     return sorted(before, key=lambda s: (s.date, s.time, s.study_instance_uid), reverse=True)
 
 
-def _is_of(match: Dataset, patient: Patient) -> bool:
-    """The same patient's, and with MR among its modalities, where the PACS tells them."""
+def _is_of(match: Dataset, patient: Patient, modality: str) -> bool:
+    """The same patient's, and with the modality among its modalities, where the PACS tells them."""
     other = replace(
         patient,
         patient_id=text_of(match, "PatientID"),
@@ -101,21 +119,23 @@ def _is_of(match: Dataset, patient: Patient) -> bool:
         sex=text_of(match, "PatientSex"),
     )
     modalities = text_of(match, "ModalitiesInStudy")
-    return is_same_person(patient, other) and (not modalities or IMAGES in modalities.split("\\"))
+    return is_same_person(patient, other) and (not modalities or modality in modalities.split("\\"))
 
 
-def _series(asker: Asker, study: PriorStudy) -> Iterator[PriorSeries]:
+def _series(asker: Asker, study: PriorStudy, wanted: Wanted) -> Iterator[PriorSeries]:
     told = ("SeriesInstanceUID", "Modality", "SeriesDescription", "ProtocolName", "BodyPartExamined")
     asked = dict.fromkeys((*told, "NumberOfSeriesRelatedInstances"), "")
     answers = asker.ask("SERIES", StudyInstanceUID=study.study_instance_uid, **asked)
     matches = [m for m in answers if _has_uid(m)]
-    images = [m for m in matches if text_of(m, "Modality") == IMAGES]
+    images = [m for m in matches if text_of(m, "Modality") == wanted.images]
+    if wanted.of_head:
+        images = _worth_fetching(_promising(images, study))
     room = MOST_IMAGES
-    for series in (_as_series(m) for m in _worth_fetching(_promising(images, study))):
+    for series in map(_as_series, images):
         if (series.instances or 0) <= room:
             room -= series.instances or 0
             yield series
-    for series in (_as_series(m) for m in matches if text_of(m, "Modality") in OBJECTS):
+    for series in (_as_series(m) for m in matches if text_of(m, "Modality") in wanted.objects):
         if (series.instances or 0) <= MOST_OBJECTS and series.series_instance_uid.startswith(OUR_ROOT):
             yield series
 
@@ -135,7 +155,7 @@ def _about(match: Dataset, study: PriorStudy) -> MrSeries:
     """What a series is, as far as the words of a C-FIND answer say."""
     uid = text_of(match, "SeriesInstanceUID")
     header = plain_values(match) | {"StudyDescription": study.description}
-    image = Instance("", "", uid, study.study_instance_uid, "", IMAGES, Path(), header=header)
+    image = Instance("", "", uid, study.study_instance_uid, "", HEADS.images, Path(), header=header)
     return classify(Series(uid, (image,)))
 
 

@@ -18,7 +18,7 @@ from pynetdicom.sop_class import (
 from node.ask import MODEL as FIND
 from node.ask import SYNTAXES, asking
 from node.association import associate
-from node.priors import IMAGES, PriorStudy, find_priors
+from node.priors import HEADS, PriorStudy, Wanted, find_priors
 from pipeline.core.errors import LedgerUnavailable, Permanent, Retryable
 from pipeline.core.patient import Patient, is_same_person, patient_of
 from pipeline.core.route import Peer
@@ -80,7 +80,7 @@ class Library:
             offered = {str(c.abstract_syntax) for c in association.accepted_contexts}
         return tuple(name for model, name in wanted.items() if model not in offered)
 
-    def priors(self, study: Study, most: int, folder: Path, tick: Tick) -> Fetched:
+    def priors(self, study: Study, most: int, folder: Path, tick: Tick, wanted: Wanted = HEADS) -> Fetched:
         """At most `most` earlier studies of the patient of `study`, the newest first, as files in `folder`.
 
         Whatever the PACS does, this ends, and raises nothing but what `tick` raises, and LedgerUnavailable: without
@@ -93,14 +93,20 @@ class Library:
             return Fetched((), ("Not compared with earlier studies: the images name no Study Date.",))
         try:
             with asking(self.peer, calling_ae=self.calling_ae, timeout_s=FIND_S, tls=self.tls) as asker:
-                found = find_priors(asker, patient, most, tick)
+                found = find_priors(asker, patient, most, tick, wanted)
         except _TROUBLE as error:
             self._note(study, error)
             return Fetched((), (self._not_asked,))
-        return self._fetch(study, patient, found, folder, tick)
+        return self._fetch(study, patient, found, folder, tick, wanted)
 
     def _fetch(
-        self, study: Study, patient: Patient, found: tuple[PriorStudy, ...], folder: Path, tick: Tick
+        self,
+        study: Study,
+        patient: Patient,
+        found: tuple[PriorStudy, ...],
+        folder: Path,
+        tick: Tick,
+        wanted: Wanted,
     ) -> Fetched:
         studies: list[Study] = []
         missing, remarks = 0, []
@@ -115,7 +121,7 @@ class Library:
                 remarks.append(some if studies else self._not_asked)
                 break
             missing += sum(s.series_instance_uid not in came for s in prior.series)
-            studies += _usable(patient, came)
+            studies += _usable(patient, came, wanted)
         tick()
         log.info("study %s: %d earlier studies fetched", study.study_instance_uid, len(studies))
         if missing:
@@ -137,9 +143,9 @@ class Library:
         log.warning("study %s: no earlier studies: %s", study.study_instance_uid, why)
 
 
-def _usable(patient: Patient, came: Mapping[str, tuple[Instance, ...]]) -> tuple[Study, ...]:
+def _usable(patient: Patient, came: Mapping[str, tuple[Instance, ...]], wanted: Wanted) -> tuple[Study, ...]:
     """The study without objects of others; nothing when any of its images is of another person."""
-    kept = [i for instances in came.values() for i in instances if i.modality == IMAGES or _is_our_own(i)]
+    kept = [i for instances in came.values() for i in instances if i.modality == wanted.images or _is_our_own(i)]
     studies = group(kept)
     return tuple(s for s in studies if all(is_same_person(patient, patient_of(i)) for i in s.instances))
 

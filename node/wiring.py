@@ -22,6 +22,7 @@ from node.intake import Desk as IntakeDesk
 from node.intake import Intake
 from node.loop import Stop, holder_name, is_gone
 from node.options import pipeline_problems
+from node.priors import WANTED
 from node.receive.acceptor import Acceptor, AcceptorOptions
 from node.retrieve import Fetched, Library, Retriever, Tick
 from node.retrieve_get import CGet
@@ -29,7 +30,7 @@ from node.retrieve_move import CMove
 from node.tls import client_context, server_context
 from node.worker import Bench
 from pipeline import registry
-from pipeline.contract import Executor
+from pipeline.contract import Executor, Follower
 from pipeline.core.clock import utc_now
 from pipeline.core.errors import ConfigInvalid, NotFound
 from pipeline.core.job import Job
@@ -223,7 +224,11 @@ class House:
         if route is None:
             return Fetched()
         peer = next(p for p in self.settings.peers if p.name == route.priors_from)
-        return self.library(peer).priors(study, route.most_priors, folder, tick)
+        pipeline = registry.get(job.work.pipeline)
+        wanted = WANTED.get(pipeline.prior_modality) if isinstance(pipeline, Follower) else None
+        if wanted is None:
+            return Fetched()
+        return self.library(peer).priors(study, route.most_priors, folder, tick, wanted)
 
     def _tls_for(self, wanted: bool) -> ssl.SSLContext | None:
         return self._client_tls() if wanted else None

@@ -173,17 +173,18 @@ class Worker:
             seed=result_seed(job.work.key, found.algorithm, recalled),
             made_at=job.created_at.astimezone(),  # of the job: an attempt more must make the same bytes
             software_version=VERSION,
-            supersedes=self._superseded(job),
+            supersedes=self._superseded(job, Kind.SR),
+            cad_reports=self._superseded(job, Kind.CAD_SR),
             verified=job.work.verified,
             replaces=self._replaced(job),
         )
 
-    def _superseded(self, job: Job) -> tuple[tuple[str, str, str], ...]:
-        """The SRs of the jobs that this one replaces, nearest first."""
+    def _superseded(self, job: Job, kind: Kind) -> tuple[tuple[str, str, str], ...]:
+        """The reports of that kind of the jobs that this one replaces, nearest first."""
         return tuple(
             (r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid)
             for older in replaced_jobs(self._bench.ledger, job)
-            for _, r in self._bench.ledger.results(job_id=older, kind=Kind.SR)
+            for _, r in self._bench.ledger.results(job_id=older, kind=kind)
         )
 
     def _replaced(self, job: Job) -> tuple[tuple[str, str, str], ...]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydicom import Dataset
 
+from pipeline.core.breast import Unread
 from pipeline.core.study import Series, Study
 from pipeline.findings import Algorithm, Findings
 from pipeline.marks import MarkedStudy
@@ -26,6 +27,7 @@ class Inputs:
     options: the route's options, as they were given to `select`.
     corrects: a person sent corrections of earlier results: such work is done whatever a route says of late images.
     remarks: what whoever gathered them wants said in the result (why there is no earlier study).
+    unread:  images of the study that `select` looked at and left, each with the reason: for the result to say.
     """
 
     series: Mapping[str, Series]
@@ -33,6 +35,7 @@ class Inputs:
     options: Mapping[str, Any] = field(default_factory=dict)
     corrects: bool = False
     remarks: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def __getitem__(self, role: str) -> Series:
         return self.series[role]
@@ -106,7 +109,12 @@ class Earlier:
 
 @runtime_checkable
 class Follower(Protocol):
-    """A pipeline that carries on earlier work on the same patient."""
+    """A pipeline that carries on earlier work on the same patient.
+
+    prior_modality: Modality (0008,0060) of the images that it wants of earlier studies.
+    """
+
+    prior_modality: str
 
     def recall(self, inputs: Inputs, earlier: Earlier) -> Inputs:
         """The inputs, with what it wants of the earlier as further roles; from headers alone."""

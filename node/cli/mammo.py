@@ -112,12 +112,41 @@ def convert_film(  # noqa: PLR0913, PLR0917  (options of a command line, each gi
     from pipeline.datasets.mammo.film import scans
     from pipeline.marks import Laterality
 
-    if view and view.upper() not in VIEWS:
-        raise typer.BadParameter(f"{view}: not one of {', '.join(VIEWS)}", param_hint="--view")
+    _expect_view(view)
     breast = Laterality[side.name] if side else None
     with spinner("looking at the scans"):
         found = list(scans(files, breast, view.upper(), _spacing(spacing), patient, inverted=inverted))
     _convert(found, out, syntax, spacing, as_json, burned_in=burned_in)
+
+
+def as_dicom(place: Path, out: Path, side: Side | None, view: str, spacing: str) -> Path:
+    """A film scan, or a folder that holds nothing but film scans, as DICOM mammograms in `out`; else `place` itself.
+
+    What is guessed of side, view and size is said on standard error, and in Image Comments. Raises what reading and
+    writing raise.
+    """
+    from pipeline.datasets.mammo.convert import convert
+    from pipeline.datasets.mammo.film import SUFFIXES, scans
+    from pipeline.marks import Laterality
+
+    files = [f for f in (sorted(place.rglob("*")) if place.is_dir() else [place]) if f.is_file()]
+    pictures = [f for f in files if f.suffix.lower() in SUFFIXES]
+    if not pictures or len(pictures) < len(files):
+        if side or view or spacing:
+            raise typer.BadParameter("for film scans alone: DICOM files say it themselves", param_hint="--side")
+        return place
+    _expect_view(view)
+    size, breast = _spacing(spacing), Laterality[side.name] if side else None
+    for number, case in enumerate(scans(pictures, breast, view.upper(), size), 1):
+        written = convert(case, out, number=number, spacing_mm=size, burned_in=True)
+        for remark in written.remarks:
+            typer.echo(f"note: {pictures[number - 1].name}: {remark}", err=True)
+    return out
+
+
+def _expect_view(view: str) -> None:
+    if view and view.upper() not in VIEWS:
+        raise typer.BadParameter(f"{view}: not one of {', '.join(VIEWS)}", param_hint="--view")
 
 
 def _convert(

@@ -41,8 +41,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(convert_app, name="convert", rich_help_panel=panel)
 
 
-def analyze(
-    folder: Annotated[Path, typer.Argument(exists=True, help="A folder with DICOM files, or one file.")],
+def analyze(  # noqa: PLR0913, PLR0917  (options of a command line, each given by name)
+    folder: Annotated[
+        Path,
+        typer.Argument(exists=True, help="A folder with DICOM files, or one file; or film scans (PNG, JPEG)."),
+    ],
     pipeline: Annotated[str, typer.Option(help="The pipeline to run.")],
     out: Annotated[Path, typer.Option(help="Folder for the objects and summary.json.")],
     option: Annotated[
@@ -52,8 +55,11 @@ def analyze(
     prior: Annotated[
         Path | None, typer.Option(exists=True, help="A folder with an earlier study, and our objects of it if there.")
     ] = None,
+    side: Annotated[mammo.Side | None, typer.Option(help="Of film scans: the breast; else by name or guessed.")] = None,
+    view: Annotated[str, typer.Option(help="Of film scans: CC, MLO, …; else by name or guessed.")] = "",
+    spacing: Annotated[str, typer.Option(help="Of film scans: mm of a pixel, 0.05 or 0.05,0.05.")] = "",
     device: Annotated[str, typer.Option(help='"auto", "cpu", or a GPU such as "gpu:0".')] = "auto",
-    picture: Annotated[bool, typer.Option("--picture", help="Draw picture.png too: each lesion outlined.")] = False,
+    picture: Annotated[bool, typer.Option("--picture", help="Draw picture.png too: findings outlined.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log the words of errors too; they may quote patient data.")
     ] = False,
@@ -62,7 +68,8 @@ def analyze(
     """Run a pipeline on files, with no server. Exit code 0 completed, 3 declined, 1 failed, 2 wrong usage.
 
     Writes the DICOM objects and summary.json (schema lantern.summary/1) to --out; with several studies in the folder,
-    each to a folder of its own, and --json prints an array of summaries.
+    each to a folder of its own, and --json prints an array of summaries. Film scans become mammograms first, as
+    `lantern convert film` makes them, in OUT/images.
     """
     import json
 
@@ -71,13 +78,12 @@ def analyze(
     from node.cli.progress import spinner
     from node.logs import set_up_logging
     from pipeline.execute import ExecutorOptions, make_executor
-    from pipeline.findings import Findings
     from pipeline.imaging.header import scan
 
     set_up_logging("analyze", "debug" if verbose else "warning", as_json=False)
     options = _options(option or [])
     _expect_usable(pipeline, options)
-    studies = scan(folder)
+    studies = scan(mammo.as_dicom(folder, out / "images", side, view, spacing))
     if not studies:
         raise HeaderUnusable(f"no DICOM image was found in {folder}", "give the folder that holds the series")
     priors = _priors(prior)
@@ -87,7 +93,7 @@ def analyze(
         place = out if len(studies) == 1 else out / f"study-{number}"
         with spinner(f"{pipeline}: study {number} of {len(studies)}"):
             done = run(study, pipeline, place, executor, options, priors=priors)
-            if picture and isinstance(done.findings, Findings):
+            if picture and done.findings is not None:
                 paint(done, place)
         codes.append(Exit[done.outcome.upper()])
         summaries.append(json.loads((place / "summary.json").read_text()))
@@ -151,7 +157,10 @@ def _say(summary: dict[str, Any], place: Path, which: str) -> None:
     reason = summary["reason"]
     typer.echo(f"{which}{summary['outcome']}{': ' + reason if reason else ''}")
     if summary["outcome"] == "completed":
-        show("Findings", [_finding(f) for f in summary["findings"]], as_json=False, empty="none")
+        if "marks" in summary:
+            _say_marks(summary)
+        else:
+            show("Findings", [_finding(f) for f in summary["findings"]], as_json=False, empty="none")
         if summary["rejected"]:
             show("Rejected candidates, not findings", [_rejected(f) for f in summary["rejected"]], as_json=False)
         if summary["follow_up"]:
@@ -167,6 +176,32 @@ def _say(summary: dict[str, Any], place: Path, which: str) -> None:
         drawn = ["picture.png"] if (place / "picture.png").exists() else []
         files = [*(o["file"] for o in summary["objects"]), *drawn]
         typer.echo(f"{', '.join(files)} and summary.json are in {place}")
+
+
+def _say_marks(summary: dict[str, Any]) -> None:
+    """Marks and scores, 0-100 as in the reports; then what was not as it should be."""
+    show("Marks", [_mark(m) for m in summary["marks"]], as_json=False, empty="none")
+    scores = [{"what": b["laterality"], "score": f"{100 * b['score']:.1f}", "density": b["density"]} for b in
+              summary["breasts"]]  # fmt: skip
+    scores += [{"what": v["role"], "score": f"{100 * v['score']:.1f}", "density": ""} for v in summary["images"]]
+    whole = {"what": "study", "score": f"{100 * summary['study_score']:.1f}", "density": ""}
+    show("Suspicion, 0-100; no probability of cancer", [whole, *scores], as_json=False)
+    for note in summary["quality"]:
+        typer.echo(f"Quality, {note['role']}: {note['words']}")
+    for unread in summary["unread"]:
+        typer.echo(f"Not read: image {unread['sop_instance_uid']}: {unread['why']}")
+
+
+def _mark(mark: dict[str, Any]) -> dict[str, object]:
+    size = mark["long_axis_mm"]
+    return {
+        "label": mark["label"],
+        "kind": mark["kind"],
+        "view": mark["role"],
+        "score of 100": f"{100 * mark['score']:.1f}",
+        "size mm": "" if size is None else f"{size:.1f}",
+        "centre px (column, row)": [f"{v:.1f}" for v in mark["center_px"]],
+    }
 
 
 def _described(found: dict[str, Any]) -> dict[str, object]:

@@ -116,6 +116,7 @@ class Stamp:
     software_version: of Lantern.
     supersedes:       (SOP Class UID, SOP Instance UID, Series Instance UID) of the SRs of the same study that this
                       run replaces, the nearest first.
+    cad_reports:      likewise of the Mammography CAD SRs of these runs, which a CAD SR names as its predecessors.
     replaces:         likewise of the SEGs of the nearest of these runs.
     verified:         False when a PACS was to be asked for the number of images and did not answer.
     """
@@ -126,6 +127,7 @@ class Stamp:
     supersedes: tuple[tuple[str, str, str], ...] = ()
     verified: bool = True
     replaces: tuple[tuple[str, str, str], ...] = ()
+    cad_reports: tuple[tuple[str, str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.made_at.tzinfo is None:

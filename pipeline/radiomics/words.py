@@ -32,6 +32,21 @@ _OWN = {
     "depth_mm": ("deeper inside than most lesions", "nearer the surface than most lesions"),
     "midline_mm": ("farther from the midline than most lesions", "nearer the midline than most lesions"),
     "above_base_mm": ("higher above the skull base than most lesions", "nearer the skull base than most lesions"),
+    "mark_value": ("detectors surer than of most lesions", "detectors less sure than of most lesions"),
+    "mark_rank": ("less suspicious than other places of the image", "more suspicious than other places of the image"),
+    "mark_of_specks": ("found as calcifications", "not found as calcifications"),
+    "map_dense": ("features of its cells more like a lesion's", "features of its cells less like a lesion's"),
+    "map_dense_malignant": ("cells more like a malignant lesion's", "cells less like a malignant lesion's"),
+    "map_pairs": ("more suspicious beside the other breast", "less suspicious beside the other breast"),
+    "map_pairs_malignant": (
+        "more like a malignant lesion to the network",
+        "less like a malignant lesion to the network",
+    ),
+    "map_specks": ("more like calcifications than most lesions", "less like calcifications than most lesions"),
+    "image_abnormal": ("image more suspicious than with most lesions", "image less suspicious than with most lesions"),
+    "image_malignant": ("image more like one with a cancer", "image less like one with a cancer"),
+    "other_abnormal": ("other breast more suspicious", "other breast less suspicious"),
+    "other_malignant": ("other breast more like one with a cancer", "other breast less like one with a cancer"),
     "mirror_contrast": ("brighter against the other side than most lesions", "more like the other side"),
 }
 """Own features: words for more, words for less. All compare: where a value lies on its own they do not know."""

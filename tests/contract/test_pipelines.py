@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,12 @@ from pipeline import registry, weights
 from pipeline.contract import Declined, Inputs, Pipeline, Runtime
 from pipeline.core.study import Instance, Series, Study
 from pipeline.findings import Findings
+from pipeline.marks import MarkedStudy
 from tests.support.heads import THICK, phantom_study
+from tests.support.marked import four_views
 
 SAMPLES: dict[str, Callable[[Path], Study]] = {
+    "mammography": four_views,
     "srs": lambda folder: phantom_study(folder, 101, lesions=3, diameters_mm=(15.0, 25.0), **THICK)[1],
 }
 """For each pipeline a study in which it finds something."""
@@ -34,21 +38,37 @@ NAMES = registry.names()
 class Ran:
     pipeline: Pipeline
     inputs: Inputs
-    findings: Findings
-    again: Findings
+    findings: Any
+    again: Any
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """One pipeline, run twice on its sample."""
     name = request.param
     pipeline = registry.get(name)
     inputs = pipeline.select(SAMPLES[name](tmp_path_factory.mktemp(name)), {})
     assert isinstance(inputs, Inputs), inputs
     first, again = (pipeline.run(inputs, Runtime(seed=5)) for _ in range(2))
-    assert isinstance(first, Findings)
-    assert isinstance(again, Findings)
+    assert isinstance(first, Findings | MarkedStudy)
+    assert type(again) is type(first)
     return Ran(pipeline, inputs, first, again)
+
+
+@pytest.fixture
+def ran(either: Ran) -> Ran:
+    """One that finds lesions in a volume."""
+    if not isinstance(either.findings, Findings):
+        pytest.skip("says marks on images")
+    return either
+
+
+@pytest.fixture
+def marked(either: Ran) -> Ran:
+    """One that says marks on images."""
+    if not isinstance(either.findings, MarkedStudy):
+        pytest.skip("finds lesions in a volume")
+    return either
 
 
 def test_there_is_a_sample_for_every_registered_pipeline():
@@ -156,12 +176,62 @@ def test_labels_and_tracking_uids_are_unique_and_fit_a_planning_system(ran: Ran)
     assert all(0 < len(lesion.label) <= 64 and 0 < len(lesion.short_label) <= 16 for lesion in lesions)
 
 
-def test_everything_that_crosses_an_executor_pickles(ran: Ran):
-    for thing in (ran.inputs, ran.findings.algorithm, ran.findings.lesions, ran.findings.frames):
+def test_everything_that_crosses_an_executor_pickles(either: Ran):
+    for thing in (either.inputs, either.findings.algorithm):
         assert pickle.loads(pickle.dumps(thing)) == thing
+    assert isinstance(pickle.loads(pickle.dumps(either.pipeline)), type(either.pipeline))
+
+
+def test_findings_pickle_whole(ran: Ran):
     back = pickle.loads(pickle.dumps(ran.findings))
-    assert np.array_equal(back.labels.array, ran.findings.labels.array)  # type: ignore[union-attr]
-    assert isinstance(pickle.loads(pickle.dumps(ran.pipeline)), type(ran.pipeline))
+    assert np.array_equal(back.labels.array, ran.findings.labels.array)
+    assert (back.lesions, back.frames) == (ran.findings.lesions, ran.findings.frames)
+
+
+def test_marks_pickle_whole(marked: Ran):
+    back = pickle.loads(pickle.dumps(marked.findings))
+    assert (back.marks, back.rejected, back.views) == (
+        marked.findings.marks,
+        marked.findings.rejected,
+        marked.findings.views,
+    )
+    assert all(np.array_equal(back.heat[role], heat) for role, heat in marked.findings.heat.items())
+
+
+def test_the_same_images_give_the_same_marks(marked: Ran):
+    first, again = marked.findings, marked.again
+    assert (first.marks, first.rejected, first.composites) == (again.marks, again.rejected, again.composites)
+    assert (first.views, first.breasts, first.score) == (again.views, again.breasts, again.score)
+    assert first.remarks == again.remarks
+
+
+def test_marks_count_from_one_and_lie_on_images_that_were_chosen(marked: Ran):
+    study = marked.findings
+    assert study.marks
+    assert [m.number for m in study.marks] == list(range(1, study.count + 1))
+    chosen = {s.first.sop_instance_uid: role for role, s in marked.inputs.series.items()}
+    assert {v.sop_instance_uid: v.role for v in study.views}.items() <= chosen.items()
+    views = {v.role: v for v in study.views}
+    for mark in (*study.marks, *study.rejected):
+        across, down = mark.center_px
+        assert 0 <= across <= views[mark.role].columns
+        assert 0 <= down <= views[mark.role].rows
+        assert len(mark.outline_px) >= 3
+
+
+def test_marks_have_scores_from_the_threshold_on_and_tracking_uids_of_their_own(marked: Ran):
+    study = marked.findings
+    every = (*study.marks, *study.rejected)
+    assert len({m.tracking_uid for m in every}) == len(every)
+    assert all(study.threshold <= m.score <= 1 for m in study.marks)
+    assert all(m.verdict is None or m.verdict.kept for m in study.marks)
+    assert all(0 <= v.score <= 1 for v in (*study.views, *study.breasts, study))
+
+
+def test_what_was_attempted_names_views_that_were_read(marked: Ran):
+    roles = {v.role for v in marked.findings.views}
+    assert all(a.roles and set(a.roles) <= roles for a in marked.findings.attempts)
+    assert set(marked.findings.heat) <= roles
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -178,6 +178,7 @@ class FollowsUp(Bright):
     """Finds what is bright, and says in its remarks what of earlier work it was given."""
 
     name: str = "follows-up"
+    prior_modality: str = "MR"
 
     def recall(self, inputs: Inputs, earlier: Earlier) -> Inputs:
         """All that there is: the newest earlier study's series by modality, own results as "own"."""

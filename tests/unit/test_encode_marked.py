@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.sr.coding import Code
+from pydicom.uid import MammographyCADSRStorage
 
 from pipeline.core.errors import HeaderUnusable, NotFound, OurFault
 from pipeline.core.result import Kind as ObjectKind
@@ -21,7 +22,7 @@ from pipeline.encode.codes import code_item
 from pipeline.encode.mammo.page import averaged, marked_pages
 from pipeline.encode.mammo.source import drawn_px, read_marked_source
 from pipeline.encode.page import draw
-from pipeline.marks import Attempt, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, View
+from pipeline.marks import Attempt, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, Shown, View
 from tests.support.findings import STAMP
 from tests.support.mammograms import ROLES, mark, marked, unmarked, write_study, write_view
 
@@ -402,3 +403,47 @@ def test_large_images_are_averaged_for_a_page(shape: tuple[int, int], factor: in
     small = averaged(pixels, factor)
     assert small.shape == (-(-shape[0] // factor), -(-shape[1] // factor))
     assert small[0, 0] == pixels[:factor, :factor].mean()
+
+
+def test_a_cad_report_names_those_that_it_supersedes_and_all_objects_their_revision(views: tuple[View, ...]) -> None:
+    cads = tuple((str(MammographyCADSRStorage), f"2.25.{n}", f"2.25.{n}0") for n in (1, 2))
+    reports = tuple(("1.2.840.10008.5.1.4.1.1.88.33", f"2.25.{n}", f"2.25.{n}0") for n in (3, 4))
+    stamp = replace(STAMP, supersedes=reports, cad_reports=cads)
+    made = {e.name: e.dataset for e in encode(marked(views), stamp)}
+    (before,) = made["CADSR"].PredecessorDocumentsSequence
+    assert before.StudyInstanceUID == made["CADSR"].StudyInstanceUID
+    named = [(s.SeriesInstanceUID, s.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+             for s in before.ReferencedSeriesSequence]  # fmt: skip
+    assert named == [(series, uid) for _, uid, series in cads]
+    of_reports = made["SR"].PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    assert {s.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for s in of_reports} == {"2.25.3", "2.25.4"}
+    assert all("rev 3" in ds.SeriesDescription for ds in made.values())
+    first = {e.name: e.dataset for e in encode(marked(views), STAMP)}
+    assert "PredecessorDocumentsSequence" not in first["CADSR"]
+    assert not any("rev" in ds.SeriesDescription for ds in first.values())
+
+
+def test_with_marks_every_imaging_measurement_has_a_place_and_the_others_stand_apart(
+    views: tuple[View, ...], made: tuple[Encoded, ...]
+) -> None:
+    (report,) = _of(made, Part.SR)
+    (drawn,), (apart,) = _named(report, "126010"), _named(report, "WITHOUT_PLACE")
+    assert all([i for i in g.ContentSequence if i.ValueType == "SCOORD"] for g in drawn.ContentSequence)
+    assert len(drawn.ContentSequence) == len(marked(views).marks)
+    assert not _walk_has(apart, "SCOORD")
+    assert {g.ConceptNameCodeSequence[0].CodeValue for g in apart.ContentSequence} == {"125007"}
+    (without,) = _of(encode(unmarked(views), STAMP), Part.SR)
+    assert not _named(without, "WITHOUT_PLACE")
+    assert _named(without, "126010")[0].ContentSequence
+
+
+def _walk_has(ds: Dataset, value_type: str) -> bool:
+    return any(i.ValueType == value_type for i in _walk(ds))
+
+
+@pytest.mark.parametrize("wanted", [set(), {Shown.CAD_SR}, {Shown.GSPS}, {Shown.PAGE}, set(Shown)])
+def test_objects_that_are_not_wanted_are_not_made_and_the_report_always_is(views: tuple[View, ...], wanted: set[Shown]):
+    made = encode(replace(marked(views), wanted=frozenset(wanted)), STAMP)
+    part_of = {Part.CAD_SR: Shown.CAD_SR, Part.OVERLAY: Shown.GSPS, Part.PAGE: Shown.PAGE}
+    assert {part_of[e.part] for e in made if e.part in part_of} == wanted
+    assert made[-1].part is Part.SR

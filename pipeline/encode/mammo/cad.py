@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydicom import Dataset
@@ -70,13 +71,30 @@ def cad_report(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Datase
     ds.PerformedProcedureCodeSequence = []
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.CurrentRequestedProcedureEvidenceSequence = [_evidence(source)]
+    if stamp.cad_reports:
+        ds.PredecessorDocumentsSequence = [_of_study(source, _references(stamp.cad_reports))]
     return dress(ds, Part.CAD_SR, source, study, stamp)
 
 
 def _evidence(source: MarkedSource) -> Dataset:
+    return _of_study(
+        source,
+        _references(
+            (one.view.sop_class_uid, one.view.sop_instance_uid, one.series_instance_uid) for one in source.images
+        ),
+    )
+
+
+def _references(objects: Iterable[tuple[str, str, str]]) -> dict[str, list[Dataset]]:
+    """(SOP Class UID, SOP Instance UID, Series Instance UID) -> references by series."""
     by_series: dict[str, list[Dataset]] = defaultdict(list)
-    for one in source.images:
-        by_series[one.series_instance_uid].append(reference(one.view.sop_class_uid, one.view.sop_instance_uid))
+    for of_class, uid, series in objects:
+        by_series[series].append(reference(of_class, uid))
+    return by_series
+
+
+def _of_study(source: MarkedSource, by_series: Mapping[str, list[Dataset]]) -> Dataset:
+    """Hierarchical SOP Instance Reference Macro (PS3.3 C.17.2.1)."""
     item = Dataset()
     item.StudyInstanceUID = source.study_instance_uid
     item.ReferencedSeriesSequence = []

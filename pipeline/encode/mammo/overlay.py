@@ -7,10 +7,11 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 from pydicom import Dataset
+from pydicom.uid import BreastTomosynthesisImageStorage
 
 from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time
 from pipeline.encode.document import stub
-from pipeline.encode.mammo.source import Image, MarkedSource, drawn_px
+from pipeline.encode.mammo.source import FUNCTIONAL_GROUPS, Image, MarkedSource, drawn_px
 from pipeline.encode.mammo.words import KINDS, percent
 from pipeline.encode.text import plain
 from pipeline.findings import RESEARCH_USE_ONLY
@@ -81,6 +82,10 @@ def _standin(one: Image, source: MarkedSource) -> Any:
     for keyword in _TAKEN_OVER:
         if one.header.get(keyword) not in (None, ""):
             ds.add(one.header[keyword])
+    if one.view.sop_class_uid == BreastTomosynthesisImageStorage:  # a synthetic view as its single frame
+        ds.NumberOfFrames = 1
+        for keyword in FUNCTIONAL_GROUPS:
+            setattr(ds, keyword, one.header.get(keyword) or [Dataset()])
     return ds
 
 

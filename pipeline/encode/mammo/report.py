@@ -18,6 +18,7 @@ from pipeline.encode.codes import (
     REJECTED_TYPE,
     RIGHT,
     SCHEME,
+    WITHOUT_PLACE,
     scheme_item,
 )
 from pipeline.encode.common import Encoded, Part, Stamp, date_and_time, dress, local_time
@@ -62,7 +63,8 @@ def marked_report(study: MarkedStudy, source: MarkedSource, stamp: Stamp, others
     """The SR; `others` are the other objects of the same work.
 
     One group for each mark (TID 1410) and each composite (TID 1501), or one for each kind that was looked for and not
-    found; then the scores of breasts and views, density and quality. Rejected marks stand apart, in no group.
+    found; then the scores of breasts and views, density and quality. Where there are marks, all groups that have no
+    place stand in a container of their own. Rejected marks stand apart, in no group.
     """
     made_at = date_and_time(local_time(source, stamp))
     made = hd.sr.ComprehensiveSR(
@@ -91,8 +93,8 @@ def _evidence(one: Image, source: MarkedSource) -> Dataset:
 
 
 def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Any:
-    groups = [
-        *(_mark(m, study, source) for m in study.marks),
+    marks = [_mark(m, study, source) for m in study.marks]
+    others = [
         *(_composite(c, study) for c in study.composites),
         *(_not_found(kind, study, stamp) for kind in _sought(study)),
         *(_breast(b, study, stamp) for b in study.breasts),
@@ -103,14 +105,24 @@ def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Any:
         observation_context=observer(study.algorithm),
         procedure_reported=Code("71651007", "SCT", "Mammography"),
         title=codes.DCM.ImagingMeasurementReport,
-        imaging_measurements=groups,
+        imaging_measurements=marks or others,
     )
     items = content[0].ContentSequence
     items.insert(len(items) - 1, _library(source))
+    if marks:
+        items.append(_without_place(others))
     items.append(evaluations(findings_summary(study), sentences(study, source, stamp)))
     if study.rejected:
         items.append(_rejected(study, source))
     return content
+
+
+def _without_place(groups: list[Any]) -> Any:
+    """Groups that have no region, beside TID 1500, which is extensible: viewers (OHIF 3.12) that draw what is under
+    Imaging Measurements fail at a group without coordinates, and then show none of the marks."""
+    box = hd.sr.ContainerContentItem(name=WITHOUT_PLACE, relationship_type=_CONTAINS)
+    box.ContentSequence = hd.sr.ContentSequence(item for group in groups for item in group)
+    return box
 
 
 def _sought(study: MarkedStudy) -> list[Kind]:

@@ -31,7 +31,8 @@ _OF_THE_IMAGE = (
     "RescaleIntercept",
     "RescaleType",
 )
-_SEQUENCES = ("ViewCodeSequence", "VOILUTSequence", "ModalityLUTSequence")
+FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+_SEQUENCES = ("ViewCodeSequence", "VOILUTSequence", "ModalityLUTSequence", *FUNCTIONAL_GROUPS)
 _BESIDE = 1.0
 """So many pixels an outline may reach beyond the image, and is cut back: it was drawn on a coarser grid."""
 

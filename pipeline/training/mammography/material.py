@@ -137,11 +137,11 @@ def _read_case(folder: Path, case: Case) -> None:
     for reading in Reading:
         page = _file(folder, case.name, reading, "json")
         if not page.exists():
-            _write(page, json.dumps(_read(folder, case, reading), indent=1).encode())
+            write_whole(page, json.dumps(_read(folder, case, reading), indent=1).encode())
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
+def write_whole(path: Path, content: bytes) -> None:
+    """The file is there whole or not at all."""
     part = path.with_suffix(path.suffix + ".part")
     part.write_bytes(content)
     part.replace(path)
@@ -238,7 +238,7 @@ def _pair_up(folder: Path, tell: Tell) -> None:
                 known[f"{one}.{reading.value}"] = {"partner": other, **asdict(onto)}
                 known[f"{other}.{reading.value}"] = {"partner": one, **asdict(onto.inverse)}
             tell(f"pairs, {reading.value}", done, len(pairs))
-    _write(path, json.dumps(known).encode())
+    write_whole(path, json.dumps(known).encode())
 
 
 def _pairs(pages: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

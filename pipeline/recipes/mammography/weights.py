@@ -1,0 +1,53 @@
+"""The models that ship with the recipe, ready to use; each was compared with the SHA-256 in weights.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from pipeline.radiomics.classifier import Classifier
+from pipeline.recipes.mammography.fuse import Fusion
+from pipeline.recipes.mammography.models import Models
+from pipeline.weights import checked_bytes
+
+FOLDER = Path(__file__).parent
+
+TRUNK, DENSE, PAIRS, SPECKS = "trunk", "dense", "pairs", "specks"
+FUSION, FALSE_POSITIVES = "fusion", "false_positives"
+"""Names of models in weights.toml."""
+
+
+@lru_cache(maxsize=2)
+def load_models(device: str, folder: Path = FOLDER) -> Models:
+    """All of them on `device`; kept for the life of the process. Raises WeightsCorrupt."""
+    content = {name: checked_bytes(folder, name) for name in (DENSE, PAIRS, SPECKS)}
+    fusion = Fusion.from_json(checked_bytes(folder, FUSION))
+    classifier = Classifier.from_json(checked_bytes(folder, FALSE_POSITIVES))
+    return built(checked_bytes(folder, TRUNK), content, fusion, classifier, device)
+
+
+def checked_trunk(folder: Path = FOLDER) -> bytes:
+    """The trunk that ships, which no training changes. Raises WeightsCorrupt."""
+    return (folder / "trunk.safetensors").read_bytes()
+
+
+def built(
+    trunk: bytes, content: Mapping[str, bytes], fusion: Fusion, classifier: Classifier | None, device: str
+) -> Models:
+    """The detectors from their weights, by name. Raises WeightsCorrupt."""
+    from safetensors.torch import load  # noqa: PLC0415
+
+    from pipeline.recipes.mammography.dense import DenseHeads  # noqa: PLC0415
+    from pipeline.recipes.mammography.pairs import load_pairs  # noqa: PLC0415
+    from pipeline.recipes.mammography.partner import register  # noqa: PLC0415
+    from pipeline.recipes.mammography.specks import load_specks  # noqa: PLC0415
+
+    return Models(
+        dense=DenseHeads.load(content[DENSE], load(trunk), device),  # type: ignore[arg-type]  # kinds_of is to come
+        pairs=load_pairs(content[PAIRS]).to(device).eval(),
+        specks=load_specks(content[SPECKS]).to(device).eval(),
+        fusion=fusion,
+        classifier=classifier,
+        register=register,
+    )
