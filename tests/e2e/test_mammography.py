@@ -21,6 +21,7 @@ from tests.support.peers import OrthancPeer, run_tool
 from tests.support.screening import CENTERS, ROLES, SIZE, picture, spot_model, write_study, write_view
 
 DCIODVFY, DSRDUMP = "/usr/bin/dciodvfy", "/usr/bin/dsrdump"
+RENDERING_INTENT, REQUIRED = "111056", "111150"
 TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 NEAR_PX = 10.0
 """2.5 mm: marks lie on cells of 1.6 mm."""
@@ -120,8 +121,8 @@ def _centers(cad: Dataset, roles: dict[str, str]) -> dict[str, tuple[float, floa
     found = {}
 
     def walk(item: Dataset) -> None:
-        name = item.ConceptNameCodeSequence[0].CodeValue if item.get("ConceptNameCodeSequence") else ""
-        if name == "111059":
+        name = _name(item)
+        if name == "111059" and _code_of(item, RENDERING_INTENT) == REQUIRED:
             (center,) = [i for i in item.ContentSequence if _name(i) == "111010"]
             at = center.ContentSequence[0].ReferencedContentItemIdentifier[-1]
             uid = library[at - 1].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
@@ -131,6 +132,11 @@ def _centers(cad: Dataset, roles: dict[str, str]) -> dict[str, tuple[float, floa
 
     walk(cad)
     return found
+
+
+def _code_of(item: Dataset, name: str) -> str:
+    (value,) = [i.ConceptCodeSequence[0].CodeValue for i in item.ContentSequence if _name(i) == name]
+    return str(value)
 
 
 def _name(item: Dataset) -> str:

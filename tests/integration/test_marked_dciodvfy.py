@@ -147,3 +147,23 @@ def test_a_view_alone_is_enough(tmp_path: Path) -> None:
     attempts = (Attempt(Kind.MASS, Outcome.SUCCEEDED, ("R-MLO",)),)
     study = unmarked((view,), marks=(mark(1, "R-MLO"),), attempts=attempts, breasts=(), heat={})
     assert write_objects(study, tmp_path / "objects").keys() == {"CADSR", "GSPS_1", "SC_1", "SR"}
+
+
+@pytest.mark.real("dicom3tools")
+def test_what_a_table_of_12_bits_makes_white_is_white_in_the_presentation_state(tmp_path: Path) -> None:
+    from pipeline.datasets.mg_writer import MgHabit
+    from tests.support.screening import SIZE, write_view
+
+    path = write_view(tmp_path / "L-CC.dcm", "L-CC", habit=MgHabit.GE)
+    ds = dcmread(path)
+    view = View("L-CC", Laterality.LEFT, "CC", ds.SOPInstanceUID, ds.SOPClassUID, path, *SIZE, (0.25, 0.25), 0.5)
+    tried = (Attempt(Kind.MASS, Outcome.SUCCEEDED, ("L-CC",)),)
+    study = unmarked((view,), marks=(mark(1, "L-CC"),), attempts=tried)
+    written = write_objects(study, tmp_path / "objects")
+    assert errors(DCIODVFY, written["GSPS_1"]) == []
+    shown = dcmread(written["GSPS_1"]).SoftcopyVOILUTSequence[0].VOILUTSequence[0]
+    assert (ds.VOILUTSequence[0].LUTDescriptor[2], shown.LUTDescriptor[2]) == (12, 16)
+    there = ds.VOILUTSequence[0].LUTData
+    before = np.frombuffer(there, "<u2") if isinstance(there, bytes) else np.array(there)
+    after = np.frombuffer(shown.LUTData, "<u2") if isinstance(shown.LUTData, bytes) else np.array(shown.LUTData)
+    assert np.abs(after / 65535 - before / 4095).max() < 1e-5

@@ -69,6 +69,25 @@ def _overlay(one: Image, marks: list[Mark], k: int, study: MarkedStudy, source: 
     return dress(made, Part.OVERLAY, source, study, stamp, k)
 
 
+def _of_16_bits(table: Dataset) -> Dataset:
+    """A VOI LUT of the same shape with values of 16 bits: presentation states know 8 and 16 alone (PS3.3 C.11.8), and
+    what was white in 12 bits has to stay white."""
+    count, first, bits = (int(v) for v in table.LUTDescriptor)
+    data = table.LUTData
+    if isinstance(data, bytes):
+        values = np.frombuffer(data, np.uint8 if len(data) == (count or 65536) else np.dtype("<u2"))
+    else:
+        values = np.asarray(data, np.int64)
+    made = Dataset()
+    made.LUTDescriptor = [count, first, 16]
+    made["LUTDescriptor"].VR = "US" if first >= 0 else "SS"
+    made.LUTData = np.rint(values * (65535 / (2**bits - 1))).astype("<u2").tobytes()
+    made["LUTData"].VR = "OW"
+    if table.get("LUTExplanation"):
+        made.LUTExplanation = table.LUTExplanation
+    return made
+
+
 def _lab(values: tuple[int, int, int]) -> tuple[float, float, float]:
     """PS3.3 C.10.7.1.1 the other way round."""
     return values[0] * 100 / 65535, values[1] * 255 / 65535 - 128, values[2] * 255 / 65535 - 128
@@ -82,6 +101,8 @@ def _standin(one: Image, source: MarkedSource) -> Any:
     for keyword in _TAKEN_OVER:
         if one.header.get(keyword) not in (None, ""):
             ds.add(one.header[keyword])
+    if ds.get("VOILUTSequence"):
+        ds.VOILUTSequence = [_of_16_bits(table) for table in one.header.VOILUTSequence]
     if one.view.sop_class_uid == BreastTomosynthesisImageStorage:  # a synthetic view as its single frame
         ds.NumberOfFrames = 1
         for keyword in FUNCTIONAL_GROUPS:
