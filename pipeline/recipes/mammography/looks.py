@@ -51,6 +51,11 @@ def look_of(pixels: MammogramPixels) -> Look:
         raise ValueError(f"read at {pixels.canonical.spacing_um} um, wanted {FINE_UM}")
     fine = _whole(pixels.normal)
     breast, muscle = (_reduced(_whole(m.astype(np.float32)), 2) > 0.5 for m in (pixels.breast, pixels.pectoral))
+    return look_from(fine, breast, muscle)
+
+
+def look_from(fine: Floats, breast: Mask, muscle: Mask) -> Look:
+    """From its parts: `fine`, and the masks on the grid of `level`, all of whole cells."""
     tissue = _reduced((breast & ~muscle).astype(np.float32), CELL)
     return Look(fine, _reduced(fine, 2), breast, muscle, tissue)
 

@@ -1,0 +1,1 @@
+"""What makes the models of the mammography recipe."""
