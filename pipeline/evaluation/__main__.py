@@ -25,8 +25,8 @@ EXAMPLES = """examples:
   python -m pipeline.evaluation srs --data ../shared/data --tier T1 T2 --out evaluation-out
 """
 
-ABOUT_SRS = """Brain metastases. Without --data the phantoms of the project are read (tier T0). A folder of your own gives
-tier T2: BraTS-METS folders, NIfTI pairs, or DICOM with a SEG or RTSTRUCT. Nothing in the folder is changed."""
+ABOUT_SRS = """Brain metastases. Without --data the phantoms of the project are read (tier T0). A folder of your own
+gives tier T2: BraTS-METS folders, NIfTI pairs, or DICOM with a SEG or RTSTRUCT. Nothing in the folder is changed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -41,9 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dicom", type=Path, metavar="DIR", help="mammograms as DICOM with their truth beside them")
     parser.add_argument("--made-up", type=command.positive, metavar="N", help=f"so many women ({MADE_UP} by default)")
-    parser.add_argument(
-        "--runs", type=Path, metavar="DIR", help="folder of the training: use its cross-validated models"
-    )
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the training: its cross-validated models")
     parser.set_defaults(run=run)
 
 

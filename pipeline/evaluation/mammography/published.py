@@ -92,13 +92,13 @@ LEAKAGE = """What makes figures on small film sets look better than they are, an
 - **Choosing on the test images.** With features chosen by the validation set an AUC of 0.75-0.99 was measured where new
   women gave 0.72 (Koneru et al., SPIE, simulated leakage on 1,882 patients). What was chosen with test folds in view is
   said in the training's card.
-- **Cut-outs instead of films.** Many figures on mini-MIAS classify squares around a known lesion. Here the whole film is
-  read, and a mark counts by where it lies.
+- **Cut-outs instead of films.** Many figures on mini-MIAS classify squares around a known lesion. Here the whole film
+  is read, and a mark counts by where it lies.
 - **Easy negatives.** False positives are counted on all images, and once more on normal images alone."""
 
-COMPARABLE = """Comparable: the direction and the order of size of the AUC of whole films, where the others too read whole
-images and split by woman. Not comparable: anything digital (other contrast, 50-100 um), anything with two views per
-breast, sets without normal breasts, figures on masses alone, and sets whose "malignant" is a reader's category."""
+COMPARABLE = """Comparable: the direction and the order of size of the AUC of whole films, where the others too read
+whole images and split by woman. Not comparable: anything digital (other contrast, 50-100 um), anything with two views
+per breast, sets without normal breasts, figures on masses alone, and sets whose "malignant" is a reader's category."""
 
 
 def table() -> str:

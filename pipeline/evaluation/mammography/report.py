@@ -83,8 +83,8 @@ def _spacing(of: Mapping[str, Any]) -> str:
 
 def _scope(about: Mapping[str, Any]) -> str:
     said = (
-        f"{about['images']} images of {about['women']} women; {about['abnormal']} abnormal, {about['malignant']} of them "
-        f"malignant; {about['lesions_counted']} lesions with a place that count."
+        f"{about['images']} images of {about['women']} women; {about['abnormal']} abnormal, {about['malignant']} of "
+        f"them malignant; {about['lesions_counted']} lesions with a place that count."
     )
     if about["lesions_without_place"]:
         names = ", ".join(about["images_without_marks_counted"])
