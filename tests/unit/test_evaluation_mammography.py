@@ -223,6 +223,12 @@ def test_the_resampled_threshold_is_that_of_the_curve() -> None:
             assert lowest(wrong, 7, rate, best) == threshold_at(curve(list(wrong), list(best), 7), rate)
 
 
+def test_without_a_normal_image_nothing_is_said_of_false_marks_on_normal_ones() -> None:
+    found = at_rates(ROWS[:2], "normal", seed=0)
+    assert {v["sensitivity"]["of"] for v in found.values()} == {0}
+    assert at_rates(ROWS[:2], "all", seed=0)["1"]["sensitivity"]["of"] == 3
+
+
 def test_an_image_with_a_lesion_of_unknown_place_counts_no_marks() -> None:
     more = [*ROWS, image("e", (), (0.99,), unplaced=1)]
     assert froc(more, "all") == froc(ROWS, "all")

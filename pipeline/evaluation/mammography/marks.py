@@ -27,8 +27,13 @@ def froc(rows: Sequence[ImageRow], over: str) -> tuple[Point, ...]:
 
 
 def at_rates(rows: Sequence[ImageRow], over: str, seed: int) -> dict[str, Any]:
-    """For each of RATES: the threshold, and the sensitivity. In each resample the threshold is chosen anew."""
+    """For each of RATES: the threshold, and the sensitivity. In each resample the threshold is chosen anew.
+
+    Without an image to count false positives on there is no rate, and of no lesion anything is said.
+    """
     mine = [r for r in rows if r.counts_marks]
+    if not any(map(OVER[over], mine)):
+        return {f"{rate:g}": {"threshold": float("inf"), "sensitivity": sensitivity([], 0.0, seed)} for rate in RATES}
     points = froc(mine, over)
     found = {}
     for rate in RATES:

@@ -68,10 +68,14 @@ def _evidence(tier: str, about: Mapping[str, Any], subject: Mapping[str, Any]) -
     images = ", ".join(f"{of[k]} {w}" for k, w in (("film", "films"), ("digital", "digital mammograms")) if of[k])
     return (
         f"T2 limited: {how}, on {images} of {about['women']} women ({', '.join(of['sources'])}; "
-        f"{' and '.join(of['views'])}, {of['views_per_breast']:g} views per breast; {_spacing(of)}"
+        f"{' and '.join(of['views'])}, {_views(of['views_per_breast'])} per breast; {_spacing(of)}"
         f"{'' if of['digital'] else '; no digital mammogram'}{'' if of['film'] else '; no film'}). "
         "Enriched with findings: precision in screening cannot be told from it. Research estimate, not for treatment."
     )
+
+
+def _views(number: float) -> str:
+    return "one view" if number == 1 else f"{number:g} views"
 
 
 def _spacing(of: Mapping[str, Any]) -> str:
