@@ -2,8 +2,8 @@
 
 study_score  0…1, suspicion of the whole study
 threshold    marks from this score on are shown
-images       {"role": "R-MLO", "sop_instance_uid", "laterality", "view", "score": 0…1, "spacing_mm": [down, across] or
-             null, "nipple_px": [column, row] or null}
+images       {"role": "R-MLO", "sop_instance_uid", "laterality", "view", "score": 0…1, "malignant": 0…1 or null,
+             "spacing_mm": [down, across] or null, "nipple_px": [column, row] or null}
 breasts      {"laterality", "score", "density": "a" to "d" or null, "dense_share": 0…1 or null}
 marks        {"number", "label", "role", "sop_instance_uid", "kind", "score": 0…1, "center_px": [column, row],
              "outline_px": [[column, row]], "long_axis_mm" or null, "tracking_uid"}; in pixels of that image as sent,
@@ -48,6 +48,7 @@ def _view(view: View) -> dict[str, Any]:
         "laterality": view.laterality,
         "view": view.view,
         "score": round(view.score, 4),
+        "malignant": None if view.malignant is None else round(view.malignant, 4),
         "spacing_mm": view.spacing_mm,
         "nipple_px": view.nipple_px,
     }

@@ -10,7 +10,8 @@ from pathlib import Path
 from config.settings import Settings
 from pipeline import registry, weights
 from pipeline.bundle import MANIFEST, describe, load_bundle
-from pipeline.core.errors import ConfigInvalid, LanternError, NotFound
+from pipeline.contract import algorithm_of
+from pipeline.core.errors import LanternError, NotFound
 
 CARD = "README.md"
 
@@ -132,7 +133,8 @@ def _bundle(pipeline: str, folder: Path, used_by: str) -> Model:
     manifest = folder / MANIFEST
     try:
         card = describe(folder)
-    except ConfigInvalid as error:
+        algorithm_of(registry.get(pipeline), {"bundle": str(folder)})  # one of volumes is none for mammograms
+    except LanternError as error:
         return Model(
             pipeline, folder.name, "", manifest, "", "", "", (), manifest, used_by, False, error.hint, error.message
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydicom import Dataset
 
+from pipeline.core.breast import Unread
 from pipeline.core.study import Series, Study
 from pipeline.findings import Algorithm, Findings
 from pipeline.marks import MarkedStudy
@@ -26,6 +27,7 @@ class Inputs:
     options: the route's options, as they were given to `select`.
     corrects: a person sent corrections of earlier results: such work is done whatever a route says of late images.
     remarks: what whoever gathered them wants said in the result (why there is no earlier study).
+    unread:  images of the study that `select` looked at and left, each with the reason: for the result to say.
     """
 
     series: Mapping[str, Series]
@@ -33,6 +35,7 @@ class Inputs:
     options: Mapping[str, Any] = field(default_factory=dict)
     corrects: bool = False
     remarks: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def __getitem__(self, role: str) -> Series:
         return self.series[role]

@@ -26,6 +26,7 @@ __all__ = [
     "Outcome",
     "QualityNote",
     "Shortcoming",
+    "Shown",
     "Unread",
     "View",
 ]
@@ -57,7 +58,8 @@ class View:
     rows, columns, spacing_mm: of the image as sent; spacing (down, across) in the plane of the breast as far as known,
                 None where nobody knows.
     nipple_px:  (column, row), None where it was not found.
-    score:      0…1, suspicion of the whole image.
+    score:      0…1, suspicion of the whole image: that there is anything to mark, be it benign.
+    malignant:  0…1, suspicion that it is malignant; None where the model has no such score.
     """
 
     role: str
@@ -71,6 +73,7 @@ class View:
     spacing_mm: tuple[float, float] | None
     score: float
     nipple_px: tuple[float, float] | None = None
+    malignant: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Mark:
                   (PS3.3 C.10.5.1.2 and C.18.6.1.2), in the image as it was sent.
     outline_px:   the corners of a polygon around it in the same units, clockwise on the screen, not closed.
     long_axis_mm: its largest diameter, None where the image has no spacing.
-    score:        0…1; of the verdict where there is one.
+    score:        0…1, that it lies on a lesion, as the detector has it.
     tracking_uid: the same for the same mark in every object and at every repeat.
     """
 
@@ -96,6 +99,14 @@ class Mark:
     score: float
     tracking_uid: str
     verdict: Verdict | None = None
+
+
+class Shown(StrEnum):
+    """What is written beside the report where it is wanted."""
+
+    CAD_SR = "cad_sr"  #: Mammography CAD SR
+    GSPS = "gsps"  #: a presentation state for each view with a mark
+    PAGE = "page"  #: views, heat and marks to look at, as Secondary Captures
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,7 @@ class MarkedStudy:
                empty where none is wanted.
     remarks:   sentences for the reader of the results.
     timings_s: seconds per stage.
+    wanted:    what is written beside the report (TID 1500), which always is.
     """
 
     algorithm: Algorithm
@@ -164,6 +176,7 @@ class MarkedStudy:
     heat: Mapping[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    wanted: frozenset[Shown] = frozenset(Shown)
 
     @property
     def count(self) -> int:

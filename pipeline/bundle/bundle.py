@@ -1,4 +1,4 @@
-"""A user's model, loaded: a contrast-enhanced T1 volume in, the probability of a lesion out, voxel by voxel."""
+"""A user's model, loaded: a contrast-enhanced T1 volume or one breast in, how likely a lesion is out, everywhere."""
 
 from __future__ import annotations
 
@@ -11,15 +11,32 @@ from typing import TYPE_CHECKING, Any
 import highdicom as hd
 import numpy as np
 
-from pipeline.bundle.card import MANIFEST, Card, Input, Output, describe
+from pipeline.bundle.card import MAMMOGRAM, T1C, Card, Input, Output, PlaneInput, describe
+from pipeline.bundle.keys import MANIFEST
 from pipeline.bundle.networks import load_network
+from pipeline.bundle.plane import back_on_picture, filled_up, on_plane
 from pipeline.bundle.sliding import FloatArray, back_on, on_grid, over_tiles
-from pipeline.core.errors import PipelineFailed
+from pipeline.core.errors import ConfigInvalid, PipelineFailed
+from pipeline.marks import Kind
 
 if TYPE_CHECKING:
     import torch
 
 _ROUNDING = 1e-3
+_TRIED_ON = 256
+"""Pixels along each edge of the empty image that a network of whole images is tried on, at least."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heat:
+    """What a model says of one breast, all (rows, columns) float32, 0…1, on the picture that it was asked about.
+
+    lesion: how likely each pixel is to belong to a lesion of any kind.
+    kinds:  the same for each kind, where the owner says which channel means which.
+    """
+
+    lesion: FloatArray
+    kinds: dict[Kind, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +55,51 @@ class Bundle:
         Raises PipelineFailed when the model does not take what the manifest says, or answers with something else.
         """
         given, said = self.card.input, self.card.output
+        if not isinstance(given, Input):
+            raise self._of_another(T1C)
         image = normalised(on_grid(t1c, given.orientation, given.spacing_mm), given)
         whole = over_tiles(self._checked(), image[None], given.patch, given.overlap, device, tile_scale)
         return np.clip(back_on(t1c, self._lesion(whole, said), given.orientation), 0, 1)
+
+    def heat(self, picture: FloatArray, spacing_mm: float, device: str = "cpu", tile_scale: float = 1.0) -> Heat:
+        """Of one breast as `imaging.mammogram.read` lays it: chest wall left, head or lateral side up.
+
+        picture:    (rows, columns) float32, as displayed, 0…1, dense is bright, 0 beyond the breast.
+        spacing_mm: of the picture, both ways alike.
+
+        Raises PipelineFailed as `probability` does.
+        """
+        given, said = self.card.input, self.card.output
+        if not isinstance(given, PlaneInput):
+            raise self._of_another(MAMMOGRAM)
+        laid = normalised(on_plane(picture, spacing_mm, given), given)
+        image = filled_up(laid, given)
+        seen = np.repeat(image[None], len(given.channels), axis=0)
+        patch = given.patch or (image.shape[0], image.shape[1])
+        answer = over_tiles(self._checked(), seen, patch, given.overlap, device, tile_scale)
+        answer = answer[:, : laid.shape[0], : laid.shape[1]]
+        lesion = self._lesion(answer, said)
+        channels: dict[Kind, FloatArray] = {}
+        for kind, channel in zip(said.kinds, said.lesion, strict=False):
+            channels[kind] = np.maximum(channels[kind], answer[channel]) if kind in channels else answer[channel]
+        back = {kind: back_on_picture(one, picture.shape, given) for kind, one in channels.items()}
+        return Heat(back_on_picture(lesion, picture.shape, given), back)
 
     def try_out(self) -> None:
         """Give the network one empty patch on the CPU. Raises PipelineFailed as `probability` does."""
         import torch  # noqa: PLC0415
 
+        given = self.card.input
+        whole = (-(-_TRIED_ON // given.multiple_of) * given.multiple_of,) * 2 if isinstance(given, PlaneInput) else ()
         with torch.inference_mode():
-            answer = self._checked()(torch.zeros(1, 1, *self.card.input.patch))
+            answer = self._checked()(torch.zeros(1, len(given.channels), *(given.patch or whole)))
         self._lesion(answer[0].numpy(), self.card.output)
+
+    def _of_another(self, given: str) -> ConfigInvalid:
+        return ConfigInvalid(
+            f"the model {self.card.name!r} reads {self.card.reads!r}, not {given!r}",
+            "name another bundle, or give this one to the pipeline that it was made for",
+        )
 
     def _lesion(self, probability: FloatArray, said: Output) -> FloatArray:
         """Channels of the answer -> one probability."""
@@ -84,9 +135,9 @@ class Bundle:
             # Memory that ran out and devices that failed are the caller's business.
             if isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError) or "memory" in str(error).lower():
                 raise
-            shape = "x".join(map(str, tile.shape[2:]))
+            shape, unit = "x".join(map(str, tile.shape[2:])), "voxels" if tile.ndim == 5 else "pixels"
             raise self._failed(
-                f"does not take {tile.shape[1]} channel(s) of {shape} voxels: {_last_line(error)}",
+                f"does not take {tile.shape[1]} channel(s) of {shape} {unit}: {_last_line(error)}",
                 f"compare channels and patch under [input] of {MANIFEST} with the network",
             ) from error
 
@@ -111,12 +162,14 @@ class Bundle:
         return PipelineFailed(f"the model {self.card.name!r} {what}", hint)
 
 
-def load_bundle(path: Path, device: str = "cpu") -> Bundle:
+def load_bundle(path: Path, device: str = "cpu", reads: str = "") -> Bundle:
     """The user's model in the folder `path`, its weights checked, on `device`; kept until its manifest changes.
+
+    reads: what it will be given (see `card.describe`).
 
     Raises ConfigInvalid (the manifest, or a bundle that asks for code), WeightsCorrupt (missing or other bytes).
     """
-    return _loaded(describe(path), device)
+    return _loaded(describe(path, reads), device)
 
 
 @lru_cache(maxsize=2)
@@ -124,7 +177,7 @@ def _loaded(card: Card, device: str) -> Bundle:
     return Bundle(card, load_network(card, device))
 
 
-def normalised(image: FloatArray, wanted: Input) -> FloatArray:
+def normalised(image: FloatArray, wanted: Input | PlaneInput) -> FloatArray:
     """Signal of any scale -> what the network was trained on; see `Input.normalisation` in README.md."""
     match wanted.normalisation:
         case "zscore":

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.bundle.keys import (
+    MANIFEST,
+    Reader,
+    digest,
+    inside,
+    line,
+    many,
+    number,
+    one_of,
+    orientation,
+    patch_or_whole,
+    whole,
+)
 from pipeline.core.errors import ConfigInvalid, WeightsCorrupt
 from pipeline.findings import Algorithm
+from pipeline.marks import Kind
 
-MANIFEST = "lantern.toml"
 NOT_STATED = "not stated by its owner"
 KINDS = ("torchscript", "monai-bundle")
 ACTIVATIONS = ("sigmoid", "softmax", "none")
 NORMALISATIONS = ("zscore", "zscore-nonzero", "percentile", "minmax", "none")
-CHANNELS = ("t1c",)
-"""What Lantern can give to a model."""
+T1C, MAMMOGRAM = "t1c", "mammogram"
+CHANNELS = (T1C, MAMMOGRAM)
+"""What Lantern can give to a model: a volume, or one image."""
+SIDES = ("left", "right")
 
 _HINT = "pipeline/bundle/README.md has an example with every key"
 _CONFIGS = ("configs/inference.json", "configs/inference.yaml", "configs/inference.yml")
@@ -28,7 +42,7 @@ _CONFIGS = ("configs/inference.json", "configs/inference.yaml", "configs/inferen
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What the network wants to see.
+    """What a network of volumes wants to see.
 
     channels:    what each of its channels shows, e.g. ("t1c",).
     orientation: where the three array axes lead, as in nibabel and MONAI: "RAS" leads to right, anterior, superior.
@@ -48,6 +62,28 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaneInput:
+    """What a network of mammograms wants to see: one breast as displayed, 0…1, dense is bright, 0 beyond the breast.
+
+    channels:    ("mammogram",), or several times the same, for networks made for colour pictures.
+    chest_wall:  the side of the array where it lies, "left" or "right", of either breast; head or lateral side up.
+    spacing_mm:  of a pixel: down, across.
+    patch:       (rows, columns) that it sees at once; None for the whole image.
+    multiple_of: of whole images rows and columns are filled up to a multiple of this.
+    overlap, normalisation, percentiles: as for volumes.
+    """
+
+    channels: tuple[str, ...]
+    chest_wall: str
+    spacing_mm: tuple[float, float]
+    normalisation: str
+    patch: tuple[int, int] | None
+    multiple_of: int
+    overlap: float
+    percentiles: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """What the network says.
 
@@ -55,12 +91,14 @@ class Output:
                 the others take the highest.
     activation: makes probabilities of what comes out; "none" where they are that already.
     threshold:  0…1, from which probability on a voxel belongs to a lesion.
+    kinds:      of mammograms, what each lesion channel shows; empty where the owner does not say.
     """
 
     channels: int
     lesion: tuple[int, ...]
     activation: str
     threshold: float
+    kinds: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +119,15 @@ class Card:
     licence: str
     evidence: str
     training: str
-    input: Input
+    input: Input | PlaneInput
     output: Output
     network: Path | None
     fingerprint: str
+
+    @property
+    def reads(self) -> str:
+        """What it is given: one of CHANNELS."""
+        return self.input.channels[0]
 
     def algorithm(self, recipe: Algorithm) -> Algorithm:
         """What results name: this model, run by `recipe`, whose own version and weights count as well."""
@@ -99,8 +142,11 @@ class Card:
         )
 
 
-def describe(folder: Path) -> Card:
-    """Read the manifest of a user's model; opens no weights. Raises ConfigInvalid with every problem, one a line."""
+def describe(folder: Path, reads: str = "") -> Card:
+    """Read the manifest of a user's model; opens no weights. Raises ConfigInvalid with every problem, one a line.
+
+    reads: what it will be given, one of CHANNELS: a model of anything else is refused.
+    """
     path = folder / MANIFEST
     try:
         raw = path.read_bytes()
@@ -109,10 +155,15 @@ def describe(folder: Path) -> Card:
         raise ConfigInvalid(f"bundle {folder}: no {MANIFEST} can be read: {error.strerror}", _HINT) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigInvalid(f"{path} is not TOML: {error}", _HINT) from error
-    reader = _Reader(given)
+    reader = Reader(given)
     card = _card(reader, folder, raw)
     if reader.problems or card is None:
         raise ConfigInvalid("\n".join(f"{path}: {p}" for p in reader.problems), _HINT)
+    if reads and card.reads != reads:
+        raise ConfigInvalid(
+            f"{path}: [input] channels names {card.reads!r}; this pipeline gives {reads!r}",
+            "name another bundle, or give this one to the pipeline that it was made for",
+        )
     return card
 
 
@@ -134,14 +185,15 @@ def checked_bytes(card: Card) -> bytes:
     return content
 
 
-def _card(reader: _Reader, folder: Path, raw: bytes) -> Card | None:
-    kind = reader.take("kind", _one_of(KINDS))
-    file = reader.take("file", _inside)
-    name, version = reader.take("name", _line), reader.take("version", _line)
-    sha256, licence = reader.take("sha256", _digest), reader.take("licence", _line)
-    evidence = reader.take("evidence", _line, NOT_STATED)
-    training = reader.take("training", _line, NOT_STATED)
-    given, said = _input(reader.table("input")), _output(reader.table("output"))
+def _card(reader: Reader, folder: Path, raw: bytes) -> Card | None:
+    kind = reader.take("kind", one_of(KINDS))
+    file = reader.take("file", inside)
+    name, version = reader.take("name", line), reader.take("version", line)
+    sha256, licence = reader.take("sha256", digest), reader.take("licence", line)
+    evidence = reader.take("evidence", line, NOT_STATED)
+    training = reader.take("training", line, NOT_STATED)
+    given = _input(reader.table("input"))
+    said = _output(reader.table("output"), given)
     network = _network(reader, folder, given, said) if kind == "monai-bundle" else None
     reader.leftovers()
     if reader.problems:
@@ -153,30 +205,56 @@ def _card(reader: _Reader, folder: Path, raw: bytes) -> Card | None:
     )  # fmt: skip
 
 
-def _input(reader: _Reader) -> Input:
+def _input(reader: Reader) -> Input | PlaneInput:
+    channels = reader.take("channels", many(one_of(CHANNELS)))
+    if channels and channels[0] == MAMMOGRAM:
+        return _plane(reader, channels)
+    if channels and len(channels) != 1:
+        reader.say("channels", "must be an array of 1")
     return Input(
-        channels=reader.take("channels", _many(_one_of(CHANNELS), 1)),
-        orientation=reader.take("orientation", _orientation),
-        spacing_mm=reader.take("spacing_mm", _many(_number(0.05, 20), 3)),
-        normalisation=reader.take("normalisation", _one_of(NORMALISATIONS)),
-        patch=reader.take("patch", _many(_whole(8, 1024), 3)),
-        overlap=reader.take("overlap", _number(0, 0.95), 0.5),
-        percentiles=reader.take("percentiles", _many(_number(0, 100), 2), (0.5, 99.5)),
+        channels=channels,
+        orientation=reader.take("orientation", orientation),
+        spacing_mm=reader.take("spacing_mm", many(number(0.05, 20), 3)),
+        normalisation=reader.take("normalisation", one_of(NORMALISATIONS)),
+        patch=reader.take("patch", many(whole(8, 1024), 3)),
+        overlap=reader.take("overlap", number(0, 0.95), 0.5),
+        percentiles=reader.take("percentiles", many(number(0, 100), 2), (0.5, 99.5)),
     )
 
 
-def _output(reader: _Reader) -> Output:
-    channels = reader.take("channels", _whole(1, 1000))
-    lesion = reader.take("lesion_channels", _many(_whole(0, 999)))
+def _plane(reader: Reader, channels: tuple[str, ...]) -> PlaneInput:
+    if set(channels) != {MAMMOGRAM}:
+        reader.say("channels", f"must be {MAMMOGRAM!r} in each place, or {T1C!r} alone")
+    return PlaneInput(
+        channels=channels,
+        chest_wall=reader.take("chest_wall", one_of(SIDES)),
+        spacing_mm=reader.take("spacing_mm", many(number(0.02, 5), 2)),
+        normalisation=reader.take("normalisation", one_of(NORMALISATIONS)),
+        patch=(reader.take("patch", patch_or_whole) or None),
+        multiple_of=reader.take("multiple_of", whole(1, 1024), 32),
+        overlap=reader.take("overlap", number(0, 0.95), 0.25),
+        percentiles=reader.take("percentiles", many(number(0, 100), 2), (0.5, 99.5)),
+    )
+
+
+def _output(reader: Reader, given: Input | PlaneInput) -> Output:
+    channels = reader.take("channels", whole(1, 1000))
+    lesion = reader.take("lesion_channels", many(whole(0, 999)))
     if isinstance(channels, int) and lesion and max(lesion) >= channels:
         reader.say("lesion_channels", f"must be below {channels}, the number of channels: they are counted from 0")
-    activation = reader.take("activation", _one_of(ACTIVATIONS))
+    activation = reader.take("activation", one_of(ACTIVATIONS))
     if activation == "softmax" and channels == 1:
         reader.say("activation", "softmax over one channel is always 1; a model with one channel has a sigmoid")
-    return Output(channels, lesion, activation, reader.take("threshold", _number(0.001, 0.999), 0.5))
+    threshold = reader.take("threshold", number(0.001, 0.999), 0.5)
+    if not isinstance(given, PlaneInput):
+        return Output(channels, lesion, activation, threshold)
+    kinds = reader.take("kinds", many(one_of(tuple(k.value for k in Kind))), ()) or ()
+    if kinds and lesion and len(kinds) != len(lesion):
+        reader.say("kinds", f"must be an array of {len(lesion)}: one for each of lesion_channels")
+    return Output(channels, lesion, activation, threshold, tuple(Kind(k) for k in kinds))
 
 
-def _network(reader: _Reader, folder: Path, given: Input, said: Output) -> Path | None:
+def _network(reader: Reader, folder: Path, given: Input | PlaneInput, said: Output) -> Path | None:
     """The configuration file of a MONAI bundle; what its metadata.json says of channels must not differ."""
     found = next((folder / name for name in _CONFIGS if (folder / name).is_file()), None)
     if found is None:
@@ -201,107 +279,3 @@ def _channels_in_metadata(path: Path) -> tuple[int | None, int | None]:
 def _count(format_: Mapping[str, Any]) -> int | None:
     number = format_.get("num_channels")
     return number if type(number) is int else None
-
-
-class _Reader:
-    """Takes keys out of a table and gathers what is wrong with them."""
-
-    def __init__(self, table: Mapping[str, Any], problems: list[str] | None = None, name: str = "") -> None:
-        self._table, self._name = table, name
-        self._taken: set[str] = set()
-        self._inner: list[_Reader] = []
-        self.problems = [] if problems is None else problems
-
-    def table(self, key: str) -> _Reader:
-        self._taken.add(key)
-        value = self._table.get(key)
-        if not isinstance(value, dict):
-            self.say(key, f"must be a table, [{key}]")
-        self._inner.append(_Reader(value if isinstance(value, dict) else {}, self.problems, f"[{key}] "))
-        return self._inner[-1]
-
-    def take(self, key: str, check: Callable[[Any], Any], default: Any = None) -> Any:
-        """The checked value; None when it is missing or wrong, which is then among the problems."""
-        self._taken.add(key)
-        if key not in self._table:
-            if default is None and (self._table or not self._name):
-                self.say(key, "is missing")
-            return default
-        try:
-            return check(self._table[key])
-        except ValueError as error:
-            self.say(key, str(error))
-            return None
-
-    def say(self, key: str, what: str) -> None:
-        self.problems.append(f"{self._name}{key} {what}")
-
-    def leftovers(self) -> None:
-        for key in sorted(self._table.keys() - self._taken):
-            self.say(key, "is no key that Lantern knows")
-        for reader in self._inner:
-            reader.leftovers()
-
-
-def _line(value: Any) -> str:
-    """One line of text that fits a DICOM value: no backslash, no control character (PS3.5 6.2)."""
-    if not isinstance(value, str) or not value.strip() or not value.isprintable() or "\\" in value:
-        raise ValueError("must be one line of text without a backslash")
-    return value.strip()
-
-
-def _inside(value: Any) -> str:
-    text = _line(value)
-    if Path(text).is_absolute() or ".." in Path(text).parts:
-        raise ValueError(f"must be a path inside the folder of {MANIFEST}")
-    return text
-
-
-def _digest(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", value):
-        raise ValueError("must be the 64 hexadecimal digits that `sha256sum` prints")
-    return value.lower()
-
-
-def _one_of(known: tuple[str, ...]) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if value not in known:
-            raise ValueError(f"must be {' or '.join(map(repr, known))}, not {value!r}")
-        return str(value)
-
-    return check
-
-
-def _orientation(value: Any) -> str:
-    wanted = ({"L", "R"}, {"A", "P"}, {"S", "I"})
-    letters = value.upper() if isinstance(value, str) else ""
-    if len(letters) != 3 or sorted(sum(c in pair for c in letters) for pair in wanted) != [1, 1, 1]:
-        raise ValueError('must be three letters, one each of L/R, A/P and S/I, such as "RAS": where array axes lead')
-    return letters
-
-
-def _number(low: float, high: float) -> Callable[[Any], float]:
-    def check(value: Any) -> float:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-            raise ValueError(f"must be a number from {low:g} to {high:g}, not {value!r}")
-        return float(value)
-
-    return check
-
-
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}, not {value!r}")
-        return value
-
-    return check
-
-
-def _many(check: Callable[[Any], Any], count: int = 0) -> Callable[[Any], tuple[Any, ...]]:
-    def check_all(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list) or not value or (count and len(value) != count):
-            raise ValueError(f"must be an array of {count or 'one or more'}")
-        return tuple(check(v) for v in value)
-
-    return check_all

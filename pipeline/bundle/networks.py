@@ -8,7 +8,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from pipeline.bundle.card import MANIFEST, Card, checked_bytes
+from pipeline.bundle.card import Card, checked_bytes
+from pipeline.bundle.keys import MANIFEST
 from pipeline.core.errors import ConfigInvalid, WeightsCorrupt
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A volume onto the grid a 3D network wants, the network over it tile by tile, and the answer back."""
+"""A volume onto the grid a 3D network wants, the network over it (or an image) tile by tile, and the answer back."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def resampled(image: FloatArray, size: tuple[int, ...]) -> FloatArray:
 def over_tiles(
     network: Callable[[torch.Tensor], torch.Tensor],
     image: FloatArray,
-    patch: tuple[int, int, int],
+    patch: tuple[int, ...],
     overlap: float,
     device: str,
     tile_scale: float = 1.0,
@@ -69,7 +69,7 @@ def over_tiles(
     """The network's answer for the whole of an image, tiles blended with Gaussian weights.
 
     network:    (n, channels, *patch) on `device` -> (n, channels out, *patch).
-    image:      (channels, …) three axes; padded with 0 where it is smaller than a patch.
+    image:      (channels, …) three axes, or two; padded with 0 where it is smaller than a patch.
     tile_scale: below 1 fewer tiles go at once, and the answer is put together in main memory.
     returns:    (channels out, …) float32 in main memory.
     """

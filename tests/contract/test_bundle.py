@@ -179,7 +179,7 @@ def test_a_folder_without_manifest_is_refused_with_a_hint(tmp_path: Path):
         ({"file": "../net.ts"}, "inside the folder"),
         ({"version": None}, "version is missing"),
         ({"colour": "red"}, "colour is no key"),
-        ({"input__channels": ["t1c", "flair"]}, r"\[input\] channels must be an array of 1"),
+        ({"input__channels": ["t1c", "flair"]}, r"\[input\] channels must be 't1c' or 'mammogram'"),
         ({"input__orientation": "RAR"}, "three letters"),
         ({"input__spacing_mm": [1.0, 1.0]}, "array of 3"),
         ({"input__patch": [96, 96, 4]}, "whole number from 8"),

@@ -80,6 +80,7 @@ def sent(
     acquisition.setdefault("spacing_mm", SPACING)
     tags = {"PatientOrientation": orientation(laterality, view, turn), **(more or {})}
     made = MgAcquisition(laterality, view, chest_wall=WallEdge.LEFT, more=tags, **acquisition)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{len(list(folder.glob('*.dcm')))}.dcm"
     write_mammogram(np.ascontiguousarray(turn.array(picture)), path, made)
     return read_header(path)

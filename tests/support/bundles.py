@@ -124,3 +124,37 @@ def ball(
     if turn:
         volume, truth = volume.to_patient_orientation(turn), truth.to_patient_orientation(turn)
     return volume, truth.array > 0
+
+
+PLANE: Mapping[str, Any] = {
+    "channels": ["mammogram"],
+    "chest_wall": "left",
+    "spacing_mm": [0.4, 0.4],
+    "normalisation": "none",
+    "patch": "whole",
+    "orientation": None,
+    "overlap": None,
+}
+"""`[input]` of a network of mammograms, for `with_manifest`."""
+
+
+def planar(**changed: Any) -> dict[str, Any]:
+    """Keys of a manifest that make it one of mammograms."""
+    return {f"input__{key}": value for key, value in PLANE.items()} | changed
+
+
+def planar_monai_bundle(folder: Path, level: float = 0.5, **changed: Any) -> Path:
+    """A MONAI bundle of a UNet of two dimensions whose weights make it a level."""
+    from monai.networks.nets import UNet
+
+    (folder / "configs").mkdir(parents=True, exist_ok=True)
+    (folder / "models").mkdir(exist_ok=True)
+    (folder / "configs" / "inference.json").write_text(json.dumps({"dims": 2, "network_def": dict(UNET)}))
+    network = UNet(2, 1, 1, channels=(1, 1), strides=(1,), norm=None)
+    state = {name: torch.zeros_like(value) for name, value in network.state_dict().items()}
+    first, last = (n for n, v in state.items() if v.ndim == 4 and ("model.0" in n or "model.2" in n))
+    state[first][0, 0, 1, 1] = 1.0
+    state[last][0, 0, 1, 1] = STEEP
+    state[last.replace("weight", "bias")][:] = -STEEP * level
+    torch.save(state, folder / "models" / "model.pt")
+    return with_manifest(folder, "monai-bundle", "models/model.pt", **planar(**changed))

@@ -50,7 +50,7 @@ def select_views(study: Study) -> Selection:
         unread += left
         for number, image in enumerate(sorted(kept, key=_order), start=1):
             views[name if number == 1 else f"{name}-{number}"] = image
-    return Selection(views, tuple(unread), tuple(_missing(views)))
+    return Selection(views, tuple(unread), tuple(missing_views(views)))
 
 
 def matching_roles(views: Mapping[str, MgImage], prior: Mapping[str, MgImage]) -> dict[str, str]:
@@ -126,7 +126,8 @@ def _same_exposure(a: MgImage, b: MgImage) -> bool:
     return times[0] == times[1] and len(dates) < 2
 
 
-def _missing(views: Mapping[str, MgImage]) -> Iterable[QualityNote]:
+def missing_views(views: Mapping[str, MgImage]) -> Iterable[QualityNote]:
+    """One note for each of the four standard views that is not among these."""
     there = {f"{v.laterality.value}-{_alike(v.view)}" for v in views.values()}
     for role in STANDARD:
         if role not in there:

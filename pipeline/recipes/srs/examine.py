@@ -10,7 +10,7 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.bundle import describe, load_bundle
+from pipeline.bundle import T1C, describe, load_bundle
 from pipeline.contract import Declined, Runtime
 from pipeline.core.clock import Stopwatch
 from pipeline.findings import Verdict
@@ -121,7 +121,7 @@ def _params(bundle: str) -> Params:
 
 def _read(t1c: hd.Volume, anatomy: Anatomy, runtime: Runtime, bundle: str, networks: Networks | None) -> Reading:
     if bundle:
-        given = load_bundle(Path(bundle), runtime.device).probability(t1c, runtime.device, runtime.tile_scale)
+        given = load_bundle(Path(bundle), runtime.device, T1C).probability(t1c, runtime.device, runtime.tile_scale)
         found = np.asarray(given, np.float32)
         return Reading(found, found, np.s_[0:0, 0:0, 0:0])
     ready = networks or load_networks(runtime.device)

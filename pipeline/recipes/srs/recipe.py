@@ -132,9 +132,10 @@ class Srs:
         bundle = check_options(options)["bundle"]
         if not bundle:
             return self.algorithm
+        from pipeline.bundle import T1C as VOLUME  # noqa: PLC0415
         from pipeline.bundle import describe  # noqa: PLC0415  (`select` stays cheap for whoever has no bundle)
 
-        return describe(Path(bundle)).algorithm(self.algorithm)
+        return describe(Path(bundle), VOLUME).algorithm(self.algorithm)
 
     def select(self, study: Study, options: Mapping[str, Any]) -> Inputs | Declined:
         """The contrast-enhanced T1 series to read, from headers alone. Raises ConfigInvalid for unknown options."""

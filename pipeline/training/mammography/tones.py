@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from pipeline.imaging.mammogram.breast import COARSE_MM, find_breast
+from pipeline.imaging.mammogram.canonical import coarse
+
 Picture = NDArray[Any]
 Floats = NDArray[np.float32]
 
 TOP = 4095.0
 """Changed pictures have 12 bits."""
+RIM = 4
+"""Pixels of the coarse grid: so far beyond the skin is changed with the breast."""
 LOCAL_MM, LOCAL_GRID_MM = 8.0, 0.8
 """Contrast is evened over the one, measured on a grid of the other."""
 
@@ -56,10 +61,13 @@ class Tones:
     ) -> tuple[NDArray[np.uint16], tuple[float, float]]:
         """A picture (rows, columns; bright is dense) so shown, in 12 bits, and the spacing (down, across) said of it.
 
-        Corners stay corners: what is at half the height of the picture is at half the height of the changed one.
+        Air stays as it is: models are to learn tones, not what becomes of a film's background. Corners stay corners:
+        what is at half the height of the picture is at half the height of the changed one.
         """
-        shown = _curved(_unit(picture), self.curve, self.strength)
-        shown, spacing = _sampled(shown, spacing_mm, self.sampling_mm)
+        breast = _breast(picture, spacing_mm)
+        given = _unit(picture, breast)
+        shown, spacing = _sampled(_curved(given, self.curve, self.strength), spacing_mm, self.sampling_mm)
+        given, breast = (_sampled(a, spacing_mm, self.sampling_mm)[0] for a in (given, breast))
         mm = sum(spacing) / 2
         if self.blur_mm:
             shown = ndimage.gaussian_filter(shown, self.blur_mm / mm)
@@ -69,7 +77,8 @@ class Tones:
             shown = shown + self.sharpening * (shown - ndimage.gaussian_filter(shown, self.sharp_mm / mm))
         grain = np.random.default_rng(seed).standard_normal(shown.shape, np.float32) * self.noise
         said = (spacing[0] * self.scale, spacing[1] * self.scale)
-        return np.asarray(np.rint((shown + grain).clip(0, 1) * TOP), np.uint16), said
+        shown = (shown + grain) * breast + given * (1 - breast)
+        return np.asarray(np.rint(shown.clip(0, 1) * TOP), np.uint16), said
 
 
 def drawn(rng: np.random.Generator) -> Tones:
@@ -94,10 +103,23 @@ def drawn(rng: np.random.Generator) -> Tones:
     )
 
 
-def _unit(picture: Picture) -> Floats:
-    """Its own range as 0…1; a few brightest pixels (labels, scratches) may lie above, and are cut."""
+def _breast(picture: Picture, spacing_mm: tuple[float, float]) -> Floats:
+    """1 in the breast and up to its skin, 0 in the air, with a soft edge; 1 everywhere where no breast is found."""
+    small = coarse(picture, spacing_mm, COARSE_MM)
+    found = find_breast(small)
+    if found is None:
+        return np.ones(picture.shape, np.float32)
+    wide = ndimage.binary_dilation(found.mask, iterations=RIM)
+    soft = ndimage.gaussian_filter(wide.astype(np.float32), RIM / 3)
+    return np.asarray(Image.fromarray(soft).resize(picture.shape[::-1], Image.Resampling.BILINEAR), np.float32)
+
+
+def _unit(picture: Picture, breast: Floats) -> Floats:
+    """Air as 0, the brightest as 1; a few pixels (labels, scratches) may lie above, and are cut."""
     values = np.asarray(picture, np.float32)
-    low, high = np.percentile(values, [0, 99.9])
+    air = values[breast < 0.01]
+    low = float(np.median(air)) if air.size else float(values.min())
+    high = float(np.percentile(values, 99.9))
     return np.asarray(((values - low) / max(high - low, 1e-6)).clip(0, 1), np.float32)
 
 
