@@ -25,6 +25,8 @@ from pipeline.evaluation.mammography.run import evaluate
 from pipeline.evaluation.mammography.studies import studies_of
 from pipeline.evaluation.mammography.subject import Reader, SaidView, Subject, Views
 from pipeline.marks import Kind
+from pipeline.recipes.mammography.examine import examine
+from tests.support.detectors import bright_models
 from tests.support.mammo import mias
 
 ON_FIRST = (535.0, 599.0)
@@ -38,6 +40,7 @@ class Mark:
     kind: Kind
     center: tuple[float, float]
     score: float
+    kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -237,6 +240,19 @@ def test_a_made_up_woman_goes_through_the_same_way(tmp_path: Path) -> None:
         "estimate": {"value": 1.0, "low": None, "high": None, "n": 2},
         "wilson": about["at_false_positives"]["all"]["0.1"]["sensitivity"]["wilson"],
     }
+
+
+def test_the_recipe_s_own_examination_is_read_as_it_is(films: Path, tmp_path: Path) -> None:
+    models = bright_models()
+    subject = Subject("bright", "1", lambda woman: shipped.reader(models), 0.5)
+    report = run(films, tmp_path / "out", subject)
+    rows = {r["name"]: r for r in report["images"]}
+    study = next(studies_of(cases("mias", films)))
+    pixels = {v.role: made for v in study.views if not isinstance(made := v.load(), str)}
+    sight = examine(pixels, models).views["R-MLO"]
+    assert rows["mdb001"]["score"] == pytest.approx(sight.abnormal, rel=1e-5)
+    assert [m["score"] for m in rows["mdb001"]["marks"]] == pytest.approx([f.score for f in sight.found], rel=1e-5)
+    assert rows["mdb001"]["marks"][0]["center_px"] == pytest.approx(sight.found[0].center, rel=1e-5)
 
 
 # Command line ------------------------------------------------------------------------------------------------------

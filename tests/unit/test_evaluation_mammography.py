@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_a_second_view_of_a_kind_gets_a_number() -> None:
 def image(name: str, lesions: tuple[float, ...] | None = None, false: tuple[float, ...] = (), **other: Any) -> ImageRow:
     """An image of a woman of its own. lesions: the best score on each, None for a normal image."""
     on = tuple(
-        LesionRow(n, "mass", "CIRC", "benign", 12.0, (0.0, 0.0), best) for n, best in enumerate(lesions or (), 1)
+        LesionRow(n, "mass", "CIRC", "benign", 12.0, (0.0, 0.0), best, best) for n, best in enumerate(lesions or (), 1)
     )
     hits = [MarkRow(n, "mass", v.best, (0.0, 0.0), (v.number,)) for n, v in enumerate(on, 1) if v.best > NEVER]
     wrong = [MarkRow(n, "mass", s, (9.0, 9.0), ()) for n, s in enumerate(false, len(hits) + 1)]
@@ -233,6 +234,20 @@ def test_an_image_with_a_lesion_of_unknown_place_counts_no_marks() -> None:
     more = [*ROWS, image("e", (), (0.99,), unplaced=1)]
     assert froc(more, "all") == froc(ROWS, "all")
     assert at_threshold(more, 0.45, 0)["false_positives_per_image"]["all"].value == pytest.approx(2 / 4)
+
+
+def test_a_mark_that_was_turned_down_counts_before_and_not_after() -> None:
+    down = replace(
+        ROWS[1],
+        lesions=(replace(ROWS[1].lesions[0], best=NEVER),),
+        marks=(replace(ROWS[1].marks[0], kept=False), MarkRow(2, "mass", 0.95, (9.0, 9.0), (), kept=False)),
+    )
+    rows = [ROWS[0], down, *ROWS[2:]]
+    at = summarise(rows, 0, None)["at_false_positives"]
+    assert at["all"]["1"]["sensitivity"]["found"] == 1
+    assert at["before"]["1"]["sensitivity"]["found"] == 2
+    assert at["before"]["0.1"]["sensitivity"]["found"] == 0  # 0.95 is false, and goes before all others
+    assert "before" not in summarise(ROWS, 0, None)["at_false_positives"]
 
 
 def test_the_operating_point_counts_marks_from_its_score_on() -> None:

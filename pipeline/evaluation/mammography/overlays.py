@@ -66,6 +66,8 @@ def worst(rows: Sequence[ImageRow]) -> Iterator[Wrong]:
 
 def _missed(row: ImageRow, lesion: LesionRow) -> str:
     best = "no mark" if lesion.best == float("-inf") else f"best mark {lesion.best:.2f}"
+    if lesion.best < lesion.best_before:
+        best += f", one of {lesion.best_before:.2f} turned down"
     return f"{row.name} {row.role}: {lesion.words} ({lesion.pathology}), {lesion.diameter_mm:.0f} mm; {best}"
 
 
@@ -83,7 +85,7 @@ def _draw(path: Path, pixels: MammogramPixels, lesions: tuple[Lesion, ...], wron
     mm = 1000 / pixels.canonical.spacing_um
     for lesion in lesions:
         _closed(axes, lesion, mm)
-    marks = sorted(wrong.row.marks, key=lambda m: -m.score)[:SHOWN]
+    marks = sorted((m for m in wrong.row.marks if m.kept), key=lambda m: -m.score)[:SHOWN]
     about = [m for m in wrong.row.marks if m.center_px == wrong.center_px]
     for mark in {m.number: m for m in (*marks, *about)}.values():
         x, y = mark.center_px

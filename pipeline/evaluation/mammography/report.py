@@ -124,12 +124,14 @@ def _area(found: Mapping[str, Any]) -> str:
 
 
 def _froc(about: Mapping[str, Any]) -> str:
-    lines = ["| sensitivity at false positives per image | all images | normal images alone |", "|---|---|---|"]
     at = about["at_false_positives"]
+    words = {"all": "all images", "normal": "normal images alone", "before": "all, before the false-positive step"}
+    heads = [words[over] for over in at]
+    lines = ["| sensitivity at false positives per image | " + " | ".join(heads) + " |", "|---" * (1 + len(at)) + "|"]
     for rate in (f"{r:g}" for r in RATES):
-        cells = [sensitivity(at[over][rate]["sensitivity"]) for over in ("all", "normal")]
-        lines.append(f"| {rate} | {cells[0]} | {cells[1]} |")
-    return "\n".join(lines)
+        lines.append(f"| {rate} | " + " | ".join(sensitivity(at[over][rate]["sensitivity"]) for over in at) + " |")
+    said = f"\n\nThe false-positive step turned {about['turned_down']} marks down." if "before" in at else ""
+    return "\n".join(lines) + said
 
 
 def _operating(about: Mapping[str, Any]) -> str:

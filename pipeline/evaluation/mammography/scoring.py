@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,10 @@ NO_SPACING_MM = (0.1, 0.1)
 
 @dataclass(frozen=True, slots=True)
 class LesionRow:
-    """One lesion with a place. best: the highest score of the marks that hit it; -inf for none."""
+    """One lesion with a place.
+
+    best: the highest score of the marks that hit it, -inf for none; best_before: also of those that were turned down.
+    """
 
     number: int
     kind: str
@@ -28,17 +31,22 @@ class LesionRow:
     diameter_mm: float
     center_px: tuple[float, float]
     best: float
+    best_before: float
 
 
 @dataclass(frozen=True, slots=True)
 class MarkRow:
-    """One mark. lesions: the numbers of those that it hits; without one it is a false positive."""
+    """One mark. lesions: the numbers of those that it hits; without one it is a false positive.
+
+    kept: False for one that the false-positive step turned down; it counts only "before" that step.
+    """
 
     number: int
     kind: str
     score: float
     center_px: tuple[float, float]
     lesions: tuple[int, ...]
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,17 @@ class ImageRow:
 
     @property
     def false(self) -> tuple[MarkRow, ...]:
-        """Marks that hit no lesion."""
-        return tuple(m for m in self.marks if not m.lesions)
+        """Marks that hit no lesion and were kept."""
+        return tuple(m for m in self.marks if m.kept and not m.lesions)
+
+    @property
+    def before(self) -> ImageRow:
+        """The same image before the false-positive step: every mark counts."""
+        return replace(
+            self,
+            lesions=tuple(replace(v, best=v.best_before) for v in self.lesions),
+            marks=tuple(replace(m, kept=True) for m in self.marks),
+        )
 
 
 def score_view(study: StudyEntry, view: ViewEntry, pixels: MammogramPixels | str, said: SaidView | None) -> ImageRow:
@@ -137,10 +154,15 @@ def _declined(pixels: MammogramPixels | str, said: SaidView | None) -> str:
 def _mark(number: int, mark: SaidMark, lesions: tuple[Lesion, ...], step_mm: float) -> MarkRow:
     x, y = mark.center
     hits = tuple(n for n, lesion in enumerate(lesions, 1) if lesion.is_hit((x * step_mm, y * step_mm)))
-    return MarkRow(number, str(mark.kind), float(mark.score), (float(x), float(y)), hits)
+    return MarkRow(number, str(mark.kind), float(mark.score), (float(x), float(y)), hits, mark.kept)
 
 
 def _lesion(number: int, lesion: Lesion, marks: tuple[MarkRow, ...], step_mm: float) -> LesionRow:
     x, y = (float(v) / step_mm for v in lesion.middles.mean(axis=0))
-    best = max((m.score for m in marks if number in m.lesions), default=float("-inf"))
-    return LesionRow(number, lesion.kind, lesion.words, lesion.pathology.value, lesion.diameter_mm, (x, y), best)
+    before = [m for m in marks if number in m.lesions]
+    best, best_before = (
+        max((m.score for m in hits), default=float("-inf")) for hits in ([m for m in before if m.kept], before)
+    )
+    return LesionRow(
+        number, lesion.kind, lesion.words, lesion.pathology.value, lesion.diameter_mm, (x, y), best, best_before
+    )

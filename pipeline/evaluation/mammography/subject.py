@@ -11,7 +11,7 @@ from pipeline.marks import Kind
 
 
 class SaidMark(Protocol):
-    """One finding on one view, as `recipes.mammography.examine.Found` is."""
+    """One finding on one view, much as `recipes.mammography.examine.Found` is."""
 
     @property
     def kind(self) -> Kind:
@@ -28,9 +28,14 @@ class SaidMark(Protocol):
         """0…1, that it lies on a lesion."""
         ...
 
+    @property
+    def kept(self) -> bool:
+        """Whether the false-positive step left it; True where there is no such step."""
+        ...
+
 
 class SaidView(Protocol):
-    """What was said of one view, as `recipes.mammography.examine.Sight` is."""
+    """What was said of one view, much as `recipes.mammography.examine.Sight` is."""
 
     @property
     def abnormal(self) -> float:

@@ -49,7 +49,8 @@ def summarise(rows: Sequence[ImageRow], seed: int, operating_point: float | None
         "levels": {level: _level(rows, level, seed) for level in LEVELS},
         "curves": {q: roc.points(*_columns(_scored(rows, q))[:2]) for q in QUESTIONS},
         "froc": {over: [_point(asdict(p)) for p in froc(rows, over)] for over in OVER},
-        "at_false_positives": {over: at_rates(rows, over, seed) for over in OVER},
+        "at_false_positives": {over: at_rates(rows, over, seed) for over in OVER} | _before(rows, seed),
+        "turned_down": sum(not m.kept for r in rows if r.counts_marks for m in r.marks),
         "operating_point": None if operating_point is None else at_threshold(rows, operating_point, seed),
         "calibration": _calibration(rows),
         "by": _by(rows, seed),
@@ -68,6 +69,13 @@ def material(rows: Sequence[ImageRow]) -> dict[str, Any]:
         "views_per_breast": round(len(rows) / max(1, len(breasts)), 2),
         "spacing_um": sorted({round(1000 * max(s)) for s in sizes}),
     }
+
+
+def _before(rows: Sequence[ImageRow], seed: int) -> dict[str, Any]:
+    """The same on all images before the false-positive step, where it turned anything down."""
+    if all(m.kept for r in rows for m in r.marks):
+        return {}
+    return {"before": at_rates([r.before for r in rows], "all", seed)}
 
 
 def _point(point: dict[str, float]) -> dict[str, float]:
@@ -113,7 +121,7 @@ def _calibration(rows: Sequence[ImageRow]) -> dict[str, Any]:
     for question in QUESTIONS:
         scores, truths, _ = _columns(_scored(rows, question))
         found[question] = {"n": len(scores), **reliability(scores, truths)}
-    marks = [m for r in rows if r.counts_marks for m in r.marks]
+    marks = [m for r in rows if r.counts_marks for m in r.marks if m.kept]
     said = reliability([m.score for m in marks], [bool(m.lesions) for m in marks])
     return {**found, "marks": {"n": len(marks), **said}}
 
