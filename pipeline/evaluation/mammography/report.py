@@ -208,7 +208,10 @@ def _seconds(report: Report, tier: str, times: Times) -> str:
 def _pictures(overlays: Sequence[str]) -> str:
     if not overlays:
         return ""
-    head = "## The worst misses and the worst false positives\n\nLesions green, marks red with their score."
+    head = (
+        "## The worst misses and the worst false positives\n\nAt the operating point, or where there is none at one "
+        "false positive per image. Lesions green, the surest marks red with their score."
+    )
     return head + "\n\n" + "\n\n".join(f"![{path}]({path})" for path in overlays)
 
 

@@ -52,8 +52,13 @@ def evaluate(
         rows += found
         done(_line(study, found))
     views = {(s.name, v.role): v for s in studies for v in s.views}
-    overlays = [str(p.relative_to(out)) for p in draw_overlays(_counted(rows, subject), views, out / "overlays")]
-    report = _report(rows, subject, seed, out) | {
+    report = _report(rows, subject, seed, out)
+    overlays = []
+    for tier, about in report["tiers"].items():
+        counted = _counted([r for r in rows if r.tier == tier], subject)
+        drawn = draw_overlays(counted, _threshold(about), views, out / "overlays")
+        overlays += [str(p.relative_to(out)) for p in drawn]
+    report |= {
         "unreadable": unreadable,
         "overlays": overlays,
         "left_out": list(left_out),
@@ -126,6 +131,13 @@ def _report(rows: list[ImageRow], subject: Subject, seed: int, out: Path) -> dic
         "images": [plain(asdict(r)) for r in rows],
         "plots": plots,
     }
+
+
+def _threshold(about: Mapping[str, Any]) -> float:
+    """Of what is shown: the operating point, else that of one false positive per image."""
+    point = about["operating_point"]
+    found: float | None = point["threshold"] if point else about["at_false_positives"]["all"]["1"]["threshold"]
+    return float("inf") if found is None else found
 
 
 def _line(study: StudyEntry, rows: Sequence[ImageRow]) -> str:
