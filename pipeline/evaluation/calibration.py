@@ -15,19 +15,27 @@ _EDGE = 1e-6
 
 
 def calibration(candidates: Sequence[CandidateRow]) -> dict[str, Any]:
-    """Brier score, slope and intercept (logistic regression on the logit; 1 and 0 are ideal), and reliability bins.
+    """`reliability` of the scores of candidates, all either on a lesion or false; `candidates` is how many."""
+    said = reliability([c.score for c in candidates], [bool(c.lesions) for c in candidates])
+    return {"candidates": len(candidates), **said}
 
-    candidates: those that are either on a lesion or false. Slope and intercept are None when all are of one kind.
+
+def reliability(scores: Sequence[float], truths: Sequence[bool]) -> dict[str, Any]:
+    """Brier score, expected calibration error, slope and intercept (logistic regression on the logit; 1 and 0 are
+    ideal), and bins of a tenth: mean score, share that is true (`lesions`), number.
+
+    Brier and error are None without scores, slope and intercept when all are of one kind.
     """
-    score = np.array([c.score for c in candidates], float)
-    right = np.array([bool(c.lesions) for c in candidates], float)
+    score, right = np.array(scores, float), np.array(truths, float)
     slope, intercept = _line(score, right)
+    bins = _bins(score, right)
+    off = sum(b["n"] * abs(b["mean_score"] - b["lesions"]) for b in bins)
     return {
-        "candidates": len(score),
         "brier": float(((score - right) ** 2).mean()) if len(score) else None,
+        "expected_error": off / len(score) if len(score) else None,
         "slope": slope,
         "intercept": intercept,
-        "bins": _bins(score, right),
+        "bins": bins,
     }
 
 

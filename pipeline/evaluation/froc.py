@@ -23,17 +23,26 @@ class Point:
 
 
 def froc(rows: Sequence[CaseRow], by: str) -> tuple[Point, ...]:
-    """One point for each value that a candidate has, thresholds falling. by: "probability" or "score"."""
-    wrong = np.array([getattr(c, by) for r in rows for c in r.candidates if c.is_false])
-    best = np.array([_best(lesion, by) for r in rows for lesion in r.lesions])
-    thresholds = sorted({float(getattr(c, by)) for r in rows for c in r.candidates}, reverse=True)
+    """The curve of the candidates of some scans. by: "probability" or "score"."""
+    wrong = [getattr(c, by) for r in rows for c in r.candidates if c.is_false]
+    best = [_best(lesion, by) for r in rows for lesion in r.lesions]
+    others = [getattr(c, by) for r in rows for c in r.candidates]
+    return curve(wrong, best, len(rows), others)
+
+
+def curve(wrong: Sequence[float], best: Sequence[float], scans: int, others: Sequence[float] = ()) -> tuple[Point, ...]:
+    """One point for each threshold, falling.
+
+    wrong:  scores of the false positives in all `scans`.
+    best:   of each lesion the highest score of what hits it, -inf for none.
+    others: scores that are thresholds beside these.
+    """
+    false, hit = np.sort(np.asarray(wrong, float)), np.sort(np.asarray(best, float))
+    values = np.unique(np.concatenate([false, hit[np.isfinite(hit)], np.asarray(others, float)]))[::-1]
+    above = [len(a) - np.searchsorted(a, values) for a in (false, hit)]
     return tuple(
-        Point(
-            t,
-            float((wrong >= t).sum() / max(len(rows), 1)),
-            float((best >= t).mean()) if len(best) else 0.0,
-        )
-        for t in thresholds
+        Point(float(t), float(f / max(scans, 1)), float(h / len(hit)) if len(hit) else 0.0)
+        for t, f, h in zip(values, *above, strict=True)
     )
 
 

@@ -32,7 +32,7 @@ def draw_overlays(case: Case, read: Read, row: CaseRow, folder: Path) -> list[Pa
     window = tuple(float(v) for v in np.percentile(bright, (1, 99.7))) if bright.size else (0.0, 1.0)
     written = []
     for name, caption, centre in _wrong(row):
-        path = folder / f"{_safe(row.name)}-{name}.png"
+        path = folder / f"{safe(row.name)}-{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         _draw(path, case, (kept, rejected), centre, window, caption)
         written.append(path)
@@ -108,5 +108,6 @@ def _outline(axes: Axes, mask: npt.NDArray[np.bool_], colour: str) -> None:
         axes.contour(mask, [0.5], colors=colour, linewidths=1.0)
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
+    """A name of a case as part of the name of a file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)

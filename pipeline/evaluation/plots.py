@@ -17,12 +17,17 @@ MOST_FALSE_POSITIVES = 10.0
 
 def draw_plots(tier: str, about: Mapping[str, Any], rows: Sequence[CaseRow], folder: Path) -> dict[str, str]:
     """Write three PNGs; kind -> file name."""
-    folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Callable[[Axes], None]] = {
         "FROC": lambda axes: _froc(axes, about),
         "Dice by size": lambda axes: _dice(axes, rows),
-        "calibration": lambda axes: _calibration(axes, about),
+        "calibration": lambda axes: draw_reliability(axes, about["calibration"]["bins"], "candidates", "lesions"),
     }
+    return write_plots(tier, figures, folder)
+
+
+def write_plots(tier: str, figures: Mapping[str, Callable[[Axes], None]], folder: Path) -> dict[str, str]:
+    """One PNG for each kind of figure; kind -> file name."""
+    folder.mkdir(parents=True, exist_ok=True)
     written = {}
     for kind, draw in figures.items():
         figure = Figure(figsize=(4.6, 3.6), dpi=100, layout="constrained")
@@ -64,13 +69,13 @@ def _dice(axes: Axes, rows: Sequence[CaseRow]) -> None:
     axes.grid(alpha=0.3)
 
 
-def _calibration(axes: Axes, about: Mapping[str, Any]) -> None:
-    bins = about["calibration"]["bins"]
+def draw_reliability(axes: Axes, bins: Sequence[Mapping[str, float]], of: str, truth: str) -> None:
+    """Share of the truth against the mean score, and how many there are. bins: of `calibration.reliability`."""
     axes.plot([0, 1], [0, 1], "k:", linewidth=1)
     axes.plot([b["mean_score"] for b in bins], [b["lesions"] for b in bins], "o-")
     for b in bins:
         axes.annotate(
             str(b["n"]), (b["mean_score"], b["lesions"]), fontsize=7, xytext=(3, 3), textcoords="offset points"
         )
-    axes.set(xlabel="mean score of the candidates", ylabel="share that are lesions", xlim=(0, 1), ylim=(-0.02, 1.04))
+    axes.set(xlabel=f"mean score of the {of}", ylabel=f"share that are {truth}", xlim=(0, 1), ylim=(-0.02, 1.04))
     axes.grid(alpha=0.3)

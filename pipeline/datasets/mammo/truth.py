@@ -34,12 +34,12 @@ ASSESSMENT = Code("111005", "DCM", "Assessment Category")
 COMPOSITION = Code("129715009", "SCT", "Breast composition")
 SUBTLETY = Code("C45992", "NCIt", "Subtlety score")
 
-_PATHOLOGIES = {
+PATHOLOGY_CODES: Mapping[Pathology, Code] = {
     Pathology.BENIGN: Code("30807003", "SCT", "Benign"),
     Pathology.MALIGNANT: Code("21594007", "SCT", "Malignant"),
     Pathology.NORMAL: Code("17621005", "SCT", "Normal"),
 }
-_DENSITIES = {
+DENSITY_CODES: Mapping[Density, Code] = {
     Density.A: Code("129716005", "SCT", "Almost entirely fat"),
     Density.B: Code("129717001", "SCT", "Scattered fibroglandular densities"),
     Density.C: Code("129718006", "SCT", "Heterogeneously dense"),
@@ -174,7 +174,7 @@ def _of_image(case: Case, image: Dataset) -> Any:
     """What is true of the image, or of the breast, as a whole."""
     judged = _judged(case.pathology, case.assessment)
     if case.density:
-        judged.append(hd.sr.QualitativeEvaluation(COMPOSITION, _DENSITIES[case.density]))
+        judged.append(hd.sr.QualitativeEvaluation(COMPOSITION, DENSITY_CODES[case.density]))
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=_uid(image, "whole"), identifier=plain(f"{case.name} whole")),
         finding_sites=[hd.sr.FindingSite(_BREAST, laterality=_SIDES[case.laterality])],
@@ -199,8 +199,8 @@ def _measured(image: Dataset) -> Any:
 
 def _judged(pathology: Pathology, assessment: str) -> list[Any]:
     found = []
-    if pathology in _PATHOLOGIES:
-        found.append(hd.sr.QualitativeEvaluation(PATHOLOGY, _PATHOLOGIES[pathology]))
+    if pathology in PATHOLOGY_CODES:
+        found.append(hd.sr.QualitativeEvaluation(PATHOLOGY, PATHOLOGY_CODES[pathology]))
     if assessment[:1] in _CATEGORIES:
         found.append(hd.sr.QualitativeEvaluation(ASSESSMENT, _CATEGORIES[assessment[:1]]))
     return found
