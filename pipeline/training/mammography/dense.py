@@ -105,7 +105,7 @@ def fit(given: Standardised, members: Sequence[Member]) -> tuple[Tensor, Tensor]
 
     All are fitted at once, for reading the table is what takes time; they do not know of each other.
     """
-    allowed = torch.stack([_columns(m.groups) for m in members], dim=1).repeat_interleave(2, dim=1)
+    allowed = torch.stack([_columns(m.groups) for m in members]).repeat_interleave(2, dim=0)
     penalty = torch.tensor([m.penalty for m in members]).repeat_interleave(2)
     positive, weight = (t.repeat(1, len(members)) for t in (given.positive, given.weight))
     free = torch.zeros(allowed.shape, requires_grad=True)
@@ -117,9 +117,9 @@ def fit(given: Standardised, members: Sequence[Member]) -> tuple[Tensor, Tensor]
     def loss() -> Tensor:
         search.zero_grad()
         weights = free * allowed
-        logits = given.features @ weights + bias
+        logits = functional.linear(given.features, weights, bias)
         wrong = functional.binary_cross_entropy_with_logits(logits, positive, weight, reduction="none")
-        total = (wrong.mean(dim=0) + penalty * weights.pow(2).sum(dim=0)).sum()
+        total = (wrong.mean(dim=0) + penalty * weights.pow(2).sum(dim=1)).sum()
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
@@ -134,11 +134,11 @@ def _columns(groups: Sequence[str]) -> Tensor:
 
 
 def _mean_of(given: Standardised, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    ordinary = given.features[given.positive[:, 0] == 0]
-    spread = (ordinary @ weights).std(dim=0).clamp(min=1e-6).reshape(-1, 2)
+    ordinary = given.positive[:, 0] == 0
+    spread = functional.linear(given.features, weights)[ordinary].std(dim=0).clamp(min=1e-6).reshape(-1, 2)
     scale = spread.mean(dim=0) / spread
     return (
-        (weights.T.reshape(-1, 2, weights.shape[0]) * scale[..., None]).mean(dim=0),
+        (weights.reshape(-1, 2, weights.shape[1]) * scale[..., None]).mean(dim=0),
         (bias.reshape(-1, 2) * scale).mean(dim=0),
     )
 
