@@ -179,6 +179,14 @@ def test_heat_is_answered_where_there_is_tissue_and_nowhere_else() -> None:
     assert np.array_equal(np.isfinite(heat[0]), look.tissue > 0.3)
 
 
+def test_the_shipped_model_answers_and_finds_a_bright_disc_suspicious() -> None:
+    shipped = DenseHeads.load(SHIPPED.with_name("dense.safetensors").read_bytes(), trunk_state(SHIPPED.read_bytes()))
+    plain, spotted = shipped.heat(breast()), shipped.heat(breast(((150.0, 500.0),)))
+    both = np.isfinite(plain[0]) & np.isfinite(spotted[0])
+    assert both.any()
+    assert (spotted[0][both] - plain[0][both]).max() > 1
+
+
 def test_without_another_breast_differences_count_as_the_training_mean() -> None:
     look, linear = breast(), heads().linear
     half = linear.mean.size // 2
