@@ -24,10 +24,7 @@ def brightest(look: Look) -> Heat:
 
 
 class Bright:
-    """Dense and Pairs: mark what is bright, as a mass, or as what `kind` says."""
-
-    def __init__(self, kind: int = 0) -> None:
-        self.kind = kind
+    """Dense and Pairs: mark what is bright."""
 
     def describe(self, look: Look) -> Look:
         return look
@@ -36,11 +33,6 @@ class Bright:
         return np.stack([brightest(look)] * 2)
 
     heat_of = heat
-
-    def kinds_of(self, look: Look, other: Look | None, partner: object) -> Heat:
-        made = np.full((3, *look.cells), 0.1, np.float32)
-        made[self.kind] = 0.8
-        return made
 
 
 class Nothing:
@@ -63,5 +55,5 @@ def fusion() -> Fusion:
     )
 
 
-def bright_models(kind: int = 0) -> Models:
-    return Models(Bright(kind), Bright(kind), Nothing(), fusion(), None, lambda look, other: (look, other))
+def bright_models() -> Models:
+    return Models(Bright(), Bright(), Nothing(), fusion(), None, lambda look, other: (look, other))

@@ -186,6 +186,8 @@ def image(name: str, lesions: tuple[float, ...] | None = None, false: tuple[floa
         "malignant": False,
         "score": max(scores, default=0.0),
         "malignant_score": 0.1,
+        "alone": max(scores, default=0.0),
+        "alone_malignant": 0.1,
     }
     return ImageRow(**{**about, **other}, lesions=on, marks=(*hits, *wrong))
 
@@ -228,6 +230,23 @@ def test_without_a_normal_image_nothing_is_said_of_false_marks_on_normal_ones() 
     found = at_rates(ROWS[:2], "normal", seed=0)
     assert {v["sensitivity"]["of"] for v in found.values()} == {0}
     assert at_rates(ROWS[:2], "all", seed=0)["1"]["sensitivity"]["of"] == 3
+
+
+def test_a_study_is_judged_by_the_more_suspicious_breast_whatever_the_other_is_like() -> None:
+    both = {"study": "both", "woman": "both", "score": 0.3, "alone": 0.9}
+    ill = [image(f"ill-{side}", (0.9,), role=f"{side}-MLO", laterality=side, **both) for side in "RL"]
+    well = [image(f"well{n}", None, (), score=0.4, alone=0.2) for n in range(3)]
+    levels = summarise([*ill, *well], 0, None)["levels"]
+    assert levels["image"]["abnormal"]["estimate"].value == 0.0
+    assert levels["study"]["abnormal"]["estimate"].value == 1.0
+
+
+def test_a_breast_has_the_mean_of_the_log_odds_of_its_images() -> None:
+    ill = [image(f"ill-{n}", (), study="ill", woman="ill", abnormal=True, score=s) for n, s in enumerate((0.99, 0.5))]
+    well = [image(f"well-{n}", None, study="well", woman="well", score=0.8) for n in range(2)]
+    more = [image(f"more-{n}", None, study="more", woman="more", score=0.95) for n in range(2)]
+    breasts = summarise([*ill, *well, *more], 0, None)["levels"]["breast"]
+    assert breasts["abnormal"]["estimate"].value == 0.5  # 0.91 of the first lies between 0.8 and 0.95
 
 
 def test_an_image_with_a_lesion_of_unknown_place_counts_no_marks() -> None:
@@ -275,7 +294,7 @@ def test_misses_come_before_doubtful_marks_and_sure_false_marks_before_others() 
 # Together ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_breast_has_its_highest_score_and_a_study_that_of_its_breasts() -> None:
+def test_images_of_a_breast_and_of_a_study_count_once() -> None:
     rows = [
         image("cc", None, (0.2,), study="s", role="R-CC", abnormal=True),
         image("mlo", (0.8,), (), study="s", role="R-MLO"),
@@ -285,7 +304,7 @@ def test_a_breast_has_its_highest_score_and_a_study_that_of_its_breasts() -> Non
     levels = summarise(rows, 0, None)["levels"]
     assert [levels[k]["n"] for k in ("image", "breast", "study")] == [4, 3, 2]
     assert levels["image"]["abnormal"]["estimate"].value == pytest.approx(3 / 4)  # 0.2 and 0.8 against 0.5 and 0.1
-    assert levels["breast"]["abnormal"]["estimate"].value == 1.0  # 0.8 against 0.5 and 0.1
+    assert levels["breast"]["abnormal"]["estimate"].value == 0.75  # 0.5, of 0.2 and 0.8, against 0.5 and 0.1
     assert (levels["study"]["abnormal"]["positive"], levels["study"]["abnormal"]["negative"]) == (1, 1)
 
 

@@ -29,8 +29,7 @@ def maps(seed: int, lesion: tuple[float, float] | None, malignant: bool = False,
         noise += blob(*lesion, 6.0) * np.array([1, malignant, 1, malignant])[:, None, None]
     noise[:, :2] = -np.inf
     fine[:4] = -np.inf
-    kinds = np.full((3, ROWS, COLUMNS), 1 / 3)
-    return Maps(*(a.astype(np.float32) for a in (noise[:2], noise[2:], fine, kinds)))
+    return Maps(*(a.astype(np.float32) for a in (noise[:2], noise[2:], fine)))
 
 
 def women(count: int = 60) -> list[Seen]:

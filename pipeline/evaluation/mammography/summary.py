@@ -13,6 +13,7 @@ from pipeline.evaluation.mammography.lesions import SIZES, size_of
 from pipeline.evaluation.mammography.marks import OVER, RATES, at_rates, at_threshold, froc, sensitivity
 from pipeline.evaluation.mammography.scoring import ImageRow, LesionRow
 from pipeline.evaluation.mammography.studies import any_true
+from pipeline.recipes.mammography.fuse import of_breast
 
 Keep = Callable[[ImageRow], bool]
 Scored = tuple[float | None, bool | None, str]
@@ -23,7 +24,10 @@ LEVELS: dict[str, Callable[[ImageRow], tuple[str, ...]]] = {
     "breast": lambda r: (r.study, r.laterality),
     "study": lambda r: (r.study,),
 }
-"""What belongs together; the score of a breast or study is the highest of its images."""
+"""What belongs together."""
+
+SCORES = {"abnormal": ("score", "alone"), "malignant": ("malignant_score", "alone_malignant")}
+"""Of a row by question: compared with the other breast, and not."""
 
 QUESTIONS = ("abnormal", "malignant")
 """Abnormal against normal, and malignant against all others."""
@@ -87,8 +91,7 @@ def _point(point: dict[str, float]) -> dict[str, float]:
 
 
 def _scored(rows: Iterable[ImageRow], question: str) -> list[Scored]:
-    score = {"abnormal": "score", "malignant": "malignant_score"}[question]
-    return [(getattr(r, score), getattr(r, question), r.woman) for r in rows]
+    return [(getattr(r, SCORES[question][0]), getattr(r, question), r.woman) for r in rows]
 
 
 def _columns(scored: Iterable[Scored]) -> tuple[list[float], list[bool], list[str]]:
@@ -106,14 +109,17 @@ def _level(rows: Sequence[ImageRow], level: str, seed: int) -> dict[str, Any]:
         together.setdefault(LEVELS[level](row), []).append(row)
     found: dict[str, Any] = {"n": len(together)}
     for question in QUESTIONS:
-        found[question] = _auc((_together(group, question) for group in together.values()), seed)
+        found[question] = _auc((_together(group, level, question) for group in together.values()), seed)
     return found
 
 
-def _together(group: Sequence[ImageRow], question: str) -> Scored:
-    scored = _scored(group, question)
-    scores = [s for s, _, _ in scored if s is not None]
-    return (max(scores) if scores else None, any_true(t for _, t, _ in scored), group[0].woman)
+def _together(group: Sequence[ImageRow], level: str, question: str) -> Scored:
+    """As the recipe puts views together: the mean of log odds of a breast's, and of breasts, each alone, the higher."""
+    name = SCORES[question][level == "study"]
+    sides = {r.laterality for r in group}
+    by_side = [[getattr(r, name) for r in group if r.laterality == side] for side in sides]
+    known = [of_breast(given) for scores in by_side if (given := [s for s in scores if s is not None])]
+    return (max(known) if known else None, any_true(getattr(r, question) for r in group), group[0].woman)
 
 
 def _calibration(rows: Sequence[ImageRow]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from pipeline.recipes.mammography.looks import Floats, Look, look_of
 from pipeline.recipes.mammography.models import Models
 from pipeline.recipes.mammography.outlines import Points, long_axis, outline_mm
 
-KINDS = (Kind.MASS, Kind.DISTORTION, Kind.ASYMMETRY)
-"""In the order of `Maps.kinds`."""
+KINDS = {False: Kind.MASS, True: Kind.CALCIFICATIONS}
+"""By what the peak is of. Masses, distortions and asymmetries are not told apart: see the model card."""
 LEAST_TISSUE = 20
 """Cells, 2 cm2: with less there is no breast to look at."""
 
@@ -45,7 +45,10 @@ class Found:
 class Sight:
     """What was seen on one view.
 
-    abnormal, malignant: 0…1, of the whole image; malignant None where the model has no such score.
+    abnormal, malignant: 0…1, of the whole image, lower where the other breast is as suspicious; malignant None where
+                         the model has no such score.
+    alone:               as `abnormal`, whatever the other breast is like: a study must not be less suspicious because
+                         both breasts are. alone_malignant: likewise.
     found:               marks down to the least suspicious, the most suspicious first.
     heat:                0…1 on a grid over the whole canonical picture and a little more; cells of `heat_mm`.
     compared:            with the like view of the other breast.
@@ -53,6 +56,8 @@ class Sight:
 
     abnormal: float
     malignant: float | None
+    alone: float
+    alone_malignant: float | None
     found: tuple[Found, ...]
     heat: Floats
     heat_mm: float
@@ -131,11 +136,20 @@ def _sight(pixels: MammogramPixels, one: Gathered, models: Models) -> Sight:
     nobody = (None,) * len(one.peaks)
     verdicts = judge.verdicts(one.features(fusion)) if judge is not None and one.peaks else nobody
     found = [
-        _found(pixels, peak, corners, _kind(peak, one.maps), float(fusion.mark.of(peak.score)), verdict)
+        _found(pixels, peak, corners, KINDS[peak.of_specks], float(fusion.mark.of(peak.score)), verdict)
         for peak, corners, verdict in zip(one.peaks, one.outlines, verdicts, strict=True)
     ]
-    scores, heat = fusion.score(one.own, one.other), fusion.heat(one.maps)
-    return Sight(scores["abnormal"], scores["malignant"], tuple(found), heat, CELL_MM / 2, one.other is not None)
+    scores, alone = fusion.score(one.own, one.other), fusion.score(one.own, None)
+    return Sight(
+        abnormal=scores["abnormal"],
+        malignant=scores["malignant"],
+        alone=alone["abnormal"],
+        alone_malignant=alone["malignant"],
+        found=tuple(found),
+        heat=fusion.heat(one.maps),
+        heat_mm=CELL_MM / 2,
+        compared=one.other is not None,
+    )
 
 
 def _found(
@@ -144,15 +158,6 @@ def _found(
     per_mm = 1000 / pixels.canonical.spacing_um
     outline = tuple((float(x), float(y)) for x, y in corners * per_mm)
     return Found((peak.x_mm * per_mm, peak.y_mm * per_mm), outline, long_axis(corners), kind, score, verdict)
-
-
-def _kind(peak: Peak, maps: Maps) -> Kind:
-    if peak.of_specks:
-        return Kind.CALCIFICATIONS
-    row, column = (
-        min(int(v / CELL_MM), n - 1) for v, n in zip((peak.y_mm, peak.x_mm), maps.kinds.shape[1:], strict=True)
-    )
-    return KINDS[int(np.argmax(maps.kinds[:, row, column]))]
 
 
 __all__ = ["Examined", "Found", "Gathered", "Sight", "examine", "gather", "other_of"]

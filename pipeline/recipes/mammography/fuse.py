@@ -47,13 +47,11 @@ class Maps:
 
     dense, pairs: (2, rows, columns) float32 logits of a lesion, and of a malignant one.
     specks:       (2 rows, 2 columns) float32 logits of a cluster of calcifications.
-    kinds:        (3, rows, columns) probabilities of mass, distortion, asymmetry.
     """
 
     dense: Floats
     pairs: Floats
     specks: Floats
-    kinds: Floats
 
     def by_name(self) -> dict[str, Floats]:
         """Each map of (rows, columns) by its name."""

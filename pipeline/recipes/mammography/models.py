@@ -27,9 +27,6 @@ class Dense(Protocol):
     def heat_of(self, one: Any, other: Any | None, partner: Partner | None) -> Heat:
         """(2, rows, columns) logits of a lesion, and of a malignant one; -inf without tissue. Of described views."""
 
-    def kinds_of(self, one: Any, other: Any | None, partner: Partner | None) -> Heat:
-        """(3, rows, columns) probabilities of mass, distortion, asymmetry."""
-
 
 class Pairs(Protocol):
     """A network that compares the breast with the other one."""
@@ -72,13 +69,5 @@ class Models:
                 dense=self.dense.heat_of(described[name], described[other] if other else None, partner),
                 pairs=self.pairs.heat(look, looks[other] if other else None, partner, device),
                 specks=self.specks.heat(look, device),
-                kinds=self._kinds(look, described[name], described[other] if other else None, partner),
             )
-        return made
-
-    def _kinds(self, look: Look, one: Any, other: Any | None, partner: Partner | None) -> Heat:
-        if hasattr(self.dense, "kinds_of"):
-            return self.dense.kinds_of(one, other, partner)
-        made = np.zeros((3, *look.cells), np.float32)
-        made[0] = 1.0
         return made

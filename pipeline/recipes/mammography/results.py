@@ -11,7 +11,16 @@ from pipeline.core.clock import Stopwatch
 from pipeline.findings import Algorithm
 from pipeline.imaging.mammogram.study import missing_views
 from pipeline.marks import Analysis, Attempt, Breast, Kind, MarkedStudy, Outcome
-from pipeline.recipes.mammography.assemble import Opened, Seen, breasts_of, composites_of, heat_of, marks_of, view_of
+from pipeline.recipes.mammography.assemble import (
+    Opened,
+    Seen,
+    breasts_of,
+    composites_of,
+    heat_of,
+    marks_of,
+    study_score,
+    view_of,
+)
 from pipeline.recipes.mammography.examine import Examined, examine
 from pipeline.recipes.mammography.given import examine_given, kinds_of, threshold_of
 from pipeline.recipes.mammography.models import Models
@@ -54,7 +63,7 @@ def marked_study(
         algorithm=algorithm,
         views=tuple(view_of(role, one) for role, one in seen.items()),
         breasts=breasts,
-        score=max(b.score for b in breasts),
+        score=study_score(seen),
         marks=marks,
         composites=composites,
         attempts=tuple(attempts_of(seen, options["bundle"])),
@@ -141,3 +150,5 @@ def _about_marks(options: Mapping[str, Any]) -> Iterator[str]:
             f"Marks are shown from the score on that gave {rate} false marks per image in cross-validation. A mark's "
             "score is how often such marks lay on a lesion there: also a low one is worth a look."
         )
+    if not options["bundle"]:
+        yield "Masses, distortions and asymmetries are looked for together and not told apart: all are called masses."

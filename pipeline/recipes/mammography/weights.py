@@ -44,7 +44,7 @@ def built(
     from pipeline.recipes.mammography.specks import load_specks  # noqa: PLC0415
 
     return Models(
-        dense=DenseHeads.load(content[DENSE], load(trunk), device),  # type: ignore[arg-type]  # kinds_of is to come
+        dense=DenseHeads.load(content[DENSE], load(trunk), device),
         pairs=load_pairs(content[PAIRS]).to(device).eval(),
         specks=load_specks(content[SPECKS]).to(device).eval(),
         fusion=fusion,

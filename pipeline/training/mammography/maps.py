@@ -53,13 +53,13 @@ def as_seen(example: Example, maps: Maps) -> Seen:
 def load_maps(path: Path) -> Maps:
     """What `keep_maps` wrote."""
     with np.load(path, allow_pickle=False) as kept:
-        return Maps(kept["dense"], kept["pairs"], kept["specks"], kept["kinds"])
+        return Maps(kept["dense"], kept["pairs"], kept["specks"])
 
 
 def keep_maps(path: Path, maps: Maps) -> None:
     """Whole or not at all."""
     part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, dense=maps.dense, pairs=maps.pairs, specks=maps.specks, kinds=maps.kinds)
+    np.savez_compressed(part, dense=maps.dense, pairs=maps.pairs, specks=maps.specks)
     part.replace(path)
 
 
