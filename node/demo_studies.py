@@ -87,21 +87,20 @@ def _head(place: Path) -> Sample:
 
 def _mammograms(place: Path) -> Sample:
     from pipeline.core.breast import Laterality  # noqa: PLC0415
-    from pipeline.datasets.mg_writer import MgAcquisition, MgHabit, write_mammogram  # noqa: PLC0415
+    from pipeline.datasets.mg_study import write_study  # noqa: PLC0415
     from pipeline.phantom.mammogram import Plan, Shape, mammogram_study  # noqa: PLC0415
 
     plans = (
         Plan(Shape.SPICULATED, Laterality.RIGHT, diameter_mm=16.0),
         Plan(Shape.CLUSTER, Laterality.LEFT, diameter_mm=12.0),
     )
-    findings = []
-    for number, view in enumerate(mammogram_study(SEED, plans).views, start=1):
-        acquisition = MgAcquisition(
-            view.laterality, view.view, (view.spacing_mm, view.spacing_mm), MgHabit.HOLOGIC,
-            study="lantern demo", instance_number=number, series_number=number,
-        )  # fmt: skip
-        uid = str(write_mammogram(view.hung(), place / f"{view.role}.dcm", acquisition).SOPInstanceUID)
-        findings += [
-            PutIn(f.shape.value, view.role, uid, view.hung_px(f.center_px), f.radius_px) for f in view.findings
-        ]
-    return Sample(Pipeline.MAMMOGRAPHY, _studies(place)[0], findings=tuple(findings))
+    made = mammogram_study(SEED, plans)
+    files = write_study(made, place)
+    study = _studies(place)[0]
+    uids = {i.path: i.sop_instance_uid for i in study.instances}
+    findings = [
+        PutIn(f.shape.value, view.role, uids[files[view.role]], view.hung_px(f.center_px), f.radius_px)
+        for view in made.views
+        for f in view.findings
+    ]
+    return Sample(Pipeline.MAMMOGRAPHY, study, findings=tuple(findings))

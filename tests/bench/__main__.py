@@ -2,7 +2,7 @@
 
 Receiving: 192 MR images of 131 kB over one association from dcmsend, into DCMTK's storescp (not durable), Orthanc
 (durable, indexed) and Lantern (durable, in the ledger), in turn, so that a noisy machine is noisy for all.
-Walking: a 180-slice synthetic head from dcmsend until its results are delivered, by stage.
+Walking: a 180-slice synthetic head, and four mammograms, from dcmsend until their results are in Orthanc, by stage.
 Analyzing: the same from files, with its peak memory. Judging: model 2 against pyradiomics on whole images.
 Planning: model 3, with a hundred lesions and with a proof; simpler splits as ratios to it; what a wrong kernel costs.
 """
@@ -23,9 +23,13 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 
+from pipeline.core.breast import Laterality
 from pipeline.core.job import State
+from pipeline.datasets.mg_habits import MgHabit
+from pipeline.datasets.mg_study import write_study
 from pipeline.datasets.mr_writer import Acquisition, write_volume
 from pipeline.phantom import t1c_phantom
+from pipeline.phantom.mammogram import Plan, Shape, mammogram_study
 from tests.bench.judging import judging
 from tests.bench.planning import against_naive, planning, regret
 from tests.support import node as n
@@ -45,7 +49,8 @@ def main() -> None:
         regret()
         analyzing(Path(temporary))
         receiving(Path(temporary))
-        walking(Path(temporary))
+        walking(Path(temporary) / "heads", "srs", "180 slices", head)
+        walking(Path(temporary) / "breasts", "mammography", "four mammograms of 0.07 mm", breasts)
 
 
 def receiving(folder: Path) -> None:
@@ -93,21 +98,33 @@ def timed(do: Callable[[], None]) -> float:
     return time.perf_counter() - began
 
 
-def walking(folder: Path) -> None:
-    """Seconds from the first image to the last delivered object of a 180-slice study, with a quiet period of 1 s."""
+def head(folder: Path, seed: int) -> None:
+    """180 slices."""
+    write_volume(t1c_phantom(seed=40 + seed).image, folder, Acquisition(seed=f"walk {seed}"))
+
+
+def breasts(folder: Path, seed: int) -> None:
+    """Four full-field digital views with a mass and a cluster of calcifications."""
+    plans = (Plan(Shape.SPICULATED, Laterality.RIGHT), Plan(Shape.CLUSTER, Laterality.LEFT))
+    made = mammogram_study(40 + seed, plans, spacing_mm=0.07)
+    write_study(made, folder, habit=MgHabit.HOLOGIC, patient_id=f"BENCH-{seed}")
+
+
+def walking(folder: Path, pipeline: str, what: str, write: Callable[[Path, int], None]) -> None:
+    """Seconds from the first image to the last delivered object of a study, with a quiet period of 1 s."""
     with OrthancPeer(folder / "pacs") as pacs:
-        tables = [n.destination("pacs", pacs.ae_title, pacs.dicom_port), n.route(["pacs"], "srs", quiet_period_s=1)]
+        tables = [n.destination("pacs", pacs.ae_title, pacs.dicom_port), n.route(["pacs"], pipeline, quiet_period_s=1)]
         with n.RunningNode(folder / "walker", *tables).serve() as node:
             for k, state in enumerate(("cold", "warm")):
-                write_volume(t1c_phantom(seed=40 + k).image, folder / f"head-{k}", Acquisition(seed=f"walk {k}"))
+                write(folder / f"study-{k}", k)
                 began = time.time()
-                send(node.port, folder / f"head-{k}")
+                send(node.port, folder / f"study-{k}")
                 received = time.time()
                 job = node.ended(k + 1, within_s=600)[-1]
                 assert job.state is State.DELIVERED, job.reason
                 moves = {m.event.value: m.at.timestamp() for m in node.ledger.moves(job.id)}
                 print(
-                    f"180 slices, {state} worker: received {received - began:.1f} s, quiet and routed "
+                    f"{what}, {state} worker: received {received - began:.1f} s, quiet and routed "
                     f"{moves['claim'] - received:.1f} s, computed {moves['produce'] - moves['claim']:.1f} s, "
                     f"delivered {moves['finish'] - moves['produce']:.1f} s; in all {moves['finish'] - began:.1f} s"
                 )
