@@ -20,7 +20,9 @@ TRAINING = (
 )
 
 MIAS = DataEntry(
-    "mini-MIAS, 129 women", "Suckling et al. 1994, Mammographic Image Analysis Society", "research use, see its licence"
+    "mini-MIAS, 129 women",
+    "J. Suckling et al. 1994, The Mammographic Image Analysis Society digital mammogram database",
+    "for research purposes only, as bundled; release 1.21 at Cambridge Apollo is known as CC BY 2.0 UK, to be confirmed",
 )
 MADE_UP = DataEntry("made-up lesions and breasts of pipeline.training.mammography", "this project", "Apache-2.0")
 IMAGENET = DataEntry(
