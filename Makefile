@@ -16,7 +16,7 @@ help:
 	@echo "make check             formatting, lint, types, import contracts, unit tests"
 	@echo "make torture           kill -9 every process at random moments, 30 rounds"
 	@echo "make real              all real series of $$LANTERN_SHARED_DATA through a node"
-	@echo "make eval [DATA=DIR]   how good srs is on the phantoms, or on your own scans with truth"
+	@echo "make eval [DATA=DIR]   how good both pipelines are on phantoms, or srs on your own scans with truth"
 	@echo "make bench             timings, as ratios against DCMTK in the same run"
 
 $(VENV)/.base: pyproject.toml constraints.txt
@@ -70,6 +70,7 @@ torture: setup-test
 
 eval: setup
 	$(BIN)/python -m pipeline.evaluation srs --out evaluation-out $(if $(DATA),--data "$(DATA)")
+	$(if $(DATA),,$(BIN)/python -m pipeline.evaluation mammography --made-up 8 --out evaluation-out/mammography)
 
 bench: setup-test
 	$(BIN)/python -m tests.bench

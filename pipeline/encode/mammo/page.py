@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
-from pipeline.encode.common import EVIDENCE_TIERS, Stamp, colour
+from pipeline.encode.common import Stamp, colour
 from pipeline.encode.mammo.source import Image, MarkedSource, drawn_px
 from pipeline.encode.mammo.words import KINDS, percent, sentences
 from pipeline.encode.page import capture
@@ -49,11 +49,8 @@ def marked_pages(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> tupl
 
 
 def _about(study: MarkedStudy, stamp: Stamp) -> str:
-    algorithm = study.algorithm
-    tier = algorithm.evidence_tier
-    words = EVIDENCE_TIERS.get(tier, "")
-    said = f"evidence tier {tier}{f' ({words})' if words else ''}"
-    return f"{algorithm.name} {algorithm.version}, {said}. Lantern {stamp.software_version}"
+    """One line: the evidence is a sentence of the text, and too long for it."""
+    return f"{study.algorithm.name} {study.algorithm.version}. Lantern {stamp.software_version}"
 
 
 def _row_of_pictures(flow: Flow, images: list[Image], study: MarkedStudy) -> None:

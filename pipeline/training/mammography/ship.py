@@ -22,7 +22,7 @@ TRAINING = (
 MIAS = DataEntry(
     "mini-MIAS, 129 women",
     "J. Suckling et al. 1994, The Mammographic Image Analysis Society digital mammogram database",
-    "for research purposes only, as bundled; release 1.21 at Cambridge Apollo is known as CC BY 2.0 UK, to be confirmed",
+    "as bundled: for research purposes only; release 1.21 at Cambridge Apollo: CC BY 2.0 UK, to be confirmed",
 )
 MADE_UP = DataEntry("made-up lesions and breasts of pipeline.training.mammography", "this project", "Apache-2.0")
 IMAGENET = DataEntry(
@@ -72,7 +72,7 @@ def write_report(runs: Path, folder: Path) -> None:
     export(TRUNK, (folder / "trunk.safetensors").read_bytes(), folder)
     tier = evidence_tier(found)
     say_tier(folder, tier)
-    step = markdown(judged).replace("## ", "### ", 1).strip()
+    step = markdown(judged, "image", "women").replace("## ", "### ", 1).strip()
     tables = "\n\n".join([detection_table(found), gate_table(removed), step])
     write_card(folder / "README.md", models_table(folder), Evidence(tier, tables))
 

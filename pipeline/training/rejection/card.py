@@ -8,27 +8,27 @@ from typing import Any
 from pipeline.training.rejection.figures import BINS_MM, bin_name
 
 
-def markdown(figures: Mapping[str, Any]) -> str:
-    """Figures as `false_positives.fit` gives them, as Markdown."""
+def markdown(figures: Mapping[str, Any], one: str = "volume", whose: str = "patients or anatomies") -> str:
+    """Figures as `false_positives.fit` gives them, as Markdown. one: what candidates lie in; whose: the groups."""
     counts, chosen = figures["counts"], figures["chosen"]
     lines = [
         "## False-positive step",
         "",
         f"{counts['candidates']} candidates ({counts['lesions']} lesions, some in parts) in {counts['volumes']} "
-        f"volumes of {counts['groups']} patients or anatomies. All figures are out of fold ({counts['folds']} outer "
+        f"{one}s of {counts['groups']} {whose}. All figures are out of fold ({counts['folds']} outer "
         "folds by patient; features, hyper-parameters and calibration chosen inside each). Sensitivity is of "
-        "candidates that are lesions: lesions the segmentation missed are not in it.",
+        "candidates that are lesions: lesions that are no candidates are not in it.",
         "",
         f"Threshold: {figures['threshold_rule']}. Each method below stands at its own threshold by the same rule. "
         f"Chosen on all data: {', '.join(f'{k} = {v:g}' for k, v in chosen.items())}.",
         "",
-        "| method | lesions kept | FP removed | FP per volume | AUC | Brier | calibration slope |",
+        f"| method | lesions kept | FP removed | FP per {one} | AUC | Brier | calibration slope |",
         "|---|---|---|---|---|---|---|",
         *(_method(name, f) for name, f in figures["methods"].items()),
         "",
         "By size, of the SVM (intervals: Wilson, 95 %; of the AUC: bootstrap over patients):",
         "",
-        "| size | lesions kept | FP removed | FP per volume |",
+        f"| size | lesions kept | FP removed | FP per {one} |",
         "|---|---|---|---|",
         *(_size(bin_name(*b), next(iter(figures["methods"].values()))["by_size"][bin_name(*b)]) for b in BINS_MM),
         "",
