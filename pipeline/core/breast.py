@@ -48,6 +48,14 @@ class Shortcoming(StrEnum):
     IMPLANT = "implant"  #: there is one, out of view or nearly so
 
 
+class Guess(StrEnum):
+    """What nobody said of a picture before it became DICOM: Image Comments (0020,4000) then hold these words."""
+
+    SIDE = "The side was guessed from the pixels"
+    VIEW = "The view was guessed from the pixels"
+    SIZE = "The pixel spacing was guessed"
+
+
 @dataclass(frozen=True, slots=True)
 class QualityNote:
     """One shortcoming. role: of the view, or of the one that is missing; words: for people, with what was measured."""

@@ -50,8 +50,6 @@ class View:
 
     abnormal: float
     malignant: float | None
-    alone: float
-    alone_malignant: float | None
     found: tuple[Mark, ...]
 
 
@@ -66,7 +64,7 @@ def same_place(woman: str) -> Reader:
             (right,) = pixels.canonical.from_image([ON_FIRST])
             at = (float(right[0]), float(right[1])) if role.startswith("R") else (columns / 2, rows / 2)
             score = sure if role.startswith("R") else 0.3
-            out[role] = View(score, score / 2, score, score / 2, (Mark(Kind.MASS, at, score),))
+            out[role] = View(score, score / 2, (Mark(Kind.MASS, at, score),))
         return out
 
     return read

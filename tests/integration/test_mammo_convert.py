@@ -280,7 +280,7 @@ def test_lantern_convert_film_says_what_was_guessed(tmp_path: Path):
     files = (str(tmp_path / "scan.png"), "--out", str(tmp_path / "out"))
     done = n.lantern("convert", "film", *files)
     assert done.returncode == 0, done.stderr
-    assert "side (R) was guessed" in done.stdout
+    assert "The side was guessed from the pixels (R)" in done.stdout
     (path,) = (tmp_path / "out").rglob("*.dcm")
     ds = dcmread(path)
     assert "guessed" in ds.ImageComments

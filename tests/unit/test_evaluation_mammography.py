@@ -186,8 +186,6 @@ def image(name: str, lesions: tuple[float, ...] | None = None, false: tuple[floa
         "malignant": False,
         "score": max(scores, default=0.0),
         "malignant_score": 0.1,
-        "alone": max(scores, default=0.0),
-        "alone_malignant": 0.1,
     }
     return ImageRow(**{**about, **other}, lesions=on, marks=(*hits, *wrong))
 
@@ -232,13 +230,13 @@ def test_without_a_normal_image_nothing_is_said_of_false_marks_on_normal_ones() 
     assert at_rates(ROWS[:2], "all", seed=0)["1"]["sensitivity"]["of"] == 3
 
 
-def test_a_study_is_judged_by_the_more_suspicious_breast_whatever_the_other_is_like() -> None:
-    both = {"study": "both", "woman": "both", "score": 0.3, "alone": 0.9}
-    ill = [image(f"ill-{side}", (0.9,), role=f"{side}-MLO", laterality=side, **both) for side in "RL"]
-    well = [image(f"well{n}", None, (), score=0.4, alone=0.2) for n in range(3)]
-    levels = summarise([*ill, *well], 0, None)["levels"]
-    assert levels["image"]["abnormal"]["estimate"].value == 0.0
-    assert levels["study"]["abnormal"]["estimate"].value == 1.0
+def test_a_study_is_judged_by_the_more_suspicious_breast() -> None:
+    ill = [
+        image(f"ill-{side}", (0.9,), role=f"{side}-MLO", laterality=side, study="ill", woman="ill", score=score)
+        for side, score in (("R", 0.7), ("L", 0.1))
+    ]
+    well = [image(f"well{n}", None, (), score=0.5) for n in range(3)]
+    assert summarise([*ill, *well], 0, None)["levels"]["study"]["abnormal"]["estimate"].value == 1.0
 
 
 def test_a_breast_has_the_mean_of_the_log_odds_of_its_images() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
+from pipeline.core.breast import Guess
 from pipeline.core.errors import HeaderUnusable
 from pipeline.datasets.mammo import guess
 from pipeline.datasets.mammo.case import Case, Collection, Picture
@@ -100,7 +101,7 @@ def _spacing(
     if known:
         return known, case.remarks
     guessed = guess.spacing_mm((picture.shape[0], picture.shape[1]))
-    said = f"The pixel spacing ({guessed[0]:g} mm) was guessed: a long side of {guess.FILM_MM:g} mm. Do not measure."
+    said = f"{Guess.SIZE} ({guessed[0]:g} mm: a long side of {guess.FILM_MM:g} mm). Do not measure by it."
     return guessed, (*case.remarks, said)
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from pipeline.core.breast import Guess
 from pipeline.core.errors import HeaderUnusable
 from pipeline.datasets.mammo import guess
 from pipeline.datasets.mammo.case import Case, Collection, Pathology, Picture, nothing
@@ -66,8 +67,8 @@ def _case(
     picture = read_scan(path, inverted)
     named_side, named_view = of_name(path.stem)
     remarks = ["The background is brighter than the breast: the scan may be inverted."] if _odd(picture) else []
-    laterality = side or named_side or _guessed(remarks, "side", guess.side(picture))
-    seen = view or named_view or _guessed(remarks, "view", guess.view(picture))
+    laterality = side or named_side or _guessed(remarks, Guess.SIDE, guess.side(picture))
+    seen = view or named_view or _guessed(remarks, Guess.VIEW, guess.view(picture))
     size = spacing_mm or resolution_mm(path) or _guessed_size(remarks, picture)
     return Case(
         collection=Collection.FILM,
@@ -112,12 +113,12 @@ def _split(word: str) -> tuple[str, ...]:
     return (found[1], found[2]) if found else (word,)
 
 
-def _guessed(remarks: list[str], what: str, value: T) -> T:
-    remarks.append(f"The {what} ({value}) was guessed from the pixels.")
+def _guessed(remarks: list[str], what: Guess, value: T) -> T:
+    remarks.append(f"{what} ({value}).")
     return value
 
 
 def _guessed_size(remarks: list[str], picture: Picture) -> tuple[float, float]:
     size = guess.spacing_mm((picture.shape[0], picture.shape[1]))
-    remarks.append(f"The pixel spacing ({size[0]:g} mm) was guessed: a whole film of 18 x 24 cm. Do not measure by it.")
+    remarks.append(f"{Guess.SIZE} ({size[0]:g} mm: a whole film of 18 x 24 cm). Do not measure by it.")
     return size

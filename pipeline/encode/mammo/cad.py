@@ -191,9 +191,9 @@ def _sent(item: Dataset, cid: int) -> Code | None:
 
 
 def _spacing(one: Image) -> list[Dataset]:
-    spacing = one.header.get("ImagerPixelSpacing") or one.header.get("PixelSpacing") or one.view.spacing_mm
-    if not spacing:
+    if one.view.spacing_mm is None:  # what the header says was a guess
         return []
+    spacing = one.header.get("ImagerPixelSpacing") or one.header.get("PixelSpacing") or one.view.spacing_mm
     down, across = (float(v) for v in spacing)
     return [
         number(ACQUIRED, _D.HorizontalPixelSpacing, across, codes.UCUM.Millimeter),

@@ -16,8 +16,8 @@ Times = Mapping[str, Mapping[str, float]]
 HOW = f"""A mark hits a lesion when its centre lies inside the lesion's outline or within {LEAST_RADIUS_MM:g} mm of its
 middle; a mark that hits none is a false positive, also in an image with lesions. Single calcifications nearer than 1 cm
 to each other are one lesion. Images with a lesion whose place the data set does not say take no part in what counts
-marks. A breast has the mean of the log odds of its images; a study the score of the more suspicious breast, not
-compared with the other. AUC: in brackets first the interval by DeLong, which takes images for independent, then the
+marks. A breast has the mean of the log odds of its images; a study the score of the more suspicious
+breast. AUC: in brackets first the interval by DeLong, which takes images for independent, then the
 BCa bootstrap over women (2000 resamples), which does not. Sensitivity: bootstrap over women with the threshold chosen
 anew each time; Wilson. All at 95 %; "-" where there are too few. By density, kind, size
 and pathology the thresholds are those of all images together. Benign images count as abnormal."""

@@ -73,8 +73,6 @@ class ImageRow:
     malignant: bool | None
     score: float
     malignant_score: float | None
-    alone: float
-    alone_malignant: float | None
     lesions: tuple[LesionRow, ...]
     marks: tuple[MarkRow, ...]
     unplaced: int = 0
@@ -121,8 +119,6 @@ def score_view(study: StudyEntry, view: ViewEntry, pixels: MammogramPixels | str
         malignant=is_malignant(view.pathology),
         score=float(said.abnormal) if said else 0.0,
         malignant_score=said.malignant if said else 0.0,
-        alone=float(said.alone) if said else 0.0,
-        alone_malignant=said.alone_malignant if said else 0.0,
         lesions=tuple(_lesion(n, lesion, marks, step) for n, lesion in enumerate(lesions, 1)),
         marks=marks,
         unplaced=unplaced,

@@ -41,8 +41,6 @@ class Seen:
 
     abnormal: float
     malignant: float | None
-    alone: float
-    alone_malignant: float | None
     found: tuple[Judged, ...]
 
 
@@ -80,4 +78,4 @@ def reader(models: Models, device: str = "cpu") -> Reader:
 
 def _seen(sight: Sight) -> Seen:
     found = (Judged(f.kind, f.center, f.score, f.verdict is None or f.verdict.kept) for f in sight.found)
-    return Seen(sight.abnormal, sight.malignant, sight.alone, sight.alone_malignant, tuple(found))
+    return Seen(sight.abnormal, sight.malignant, tuple(found))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pipeline.datasets.mammo import Case, Finding, Pathology
 from pipeline.imaging.mammogram.read import MammogramPixels, prepare
+from pipeline.imaging.mammogram.spacing import LONG_SIDE_MM
 from pipeline.marks import Laterality
 
 Tier = Literal["T0", "T2"]
@@ -73,9 +74,9 @@ def numbered(roles: Iterable[str]) -> list[str]:
 
 def _view(case: Case, role: str) -> ViewEntry:
     def load() -> MammogramPixels | str:
-        if case.spacing_mm is None:
-            return "nobody knows the size of a pixel"
-        return prepare(case.picture(), case.spacing_mm, case.laterality, case.view)
+        picture = case.picture()
+        spacing = case.spacing_mm or (LONG_SIDE_MM / max(picture.shape),) * 2  # as the recipe takes it
+        return prepare(picture, spacing, case.laterality, case.view)
 
     return ViewEntry(
         name=case.name,

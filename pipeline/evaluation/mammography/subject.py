@@ -48,16 +48,6 @@ class SaidView(Protocol):
         ...
 
     @property
-    def alone(self) -> float:
-        """As `abnormal`, not compared with the other breast: what a whole study is judged by."""
-        ...
-
-    @property
-    def alone_malignant(self) -> float | None:
-        """Likewise."""
-        ...
-
-    @property
     def found(self) -> Sequence[SaidMark]:
         """All marks, also those below the operating point: curves need them. In any order."""
         ...

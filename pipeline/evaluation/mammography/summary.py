@@ -26,8 +26,8 @@ LEVELS: dict[str, Callable[[ImageRow], tuple[str, ...]]] = {
 }
 """What belongs together."""
 
-SCORES = {"abnormal": ("score", "alone"), "malignant": ("malignant_score", "alone_malignant")}
-"""Of a row by question: compared with the other breast, and not."""
+SCORES = {"abnormal": "score", "malignant": "malignant_score"}
+"""Of a row by question."""
 
 QUESTIONS = ("abnormal", "malignant")
 """Abnormal against normal, and malignant against all others."""
@@ -91,7 +91,7 @@ def _point(point: dict[str, float]) -> dict[str, float]:
 
 
 def _scored(rows: Iterable[ImageRow], question: str) -> list[Scored]:
-    return [(getattr(r, SCORES[question][0]), getattr(r, question), r.woman) for r in rows]
+    return [(getattr(r, SCORES[question]), getattr(r, question), r.woman) for r in rows]
 
 
 def _columns(scored: Iterable[Scored]) -> tuple[list[float], list[bool], list[str]]:
@@ -109,13 +109,13 @@ def _level(rows: Sequence[ImageRow], level: str, seed: int) -> dict[str, Any]:
         together.setdefault(LEVELS[level](row), []).append(row)
     found: dict[str, Any] = {"n": len(together)}
     for question in QUESTIONS:
-        found[question] = _auc((_together(group, level, question) for group in together.values()), seed)
+        found[question] = _auc((_together(group, question) for group in together.values()), seed)
     return found
 
 
-def _together(group: Sequence[ImageRow], level: str, question: str) -> Scored:
-    """As the recipe puts views together: the mean of log odds of a breast's, and of breasts, each alone, the higher."""
-    name = SCORES[question][level == "study"]
+def _together(group: Sequence[ImageRow], question: str) -> Scored:
+    """As the recipe puts views together: the mean of log odds of a breast's, and of breasts the higher."""
+    name = SCORES[question]
     sides = {r.laterality for r in group}
     by_side = [[getattr(r, name) for r in group if r.laterality == side] for side in sides]
     known = [of_breast(given) for scores in by_side if (given := [s for s in scores if s is not None])]

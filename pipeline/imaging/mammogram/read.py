@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.breast import Laterality, QualityNote, Unread
+from pipeline.core.breast import Guess, Laterality, QualityNote, Shortcoming, Unread
 from pipeline.core.errors import PixelsUnreadable
 from pipeline.imaging.mammogram.breast import COARSE_MM, find_breast, is_inverted, why_no_breast
 from pipeline.imaging.mammogram.canonical import Canonical, Edge, Floats, canonical, coarse, cut, resample
@@ -77,16 +78,27 @@ def read_view(image: MgImage, spacing_um: float = WORKING_UM, role: str = "") ->
     instance, name = image.instance, role or image.side_and_view
     try:
         opened = open_image(image)
+        spacing = Spacing(None, image.spacing.working, "guessed") if Guess.SIZE in opened.guesses else image.spacing
         said = said_of(instance, image.laterality, image.view)
-        made = _prepared(opened, image.spacing, image.view, said, spacing_um, name)
+        made = _prepared(opened, spacing, image.view, said, spacing_um, name)
     except PixelsUnreadable as error:
         return Unread(instance.sop_instance_uid, instance.sop_class_uid, instance.path, str(error))
     if isinstance(made, str):
         return Unread(instance.sop_instance_uid, instance.sop_class_uid, instance.path, made)
     pixels, laid = made
-    notes = (*header_notes(image, said, laid, opened.bits, pixels.inverted, name), *pixels.notes)
-    size = () if image.spacing.mm else (f"The size of a pixel of {name} is {image.spacing.words}.",)
+    notes = (
+        *header_notes(image, said, laid, opened.bits, pixels.inverted, name),
+        *_guess_notes(opened, name),
+        *pixels.notes,
+    )
+    size = () if spacing.mm else (f"The size of a pixel of {name} is {spacing.words}; nothing is measured by it.",)
     return replace(pixels, notes=notes, remarks=(*image.remarks, *opened.remarks, *size, *pixels.remarks))
+
+
+def _guess_notes(opened: Opened, name: str) -> Iterator[QualityNote]:
+    for guess, doubt in ((Guess.SIDE, Shortcoming.SIDE_IN_DOUBT), (Guess.VIEW, Shortcoming.VIEW_IN_DOUBT)):
+        if guess in opened.guesses:
+            yield QualityNote(doubt, name, f"{guess} when the film was converted; nobody said it. It may be wrong.")
 
 
 def prepare(

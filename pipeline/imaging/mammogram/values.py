@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels import apply_modality_lut, apply_voi, pixel_array
 
+from pipeline.core.breast import Guess
 from pipeline.core.errors import PixelsUnreadable
 from pipeline.imaging.mammogram.image import MgImage
 from pipeline.imaging.values import MALFORMED
@@ -33,6 +34,7 @@ class Opened:
     top:     the largest value that `tissue` can take; None where nobody knows.
     bits:    Bits Stored.
     remarks: sentences on what was odd.
+    guesses: what nobody knew when the picture became DICOM.
     """
 
     tissue: Floats
@@ -41,6 +43,7 @@ class Opened:
     top: float | None
     bits: int
     remarks: tuple[str, ...] = ()
+    guesses: frozenset[Guess] = frozenset()
 
     def turned_over(self) -> Opened:
         """Dark for bright: of an image that is inverted and does not say so."""
@@ -60,7 +63,8 @@ def open_image(image: MgImage) -> Opened:
         stored = stored[0] if stored.ndim == 3 and stored.shape[0] == 1 else stored
         if stored.ndim != 2:
             raise PixelsUnreadable(f"image {uid} is no plane of grey values", "send the mammogram, not a colour copy")
-        return _opened(ds, stored, image.for_processing)
+        opened = _opened(ds, stored, image.for_processing)
+        return replace(opened, guesses=frozenset(g for g in Guess if g in str(ds.get("ImageComments") or "")))
     except _NOT_DECODED as error:
         raise PixelsUnreadable(
             f"the pixels of image {uid} do not decode ({type(error).__name__})",

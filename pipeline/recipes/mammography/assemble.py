@@ -90,12 +90,6 @@ def breasts_of(views: Mapping[str, Seen]) -> tuple[Breast, ...]:
     return tuple(made)
 
 
-def study_score(views: Mapping[str, Seen]) -> float:
-    """That of the more suspicious breast, each on its own: see `Sight.alone`."""
-    sides = {s.image.laterality for s in views.values()}
-    return max(fuse.of_breast([s.sight.alone for s in views.values() if s.image.laterality is side]) for side in sides)
-
-
 def marks_of(views: Mapping[str, Seen], threshold: float, model: str) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
     """Those that are shown, and the rejected: below the threshold, or turned down. The most suspicious first.
 

@@ -21,6 +21,8 @@ from pipeline.recipes.mammography.outlines import Points, long_axis, outline_mm
 
 KINDS = {False: Kind.MASS, True: Kind.CALCIFICATIONS}
 """By what the peak is of. Masses, distortions and asymmetries are not told apart: see the model card."""
+COARSE_MM = 0.25
+"""Calcifications are not looked for in larger pixels: most are smaller."""
 LEAST_TISSUE = 20
 """Cells, 2 cm2: with less there is no breast to look at."""
 
@@ -47,8 +49,6 @@ class Sight:
 
     abnormal, malignant: 0…1, of the whole image, lower where the other breast is as suspicious; malignant None where
                          the model has no such score.
-    alone:               as `abnormal`, whatever the other breast is like: a study must not be less suspicious because
-                         both breasts are. alone_malignant: likewise.
     found:               marks down to the least suspicious, the most suspicious first.
     heat:                0…1 on a grid over the whole canonical picture and a little more; cells of `heat_mm`.
     compared:            with the like view of the other breast.
@@ -56,8 +56,6 @@ class Sight:
 
     abnormal: float
     malignant: float | None
-    alone: float
-    alone_malignant: float | None
     found: tuple[Found, ...]
     heat: Floats
     heat_mm: float
@@ -104,7 +102,10 @@ def examine(views: Mapping[str, MammogramPixels], models: Models, device: str = 
     usable = {role: look for role, look in looks.items() if (look.tissue >= 0.3).sum() >= LEAST_TISSUE}
     others = {role: other_of(role, usable) for role in usable}
     clock.lap("look")
-    maps = models.maps(usable, others, device)
+    maps = {
+        role: one.without_specks() if is_coarse(views[role]) else one
+        for role, one in models.maps(usable, others, device).items()
+    }
     clock.lap("detect")
     gathered = {
         role: gather(look, maps[role], maps.get(others[role] or ""), models.fusion) for role, look in usable.items()
@@ -114,6 +115,12 @@ def examine(views: Mapping[str, MammogramPixels], models: Models, device: str = 
     clock.lap("judge")
     failed = dict.fromkeys(looks.keys() - usable.keys(), NO_TISSUE)
     return Examined(seen, failed, clock.laps)
+
+
+def is_coarse(pixels: MammogramPixels) -> bool:
+    """Whether the image as sent has pixels of more than COARSE_MM, as far as its size is known or taken."""
+    scales = np.abs(np.asarray(pixels.canonical.matrix)[:, :2]).max(axis=1)
+    return bool(scales.max() * pixels.canonical.spacing_um / 1000 > COARSE_MM + 1e-6)
 
 
 def other_of(role: str, among: Mapping[str, object]) -> str | None:
@@ -139,17 +146,8 @@ def _sight(pixels: MammogramPixels, one: Gathered, models: Models) -> Sight:
         _found(pixels, peak, corners, KINDS[peak.of_specks], float(fusion.mark.of(peak.score)), verdict)
         for peak, corners, verdict in zip(one.peaks, one.outlines, verdicts, strict=True)
     ]
-    scores, alone = fusion.score(one.own, one.other), fusion.score(one.own, None)
-    return Sight(
-        abnormal=scores["abnormal"],
-        malignant=scores["malignant"],
-        alone=alone["abnormal"],
-        alone_malignant=alone["malignant"],
-        found=tuple(found),
-        heat=fusion.heat(one.maps),
-        heat_mm=CELL_MM / 2,
-        compared=one.other is not None,
-    )
+    scores, heat = fusion.score(one.own, one.other), fusion.heat(one.maps)
+    return Sight(scores["abnormal"], scores["malignant"], tuple(found), heat, CELL_MM / 2, one.other is not None)
 
 
 def _found(
@@ -160,4 +158,4 @@ def _found(
     return Found((peak.x_mm * per_mm, peak.y_mm * per_mm), outline, long_axis(corners), kind, score, verdict)
 
 
-__all__ = ["Examined", "Found", "Gathered", "Sight", "examine", "gather", "other_of"]
+__all__ = ["Examined", "Found", "Gathered", "Sight", "examine", "gather", "is_coarse", "other_of"]

@@ -53,6 +53,10 @@ class Maps:
     pairs: Floats
     specks: Floats
 
+    def without_specks(self) -> Maps:
+        """The same where calcifications were not looked for: no mark, and no part in the score of the image."""
+        return replace(self, specks=np.full_like(self.specks, -np.inf))
+
     def by_name(self) -> dict[str, Floats]:
         """Each map of (rows, columns) by its name."""
         each = (self.dense[0], self.dense[1], self.pairs[0], self.pairs[1])
@@ -210,8 +214,8 @@ def top_scores(maps: Maps, cells: Mapping[str, Scale]) -> dict[str, float]:
 def summed(tops: Mapping[str, float], scales: Mapping[str, Scale], sums: Mapping[str, Scale]) -> dict[str, float]:
     """The scores of an image from those of its maps."""
     found = {name: scales[name].of(value) for name, value in tops.items()}
-    added = lesion_sums(found)
-    return {name: float(sums[name].of(value) + SPECK_WEIGHT * found[SPECKS]) for name, value in added.items()}
+    added, specks = lesion_sums(found), found[SPECKS] if np.isfinite(found[SPECKS]) else 0.0
+    return {name: float(sums[name].of(value) + SPECK_WEIGHT * specks) for name, value in added.items()}
 
 
 def lesion_sums(found: Mapping[str, float]) -> dict[str, float]:

@@ -56,7 +56,7 @@ def _sight(pixels: MammogramPixels, look: Look, heat: Heat, threshold: float) ->
     likely = [p for p in peaks(cells, STEP_MM) if p.score >= min(threshold, 0.5 * float(cells.max()))]
     found = tuple(_found(pixels, look, peak, cells, kinds) for peak in likely if peak.score > 0)
     score = max((f.score for f in found), default=float(np.clip(cells.max(), 0, 1)))
-    return Sight(score, None, score, None, found, cells, STEP_MM, compared=False)
+    return Sight(score, None, found, cells, STEP_MM, compared=False)
 
 
 def _found(pixels: MammogramPixels, look: Look, peak: Peak, cells: Floats, kinds: Mapping[Kind, Floats]) -> Found:

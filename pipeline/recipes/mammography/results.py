@@ -18,18 +18,14 @@ from pipeline.recipes.mammography.assemble import (
     composites_of,
     heat_of,
     marks_of,
-    study_score,
     view_of,
 )
-from pipeline.recipes.mammography.examine import Examined, examine
+from pipeline.recipes.mammography.examine import COARSE_MM, Examined, examine, is_coarse
 from pipeline.recipes.mammography.given import examine_given, kinds_of, threshold_of
 from pipeline.recipes.mammography.models import Models
 from pipeline.recipes.mammography.options import check_options, shown_of
 from pipeline.recipes.mammography.priors import said_of_priors
 from pipeline.recipes.mammography.weights import load_models
-
-COARSE_MM = 0.25
-"""Calcifications are not looked for in larger pixels: most are smaller."""
 
 
 def marked_study(
@@ -63,7 +59,7 @@ def marked_study(
         algorithm=algorithm,
         views=tuple(view_of(role, one) for role, one in seen.items()),
         breasts=breasts,
-        score=study_score(seen),
+        score=max(b.score for b in breasts),
         marks=marks,
         composites=composites,
         attempts=tuple(attempts_of(seen, options["bundle"])),
@@ -80,15 +76,15 @@ def marked_study(
 
 def attempts_of(seen: Mapping[str, Seen], bundle: str) -> Iterator[Attempt]:
     """What was sought and measured, on which views, and why not on others."""
-    known = (kinds_of(bundle) or (Kind.MASS,)) if bundle else tuple(Kind)
-    fine = {role for role, s in seen.items() if max(s.opened.image.spacing.working) <= COARSE_MM}
+    known = (kinds_of(bundle) or (Kind.MASS,)) if bundle else (Kind.MASS, Kind.CALCIFICATIONS)
+    fine = {role for role, s in seen.items() if not is_coarse(s.opened.pixels)}
     for kind in Kind:
         looked = tuple(r for r in seen if kind in known and (kind is not Kind.CALCIFICATIONS or bundle or r in fine))
         left = tuple(r for r in seen if r not in looked)
         if looked:
             yield Attempt(kind, Outcome.SUCCEEDED, looked)
         if left:
-            why = _COARSE if kind in known else "the model of this configuration does not look for it"
+            why = _COARSE if kind in known else _NOT_OURS if bundle else _TOGETHER
             yield Attempt(kind, Outcome.NOT_ATTEMPTED, left, why)
     whole = tuple(r for r, s in seen.items() if not s.opened.image.partial)
     parts = tuple(r for r in seen if r not in whole)
@@ -99,7 +95,9 @@ def attempts_of(seen: Mapping[str, Seen], bundle: str) -> Iterator[Attempt]:
     yield Attempt(Analysis.QUALITY, Outcome.SUCCEEDED, tuple(seen))
 
 
-_COARSE = f"pixels of more than {COARSE_MM} mm are too coarse for calcifications; what was found may still be some"
+_NOT_OURS = "the model of this configuration does not look for it"
+_TOGETHER = "it is looked for together with masses and not told apart from them: a mark of one is called a mass"
+_COARSE = f"pixels of more than {COARSE_MM} mm are too coarse for calcifications"
 
 
 def _examined(
@@ -150,5 +148,3 @@ def _about_marks(options: Mapping[str, Any]) -> Iterator[str]:
             f"Marks are shown from the score on that gave {rate} false marks per image in cross-validation. A mark's "
             "score is how often such marks lay on a lesion there: also a low one is worth a look."
         )
-    if not options["bundle"]:
-        yield "Masses, distortions and asymmetries are looked for together and not told apart: all are called masses."

@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where looks and checkpoints are kept")
     parser.add_argument("--out", type=Path, default=FOLDER, help="where the models are written")
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this one; may be given again")
-    parser.add_argument("--device", default="cpu", help="of the networks: cpu, cuda")
+    parser.add_argument("--device", default="cpu", help="of the networks, as torch names it (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes that read pictures")
     parser.add_argument("--no-ship", action="store_true", help="train, but write nothing beside the recipe")
     parser.set_defaults(run=run)

@@ -84,7 +84,8 @@ def evidence_tier(found: Mapping[str, Any]) -> str:
         f"T2, limited: cross-validated on {found['images']} old films (oblique views) of {found['women']} women: area "
         f"under the ROC curve {_with_ci(found['abnormal'], 'auc')} for anything to mark, "
         f"{_with_ci(found['malignant'], 'auc')} for malignant; {_with_ci(at_one, 'value')} of {at_one['lesions']} "
-        "lesions marked at 1 false mark per image; not tried on digital mammograms with known truth"
+        "lesions marked at 1 false mark per image (settings were chosen on the same women); "
+        "not tried on digital mammograms with known truth"
     )
 
 
