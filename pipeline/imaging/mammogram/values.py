@@ -13,6 +13,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi, pixel_array
 
 from pipeline.core.errors import PixelsUnreadable
 from pipeline.imaging.mammogram.image import MgImage
+from pipeline.imaging.mammogram.voi import flat, table_index, window
 from pipeline.imaging.values import MALFORMED
 
 Floats = NDArray[np.float32]
@@ -55,7 +56,7 @@ def open_image(image: MgImage) -> Opened:
     """Decode an image and bring its values to the sense in which dense is bright. Raises PixelsUnreadable."""
     uid = image.instance.sop_instance_uid
     try:
-        ds = _flat(dcmread(image.instance.path, force=True))
+        ds = flat(dcmread(image.instance.path, force=True))
         stored = np.asarray(pixel_array(ds, index=0 if int(ds.get("NumberOfFrames") or 1) > 1 else None))
         stored = stored[0] if stored.ndim == 3 and stored.shape[0] == 1 else stored
         if stored.ndim != 2:
@@ -76,15 +77,6 @@ def opened_picture(picture: NDArray[Any]) -> Opened:
         top = float(2 ** int(np.ceil(np.log2(max(2.0, float(picture.max()) + 1)))) - 1)
     tissue = np.asarray(picture, np.float32)
     return Opened(tissue, np.asarray((tissue / top).clip(0, 1), np.float32), None, top, 16)
-
-
-def _flat(ds: Dataset) -> Dataset:
-    """Multi-frame objects say it in functional groups (PS3.3 C.7.6.16.2.9, C.7.6.16.2.10)."""
-    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for keyword in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
-            for item in (ds.get(groups) or [Dataset()])[0].get(keyword) or []:
-                ds.update({e.tag: e for e in item if e.tag not in ds})
-    return ds
 
 
 def _opened(ds: Dataset, stored: NDArray[Any], raw: bool) -> Opened:
@@ -159,12 +151,10 @@ def _displayed(ds: Dataset, values: NDArray[Any]) -> tuple[Floats | None, tuple[
 
 def _by_table(ds: Dataset, values: NDArray[Any]) -> Floats:
     """The table called NORMAL, else the first; scaled by what it holds, for some claim more bits than they use."""
-    items = ds.VOILUTSequence
-    names = [str(i.get("LUTExplanation") or "").upper() for i in items]
-    index = names.index("NORMAL") if "NORMAL" in names else 0
+    index = table_index(ds) or 0
     whole = values if np.issubdtype(values.dtype, np.integer) else np.rint(values).astype(np.int32)
     out = np.asarray(apply_voi(whole, ds, index=index), np.float32)
-    count, first, _ = (int(v) for v in items[index].LUTDescriptor)
+    count, first, _ = (int(v) for v in ds.VOILUTSequence[index].LUTDescriptor)
     ends = np.array([[first, first + (count or 65536) - 1]], whole.dtype)
     ends = np.concatenate([ends, np.clip([[whole.min(), whole.max()]], *ends[0])]).astype(whole.dtype)
     levels = np.asarray(apply_voi(ends, ds, index=index), np.float32)
@@ -173,11 +163,11 @@ def _by_table(ds: Dataset, values: NDArray[Any]) -> Floats:
 
 
 def _by_window(ds: Dataset, values: NDArray[Any]) -> Floats | None:
-    center, width = (_first(ds.get(k)) for k in ("WindowCenter", "WindowWidth"))
-    function = str(ds.get("VOILUTFunction") or "LINEAR").upper()
-    if center is None or width is None or (width < 1 and function == "LINEAR") or width <= 0:
+    found = window(ds)
+    if found is None:
         return None
-    return _FUNCTIONS.get(function, _linear)(values.astype(np.float32), center, width)
+    center, width, function = found
+    return _FUNCTIONS[function](values.astype(np.float32), center, width)
 
 
 def _linear(values: Floats, center: float, width: float) -> Floats:
@@ -200,12 +190,3 @@ _FUNCTIONS: dict[str, Callable[[Floats, float, float], Floats]] = {
     "LINEAR_EXACT": _linear_exact,
     "SIGMOID": _sigmoid,
 }
-
-
-def _first(value: Any) -> float | None:
-    """Of several windows the first: it is the one that the maker means to be seen."""
-    try:
-        items = list(value) if not isinstance(value, str | int | float) and value is not None else [value]
-        return float(items[0]) if items and items[0] not in (None, "") else None
-    except MALFORMED:
-        return None
