@@ -16,6 +16,7 @@ from pipeline.encode.mammo.voi import displayed
 from pipeline.encode.mammo.words import KINDS, percent
 from pipeline.encode.text import plain
 from pipeline.findings import RESEARCH_USE_ONLY
+from pipeline.imaging.mammogram.values import is_dark_dense, is_rising
 from pipeline.marks import Mark, MarkedStudy
 
 _CIELAB = (56000, 40000, 58000)
@@ -95,8 +96,9 @@ def _without_voi(groups: Dataset) -> Dataset:
 
 
 def _polarity(one: Image) -> Any:
-    """A presentation state overrides the image's own: MONOCHROME1 has to be said again (PS3.4 N.2.1)."""
-    dark = one.header.get("PhotometricInterpretation") == "MONOCHROME1"
+    """A presentation state overrides the image's own: MONOCHROME1 has to be said again (PS3.4 N.2.1). Raw values that
+    grow with the dose are shown the other way round, as radiologists see them."""
+    dark = is_rising(one.header) if one.raw else is_dark_dense(one.header)
     return hd.PresentationLUTTransformation(presentation_lut_shape="INVERSE" if dark else "IDENTITY")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,18 @@ class Opened:
 
 def open_image(image: MgImage) -> Opened:
     """Decode an image and bring its values to the sense in which dense is bright. Raises PixelsUnreadable."""
-    uid = image.instance.sop_instance_uid
+    return open_pixels(image.instance.path, image.instance.sop_instance_uid, image.for_processing)
+
+
+def open_pixels(path: Path, uid: str, raw: bool) -> Opened:
+    """The same of a file; raw: it is For Processing. Raises PixelsUnreadable."""
     try:
-        ds = flat(dcmread(image.instance.path, force=True))
+        ds = flat(dcmread(path, force=True))
         stored = np.asarray(pixel_array(ds, index=0 if int(ds.get("NumberOfFrames") or 1) > 1 else None))
         stored = stored[0] if stored.ndim == 3 and stored.shape[0] == 1 else stored
         if stored.ndim != 2:
             raise PixelsUnreadable(f"image {uid} is no plane of grey values", "send the mammogram, not a colour copy")
-        return _opened(ds, stored, image.for_processing)
+        return _opened(ds, stored, raw)
     except _NOT_DECODED as error:
         raise PixelsUnreadable(
             f"the pixels of image {uid} do not decode ({type(error).__name__})",
@@ -123,13 +128,18 @@ def _filled(tissue: Floats, padding: NDArray[np.bool_] | None) -> Floats:
     return np.where(padding, tissue[~padding].min(), tissue)
 
 
+def is_rising(ds: Dataset) -> bool:
+    """Raw values grow with the dose at the detector, so that high is dark."""
+    sign = ds.get("PixelIntensityRelationshipSign")
+    return (sign == 1) if sign in (1, -1) else is_dark_dense(ds)
+
+
 def _attenuation(ds: Dataset, values: Floats) -> Floats:
     """How much the breast took of the beam, from raw values: minus the logarithm of the dose at the detector.
 
     Pixel Intensity Relationship and its sign (C.8.11.3.1.2); without the sign, MONOCHROME1 says that high is dark.
     """
-    sign = ds.get("PixelIntensityRelationshipSign")
-    rising = (sign == 1) if sign in (1, -1) else str(ds.get("PhotometricInterpretation")) == "MONOCHROME1"
+    rising = is_rising(ds)
     if str(ds.get("PixelIntensityRelationship") or "LIN") == "LOG":
         return np.asarray(-values if rising else values, np.float32)
     top = max(2.0 ** int(ds.get("BitsStored") or 16) - 1, float(values.max()))
