@@ -39,6 +39,8 @@ WITH_PIXELS = (
     sop.EnhancedMRImageStorage,
     sop.LegacyConvertedEnhancedMRImageStorage,
     sop.SegmentationStorage,
+    sop.DigitalMammographyXRayImageStorageForPresentation,
+    sop.DigitalMammographyXRayImageStorageForProcessing,
 )
 WITHOUT_PIXELS = (
     sop.RTStructureSetStorage,

@@ -12,9 +12,11 @@ from pydicom.uid import BreastTomosynthesisImageStorage
 from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time
 from pipeline.encode.document import stub
 from pipeline.encode.mammo.source import FUNCTIONAL_GROUPS, Image, MarkedSource, drawn_px
+from pipeline.encode.mammo.voi import displayed
 from pipeline.encode.mammo.words import KINDS, percent
 from pipeline.encode.text import plain
 from pipeline.findings import RESEARCH_USE_ONLY
+from pipeline.imaging.mammogram.values import is_dark_dense, is_rising
 from pipeline.marks import Mark, MarkedStudy
 
 _CIELAB = (56000, 40000, 58000)
@@ -25,10 +27,6 @@ _TAKEN_OVER = (
     "Columns",
     "PixelSpacing",
     "PixelAspectRatio",
-    "WindowCenter",
-    "WindowWidth",
-    "VOILUTFunction",
-    "VOILUTSequence",
     "RescaleSlope",
     "RescaleIntercept",
     "RescaleType",
@@ -60,6 +58,7 @@ def _overlay(one: Image, marks: list[Mark], k: int, study: MarkedStudy, source: 
         content_description=plain(f"Marks on {one.view.role}. {RESEARCH_USE_ONLY}")[:64],
         graphic_layers=[layer],
         graphic_annotations=[_annotation(image, layer, one, marks)],
+        voi_lut_transformations=displayed(one.header),
         presentation_lut_transformation=_polarity(one),
     )
     for area in made.DisplayedAreaSelectionSequence:
@@ -67,25 +66,6 @@ def _overlay(one: Image, marks: list[Mark], k: int, study: MarkedStudy, source: 
     made.Laterality = None  # of General Series: type 2C, and the series holds both sides
     made.PresentationCreationDate, made.PresentationCreationTime = date_and_time(local_time(source, stamp))
     return dress(made, Part.OVERLAY, source, study, stamp, k)
-
-
-def _of_16_bits(table: Dataset) -> Dataset:
-    """A VOI LUT of the same shape with values of 16 bits: presentation states know 8 and 16 alone (PS3.3 C.11.8), and
-    what was white in 12 bits has to stay white."""
-    count, first, bits = (int(v) for v in table.LUTDescriptor)
-    data = table.LUTData
-    if isinstance(data, bytes):
-        values = np.frombuffer(data, np.uint8 if len(data) == (count or 65536) else np.dtype("<u2"))
-    else:
-        values = np.asarray(data, np.int64)
-    made = Dataset()
-    made.LUTDescriptor = [count, first, 16]
-    made["LUTDescriptor"].VR = "US" if first >= 0 else "SS"
-    made.LUTData = np.rint(values * (65535 / (2**bits - 1))).astype("<u2").tobytes()
-    made["LUTData"].VR = "OW"
-    if table.get("LUTExplanation"):
-        made.LUTExplanation = table.LUTExplanation
-    return made
 
 
 def _lab(values: tuple[int, int, int]) -> tuple[float, float, float]:
@@ -101,18 +81,24 @@ def _standin(one: Image, source: MarkedSource) -> Any:
     for keyword in _TAKEN_OVER:
         if one.header.get(keyword) not in (None, ""):
             ds.add(one.header[keyword])
-    if ds.get("VOILUTSequence"):
-        ds.VOILUTSequence = [_of_16_bits(table) for table in one.header.VOILUTSequence]
     if one.view.sop_class_uid == BreastTomosynthesisImageStorage:  # a synthetic view as its single frame
         ds.NumberOfFrames = 1
         for keyword in FUNCTIONAL_GROUPS:
-            setattr(ds, keyword, one.header.get(keyword) or [Dataset()])
+            setattr(ds, keyword, [_without_voi(item) for item in one.header.get(keyword) or [Dataset()]])
     return ds
 
 
+def _without_voi(groups: Dataset) -> Dataset:
+    """Functional groups less the windows, of which highdicom would hand on all."""
+    made = Dataset()
+    made.update({e.tag: e for e in groups if e.keyword != "FrameVOILUTSequence"})
+    return made
+
+
 def _polarity(one: Image) -> Any:
-    """A presentation state overrides the image's own: MONOCHROME1 has to be said again (PS3.4 N.2.1)."""
-    dark = one.header.get("PhotometricInterpretation") == "MONOCHROME1"
+    """A presentation state overrides the image's own: MONOCHROME1 has to be said again (PS3.4 N.2.1). Raw values that
+    grow with the dose are shown the other way round, as radiologists see them."""
+    dark = is_rising(one.header) if one.raw else is_dark_dense(one.header)
     return hd.PresentationLUTTransformation(presentation_lut_shape="INVERSE" if dark else "IDENTITY")
 
 

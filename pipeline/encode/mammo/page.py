@@ -13,7 +13,8 @@ from pipeline.encode.page import capture
 from pipeline.encode.page.flow import FULL, Flow, Row, Table, stacked
 from pipeline.encode.page.model import AMBER, GREY, WHITE, Box, Outline, Page, Picture, numbered
 from pipeline.findings import RESEARCH_USE_ONLY
-from pipeline.imaging.read import FrameRef, read_frame
+from pipeline.imaging.mammogram.seen import seen
+from pipeline.imaging.mammogram.values import open_pixels
 from pipeline.marks import Mark, MarkedStudy
 
 ACROSS, HEIGHT_PX, _CAPTION = 4, 560, 44
@@ -66,7 +67,7 @@ def _row_of_pictures(flow: Flow, images: list[Image], study: MarkedStudy) -> Non
 
 
 def _picture(one: Image, study: MarkedStudy, box: Box) -> Picture:
-    pixels = read_frame(FrameRef(one.view.sop_instance_uid, None, one.view.path))
+    pixels = _pixels(one)
     factor = -(-pixels.shape[0] // MOST_ROWS)
     down, across = one.view.spacing_mm or (1.0, 1.0)
     heat = study.heat.get(one.view.role)
@@ -78,6 +79,11 @@ def _picture(one: Image, study: MarkedStudy, box: Box) -> Picture:
         tuple(_outline(m, one, factor) for m in study.marks if m.role == one.view.role),
         heat=None if heat is None else np.asarray(heat / 255, np.float32),
     )
+
+
+def _pixels(one: Image) -> npt.NDArray[np.float32]:
+    """As the recipe looked at it, bright is dense."""
+    return seen(open_pixels(one.view.path, one.view.sop_instance_uid, one.raw), one.view.spacing_mm)
 
 
 def averaged(pixels: npt.NDArray[np.float32], factor: int) -> npt.NDArray[np.float32]:

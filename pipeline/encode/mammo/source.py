@@ -8,6 +8,7 @@ from pydicom import Dataset
 
 from pipeline.core.errors import HeaderUnusable, OurFault
 from pipeline.encode.origin import Origin, origin_of, part_of, read_image_header
+from pipeline.imaging.mammogram.image import is_raw
 from pipeline.marks import Kind, Mark, MarkedStudy, Outcome, View
 
 _OF_THE_IMAGE = (
@@ -23,6 +24,8 @@ _OF_THE_IMAGE = (
     "Rows",
     "Columns",
     "PhotometricInterpretation",
+    "PresentationIntentType",
+    "PixelIntensityRelationshipSign",
     "PresentationLUTShape",
     "WindowCenter",
     "WindowWidth",
@@ -45,6 +48,11 @@ class Image:
     number: int
     series_instance_uid: str
     header: Dataset
+
+    @property
+    def raw(self) -> bool:
+        """It is For Processing: its values are those of the detector."""
+        return is_raw(str(self.header.get("PresentationIntentType") or ""), self.view.sop_class_uid)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -229,8 +229,13 @@ def _origin(image: Instance) -> Origin:
 
 
 def _is_raw(image: Instance) -> bool:
-    intent = str(image.get("PresentationIntentType", "")).upper()
-    return intent == "FOR PROCESSING" or (intent != "FOR PRESENTATION" and image.sop_class_uid in FOR_PROCESSING)
+    return is_raw(str(image.get("PresentationIntentType", "")), image.sop_class_uid)
+
+
+def is_raw(intent: str, sop_class_uid: str) -> bool:
+    """By Presentation Intent Type (0008,0068), and by the SOP class where that says neither."""
+    intent = intent.upper()
+    return intent == "FOR PROCESSING" or (intent != "FOR PRESENTATION" and sop_class_uid in FOR_PROCESSING)
 
 
 def _unsuited(image: Instance) -> str:

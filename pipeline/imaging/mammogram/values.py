@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi, pixel_array
 from pipeline.core.breast import Guess
 from pipeline.core.errors import PixelsUnreadable
 from pipeline.imaging.mammogram.image import MgImage
+from pipeline.imaging.mammogram.voi import flat, table_index, window
 from pipeline.imaging.values import MALFORMED
 
 Floats = NDArray[np.float32]
@@ -56,14 +58,18 @@ class Opened:
 
 def open_image(image: MgImage) -> Opened:
     """Decode an image and bring its values to the sense in which dense is bright. Raises PixelsUnreadable."""
-    uid = image.instance.sop_instance_uid
+    return open_pixels(image.instance.path, image.instance.sop_instance_uid, image.for_processing)
+
+
+def open_pixels(path: Path, uid: str, raw: bool) -> Opened:
+    """The same of a file; raw: it is For Processing. Raises PixelsUnreadable."""
     try:
-        ds = _flat(dcmread(image.instance.path, force=True))
+        ds = flat(dcmread(path, force=True))
         stored = np.asarray(pixel_array(ds, index=0 if int(ds.get("NumberOfFrames") or 1) > 1 else None))
         stored = stored[0] if stored.ndim == 3 and stored.shape[0] == 1 else stored
         if stored.ndim != 2:
             raise PixelsUnreadable(f"image {uid} is no plane of grey values", "send the mammogram, not a colour copy")
-        opened = _opened(ds, stored, image.for_processing)
+        opened = _opened(ds, stored, raw)
         return replace(opened, guesses=frozenset(g for g in Guess if g in str(ds.get("ImageComments") or "")))
     except _NOT_DECODED as error:
         raise PixelsUnreadable(
@@ -80,15 +86,6 @@ def opened_picture(picture: NDArray[Any]) -> Opened:
         top = float(2 ** int(np.ceil(np.log2(max(2.0, float(picture.max()) + 1)))) - 1)
     tissue = np.asarray(picture, np.float32)
     return Opened(tissue, np.asarray((tissue / top).clip(0, 1), np.float32), None, top, 16)
-
-
-def _flat(ds: Dataset) -> Dataset:
-    """Multi-frame objects say it in functional groups (PS3.3 C.7.6.16.2.9, C.7.6.16.2.10)."""
-    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for keyword in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
-            for item in (ds.get(groups) or [Dataset()])[0].get(keyword) or []:
-                ds.update({e.tag: e for e in item if e.tag not in ds})
-    return ds
 
 
 def _opened(ds: Dataset, stored: NDArray[Any], raw: bool) -> Opened:
@@ -135,13 +132,18 @@ def _filled(tissue: Floats, padding: NDArray[np.bool_] | None) -> Floats:
     return np.where(padding, tissue[~padding].min(), tissue)
 
 
+def is_rising(ds: Dataset) -> bool:
+    """Raw values grow with the dose at the detector, so that high is dark."""
+    sign = ds.get("PixelIntensityRelationshipSign")
+    return (sign == 1) if sign in (1, -1) else is_dark_dense(ds)
+
+
 def _attenuation(ds: Dataset, values: Floats) -> Floats:
     """How much the breast took of the beam, from raw values: minus the logarithm of the dose at the detector.
 
     Pixel Intensity Relationship and its sign (C.8.11.3.1.2); without the sign, MONOCHROME1 says that high is dark.
     """
-    sign = ds.get("PixelIntensityRelationshipSign")
-    rising = (sign == 1) if sign in (1, -1) else str(ds.get("PhotometricInterpretation")) == "MONOCHROME1"
+    rising = is_rising(ds)
     if str(ds.get("PixelIntensityRelationship") or "LIN") == "LOG":
         return np.asarray(-values if rising else values, np.float32)
     top = max(2.0 ** int(ds.get("BitsStored") or 16) - 1, float(values.max()))
@@ -163,12 +165,10 @@ def _displayed(ds: Dataset, values: NDArray[Any]) -> tuple[Floats | None, tuple[
 
 def _by_table(ds: Dataset, values: NDArray[Any]) -> Floats:
     """The table called NORMAL, else the first; scaled by what it holds, for some claim more bits than they use."""
-    items = ds.VOILUTSequence
-    names = [str(i.get("LUTExplanation") or "").upper() for i in items]
-    index = names.index("NORMAL") if "NORMAL" in names else 0
+    index = table_index(ds) or 0
     whole = values if np.issubdtype(values.dtype, np.integer) else np.rint(values).astype(np.int32)
     out = np.asarray(apply_voi(whole, ds, index=index), np.float32)
-    count, first, _ = (int(v) for v in items[index].LUTDescriptor)
+    count, first, _ = (int(v) for v in ds.VOILUTSequence[index].LUTDescriptor)
     ends = np.array([[first, first + (count or 65536) - 1]], whole.dtype)
     ends = np.concatenate([ends, np.clip([[whole.min(), whole.max()]], *ends[0])]).astype(whole.dtype)
     levels = np.asarray(apply_voi(ends, ds, index=index), np.float32)
@@ -177,11 +177,11 @@ def _by_table(ds: Dataset, values: NDArray[Any]) -> Floats:
 
 
 def _by_window(ds: Dataset, values: NDArray[Any]) -> Floats | None:
-    center, width = (_first(ds.get(k)) for k in ("WindowCenter", "WindowWidth"))
-    function = str(ds.get("VOILUTFunction") or "LINEAR").upper()
-    if center is None or width is None or (width < 1 and function == "LINEAR") or width <= 0:
+    found = window(ds)
+    if found is None:
         return None
-    return _FUNCTIONS.get(function, _linear)(values.astype(np.float32), center, width)
+    center, width, function = found
+    return _FUNCTIONS[function](values.astype(np.float32), center, width)
 
 
 def _linear(values: Floats, center: float, width: float) -> Floats:
@@ -204,12 +204,3 @@ _FUNCTIONS: dict[str, Callable[[Floats, float, float], Floats]] = {
     "LINEAR_EXACT": _linear_exact,
     "SIGMOID": _sigmoid,
 }
-
-
-def _first(value: Any) -> float | None:
-    """Of several windows the first: it is the one that the maker means to be seen."""
-    try:
-        items = list(value) if not isinstance(value, str | int | float) and value is not None else [value]
-        return float(items[0]) if items and items[0] not in (None, "") else None
-    except MALFORMED:
-        return None
