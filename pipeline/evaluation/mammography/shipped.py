@@ -18,7 +18,7 @@ from pipeline.recipes.mammography.options import OPTIONS
 from pipeline.recipes.mammography.recipe import Mammography
 from pipeline.recipes.mammography.weights import load_models
 
-FOLDS = "pipeline.training.mammography.folds"
+FOLDS = "pipeline.training.mammography.by_woman"
 """Gives `models_by_woman(runs, device) -> Callable[[str], Models]`: those of the fold that a woman was left out of."""
 
 SEEN = frozenset(f"mias{woman:03d}" for woman in range(1, 162))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.core.errors import NotFound
@@ -11,7 +11,6 @@ from pipeline.radiomics.classifier import Classifier
 from pipeline.recipes.mammography.fuse import Fusion
 from pipeline.recipes.mammography.models import Models
 from pipeline.recipes.mammography.weights import built, checked_trunk
-from pipeline.training.mammography.material import examples, folds
 
 ALL = "all"
 STAGES = ("dense", "pairs", "specks")
@@ -22,14 +21,23 @@ def fold_names(which: dict[str, int]) -> tuple[str, ...]:
     return tuple(f"fold{k}" for k in sorted(set(which.values())))
 
 
+def has_made(runs: Path, stage: str, name: str) -> bool:
+    """Whether a stage has made its weights or constants for a fold, or for "all"."""
+    return bool(_places(runs, stage, name))
+
+
 def trained_file(runs: Path, stage: str, name: str) -> Path:
     """What a stage has made for a fold. Raises NotFound before it has."""
-    folder = runs / "mammography" / stage
-    places = [folder / f"{name}.safetensors", folder / name / f"{stage}.safetensors", folder / f"{name}.json"]
-    found = [place for place in places if place.is_file()]
+    found = _places(runs, stage, name)
     if not found:
         raise NotFound(f"the stage {stage} has not made {name} in {runs}", f"run it first: --stage {stage}")
     return found[0]
+
+
+def _places(runs: Path, stage: str, name: str) -> list[Path]:
+    folder = runs / "mammography" / stage
+    places = [folder / f"{name}.safetensors", folder / name / f"{stage}.safetensors", folder / f"{name}.json"]
+    return [place for place in places if place.is_file()]
 
 
 def made_by(runs: Path, stages: Iterable[str], name: str) -> str:
@@ -49,20 +57,3 @@ def complete(runs: Path, name: str, device: str) -> Models:
     fusion = Fusion.from_json(trained_file(runs, "fuse", name).read_bytes())
     classifier = Classifier.from_json(trained_file(runs, "judge", name).read_bytes())
     return models_of(runs, name, device, fusion=fusion, classifier=classifier)
-
-
-def models_by_woman(runs: Path, device: str = "cpu") -> Callable[[str], Models]:
-    """Of a woman (the data set's word for her, with or without the data set in front) the models that never saw her;
-    for a stranger those that were trained on all."""
-    which = folds(examples(runs))
-    named = which | {patient.partition("-")[2]: fold for patient, fold in which.items()}
-    ready: dict[str, Models] = {}
-
-    def models(woman: str) -> Models:
-        name = f"fold{named[woman]}" if woman in named else ALL
-        if name not in ready:
-            ready.clear()  # one fold in memory is enough: women come fold by fold, or seldom
-            ready[name] = complete(runs, name, device)
-        return ready[name]
-
-    return models

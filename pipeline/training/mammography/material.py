@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -252,12 +252,19 @@ def _pairs(pages: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     return [pair for ours, theirs in lefts for pair in zip(ours, theirs, strict=False)]
 
 
-def folds(given: Sequence[Example], seed: int = 0, count: int = 5) -> dict[str, int]:
-    """By patient, 0…count - 1, alike in women with a malignant, with a benign and with no finding."""
-    rng, dealt, which = np.random.default_rng(seed), 0, dict[str, int]()
-    worst = {e.patient: 0 for e in given}
+def folds(
+    given: Sequence[Example], seed: int = 0, count: int = 5, known: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """By patient, 0…count - 1, alike in women with a malignant, with a benign and with no finding.
+
+    known: women dealt before. They stay where they are, and the others are dealt in.
+    """
+    rng, which = np.random.default_rng(seed), dict(known or {})
+    dealt = len(which)
+    worst = {e.patient: 0 for e in given if e.patient not in which}
     for example in given:
-        worst[example.patient] = max(worst[example.patient], 2 * example.malignant + example.label)
+        if example.patient in worst:
+            worst[example.patient] = max(worst[example.patient], 2 * example.malignant + example.label)
     for stratum in sorted(set(worst.values()), reverse=True):
         patients = sorted(p for p in worst if worst[p] == stratum)
         rng.shuffle(patients)

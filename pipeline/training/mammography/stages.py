@@ -11,12 +11,13 @@ from pathlib import Path
 from pipeline.recipes.mammography.fuse import Fusion
 from pipeline.recipes.mammography.weights import DENSE, FALSE_POSITIVES, FUSION, PAIRS, SPECKS
 from pipeline.training.false_positives import write
+from pipeline.training.mammography.dealing import keep_dealing, keep_learnt
 from pipeline.training.mammography.figures import figures
 from pipeline.training.mammography.folds import ALL, fold_names, made_by, trained_file
 from pipeline.training.mammography.fuse import Seen, learn
 from pipeline.training.mammography.judge import judge, keep_candidates, what_it_removes
 from pipeline.training.mammography.maps import seen_by_folds
-from pipeline.training.mammography.material import Example, Reading, Tell, examples, folds, make_looks
+from pipeline.training.mammography.material import Example, Reading, Tell, examples, make_looks
 from pipeline.training.mammography.ship import export, write_report
 
 STAGES = ("looks", "made", "dense", "pairs", "specks", "fuse", "judge", "report")
@@ -50,27 +51,27 @@ class Workshop:
     def _dense(self) -> None:
         from pipeline.training.mammography.dense import train_dense  # noqa: PLC0415
 
-        given, which = self._given()
+        given, which = self._given("dense")
         train_dense((*given, *examples(self.runs, Reading.CHANGED)), which, self.runs, self.tell)
         self._ship(DENSE)
 
     def _pairs(self) -> None:
         from pipeline.training.mammography.pairs import train_pairs  # noqa: PLC0415
 
-        given, which = self._given()
+        given, which = self._given("pairs")
         train_pairs(given, which, self.runs, self.tell)
         self._ship(PAIRS)
 
     def _specks(self) -> None:
         from pipeline.training.mammography.specks import train_specks  # noqa: PLC0415
 
-        given, which = self._given()
+        given, which = self._given("specks")
         train_specks(given, which, self.runs, self.tell)
         self._ship(SPECKS)
 
     def _fuse(self) -> None:
         """Constants for each fold from the other women, and from all."""
-        given, which = self._given()
+        given, which = self._given("fuse")
         seen = self._seen(given, which)
         folder = self._folder("fuse")
         for name in fold_names(which):
@@ -84,7 +85,7 @@ class Workshop:
 
     def _judge(self) -> None:
         """The false-positive step, for each fold and on all."""
-        given, which = self._given()
+        given, which = self._given("judge")
         seen, fusions, folder = self._seen(given, which), self._fusions(which), self._folder("judge")
         constants = "".join(made_by(self.runs, ("fuse",), name) for name in fold_names(which))
         candidates = folder / f"candidates-{hashlib.sha256(constants.encode()).hexdigest()[:8]}"
@@ -104,9 +105,12 @@ class Workshop:
         if self.out is not None:
             write_report(self.runs, self.out)
 
-    def _given(self) -> tuple[tuple[Example, ...], dict[str, int]]:
+    def _given(self, stage: str) -> tuple[tuple[Example, ...], dict[str, int]]:
+        """All images, and the fold of each woman, as the stage is about to use them. Raises ConfigInvalid."""
         given = examples(self.runs)
-        return given, folds(given)
+        which = keep_dealing(self.runs, given)
+        keep_learnt(self.runs, stage, given, which)
+        return given, which
 
     def _seen(self, given: tuple[Example, ...], which: dict[str, int]) -> list[Seen]:
         return seen_by_folds(given, which, self.runs, self.tell, self.device)
