@@ -22,6 +22,7 @@ from pipeline.encode.codes import code_item
 from pipeline.encode.mammo.page import averaged, marked_pages
 from pipeline.encode.mammo.source import drawn_px, read_marked_source
 from pipeline.encode.page import draw
+from pipeline.findings import Reason, Verdict
 from pipeline.marks import Attempt, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, Shown, View
 from tests.support.findings import STAMP
 from tests.support.mammograms import ROLES, mark, marked, unmarked, write_study, write_view
@@ -191,6 +192,32 @@ def test_rejected_marks_are_optional_to_present_and_no_finding_of_the_report(mad
     assert "lies on the skin" in _texts(box)
 
 
+SLENDER = Reason("slenderness", 0.9, "straighter in one direction, as vessels are", 0.4)
+BELOW, DOWN = "below that from which marks are shown", "turned down as a false positive"
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict", "said"),
+    [
+        (0.05, Verdict(0.9, 0.3, (SLENDER,)), {BELOW}),
+        (0.99, Verdict(0.1, 0.3, (SLENDER,)), {DOWN, SLENDER.words}),
+        (0.05, Verdict(0.1, 0.3, (SLENDER,)), {BELOW, DOWN, SLENDER.words}),
+        (0.05, None, {BELOW}),
+        (0.99, Verdict(0.9, 0.3, (SLENDER,), barred="lies on the skin"), {"lies on the skin", SLENDER.words}),
+    ],
+)
+def test_a_rejected_mark_says_why_and_nothing_that_was_no_reason(
+    views: tuple[View, ...], score: float, verdict: Verdict | None, said: set[str]
+) -> None:
+    one = mark(1, "L-CC", label="C1", score=score, verdict=verdict)
+    made = encode(replace(unmarked(views), rejected=(one,), threshold=0.3), STAMP)
+    (cad,), (report,) = _of(made, Part.CAD_SR), _of(made, Part.SR)
+    (box,) = _named(report, "REJECTED_ALL")
+    (line,) = [t for t in _texts(cad).splitlines() if "Not counted as a finding" in t]
+    for text in (_texts(box), line):
+        assert {words for words in (BELOW, DOWN, SLENDER.words, "lies on the skin") if words in text} == said
+
+
 @pytest.mark.parametrize("score", [0.0, 0.0049, 0.631, 1.0])
 def test_scores_are_percent(views: tuple[View, ...], score: float) -> None:
     study = _alone(views, mark(1, "R-CC", score=score))
@@ -218,6 +245,10 @@ def test_density_is_coded_and_called_an_estimate(made: tuple[Encoded, ...]) -> N
     (report,), (cad,) = _of(made, Part.SR), _of(made, Part.CAD_SR)
     found = [i.ConceptCodeSequence[0].CodeMeaning for i in _named(report, "129715009")]
     assert found == ["Heterogeneously dense", "Scattered fibroglandular densities"]
+    how = [i.ContentSequence[0] for i in _named(report, "129715009")]
+    assert [(i.RelationshipType, i.ConceptCodeSequence[0].CodeMeaning) for i in how] == [
+        ("HAS CONCEPT MOD", "Estimated")
+    ] * 2
     shares = [float(i.MeasuredValueSequence[0].NumericValue) for i in _named(report, "111046")]
     assert shares == [34.0, 18.3]
     for ds in (report, cad):
@@ -382,7 +413,7 @@ def test_a_page_shows_the_views_with_outlines_and_heat_and_says_the_rest(views: 
     said = "\n".join(first.said)
     assert said.startswith("RESEARCH USE ONLY - not a medical device")
     assert "cluster of calcifications" in said
-    assert "evidence tier T2" in said
+    assert "Evidence tier T2" in said
 
 
 def test_heat_is_colour_over_the_image_and_no_heat_is_none(views: tuple[View, ...]) -> None:

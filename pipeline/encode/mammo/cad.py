@@ -41,6 +41,7 @@ from pipeline.encode.mammo.words import (
     named,
     percent,
     sentences,
+    why_rejected,
 )
 from pipeline.findings import Algorithm
 from pipeline.marks import Attempt, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome
@@ -247,9 +248,7 @@ def _of_mark(mark: Mark, intent: Code, study: MarkedStudy, source: MarkedSource)
     """TID 4003 with one Single Image Finding."""
     words = named(mark)
     if intent == _OPTIONAL:
-        barred = mark.verdict.barred if mark.verdict else ""
-        why = barred or "its score is below that from which marks are shown"
-        words = f"{words}. Not counted as a finding: {why}"
+        words = f"{words}. Not counted as a finding: {why_rejected(mark, study.threshold)}"
     return container(
         INFERRED,
         _D.IndividualImpressionRecommendation,

@@ -43,6 +43,7 @@ from pipeline.encode.mammo.words import (
     named,
     percent,
     sentences,
+    why_rejected,
 )
 from pipeline.encode.measurements import number
 from pipeline.encode.text import plain
@@ -201,11 +202,21 @@ def _breast(breast: Breast, study: MarkedStudy, stamp: Stamp) -> Any:
     if breast.dense_share is not None:
         share = Code("111046", "DCM", "Percent Fibroglandular Tissue")
         measured.append(number(share, percent(breast.dense_share), _PERCENT, derivation=ESTIMATED))
-    density = [hd.sr.QualitativeEvaluation(COMPOSITION, DENSITIES[breast.density])] if breast.density else None
+    density = [_estimated(DENSITIES[breast.density])] if breast.density else None
     words = density_words(breast)
     label = f"{SIDES[breast.laterality].meaning}{': density is a measured, non-clinical estimate' if words else ''}"
     uid = stamp.uid(Part.SR, f"breast {breast.laterality.value}")
     return _group(uid, label, study, breast.laterality, None, measured, density)
+
+
+def _estimated(density: Code) -> Any:
+    """A composition that no radiologist said: readers of codes alone have to see that it is an estimate."""
+    made = hd.sr.QualitativeEvaluation(COMPOSITION, density)
+    how = hd.sr.CodeContentItem(
+        name=codes.DCM.Derivation, value=ESTIMATED, relationship_type=hd.sr.RelationshipTypeValues.HAS_CONCEPT_MOD
+    )
+    made[0].ContentSequence = hd.sr.ContentSequence([how])
+    return made
 
 
 def _view(one: Image, study: MarkedStudy, stamp: Stamp) -> Any:
@@ -260,11 +271,11 @@ def _entry(one: Image) -> Any:
 def _rejected(study: MarkedStudy, source: MarkedSource) -> Any:
     """Beside TID 1500, which is extensible: nothing that counts findings counts these."""
     box = hd.sr.ContainerContentItem(name=REJECTED_CANDIDATES, relationship_type=_CONTAINS)
-    box.ContentSequence = hd.sr.ContentSequence(_turned_down(mark, source) for mark in study.rejected)
+    box.ContentSequence = hd.sr.ContentSequence(_turned_down(mark, source, study.threshold) for mark in study.rejected)
     return box
 
 
-def _turned_down(mark: Mark, source: MarkedSource) -> Any:
+def _turned_down(mark: Mark, source: MarkedSource, threshold: float) -> Any:
     item = hd.sr.ContainerContentItem(name=REJECTED_CANDIDATE, relationship_type=_CONTAINS)
     view = source.of(mark.role).view
     center = hd.sr.ScoordContentItem(
@@ -282,12 +293,7 @@ def _turned_down(mark: Mark, source: MarkedSource) -> Any:
         content.append(hd.sr.CodeContentItem(name=name, value=value, relationship_type=_CONTAINS))
     content.append(center)
     content.extend(number(codes.DCM.CertaintyOfFinding, percent(mark.score), _PERCENT))
-    content.append(hd.sr.TextContentItem(name=codes.DCM.Comment, value=_why(mark), relationship_type=_CONTAINS))
+    why = plain(f"{named(mark)}; {why_rejected(mark, threshold)}")
+    content.append(hd.sr.TextContentItem(name=codes.DCM.Comment, value=why, relationship_type=_CONTAINS))
     item.ContentSequence = content
     return item
-
-
-def _why(mark: Mark) -> str:
-    verdict = mark.verdict
-    against = [verdict.barred, *(reason.words for reason in verdict.against)] if verdict else []
-    return plain("; ".join([named(mark), *(words for words in against if words)]))

@@ -114,6 +114,18 @@ def named(mark: Mark) -> str:
     return f"{mark.label}: {KINDS[mark.kind]} on {mark.role}, {percent(mark.score):g} of 100{size}"
 
 
+def why_rejected(mark: Mark, threshold: float) -> str:
+    """What kept a mark from being shown: below `threshold`, turned down by the false-positive step, or both. What that
+    step has against a mark that it kept is no reason."""
+    said = []
+    if mark.score < threshold:
+        said.append("its score is below that from which marks are shown")
+    if mark.verdict and not mark.verdict.kept:
+        against = [reason.words for reason in mark.verdict.against]
+        said += [words for words in (mark.verdict.barred or "turned down as a false positive", *against) if words]
+    return "; ".join(said)
+
+
 def combined(composite: Composite, study: MarkedStudy) -> str:
     """One composite in a line."""
     marks = [m for m in study.marks if m.number in composite.marks]
