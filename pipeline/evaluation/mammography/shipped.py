@@ -16,13 +16,10 @@ from pipeline.recipes.mammography.examine import Sight, examine
 from pipeline.recipes.mammography.models import Models
 from pipeline.recipes.mammography.options import OPTIONS
 from pipeline.recipes.mammography.recipe import Mammography
-from pipeline.recipes.mammography.weights import load_models
+from pipeline.recipes.mammography.weights import FOLDER, load_models, seen_women
 
 FOLDS = "pipeline.training.mammography.by_woman"
 """Gives `models_by_woman(runs, device) -> Callable[[str], Models]`: those of the fold that a woman was left out of."""
-
-SEEN = frozenset(f"mias{woman:03d}" for woman in range(1, 162))
-"""Women of mini-MIAS, whom the shipped weights were trained on: the cross-validated models tell of them, `--runs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ def subject(runs: Path | None, device: str = "cpu") -> Subject:
 def _shipped(device: str) -> Subject:
     about, models = Mammography().algorithm, load_models(device)
     point = models.fusion.threshold(f"{OPTIONS['operating_point']:g}")
-    return Subject(about.name, about.version, lambda _: reader(models, device), point, seen=SEEN)
+    return Subject(about.name, about.version, lambda _: reader(models, device), point, seen=seen_women(FOLDER))
 
 
 def _of_folds(runs: Path, device: str) -> Subject:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from pipeline.core.errors import WeightsCorrupt
 from pipeline.radiomics.classifier import Classifier
 from pipeline.recipes.mammography.fuse import Fusion
 from pipeline.recipes.mammography.models import Models
@@ -13,6 +15,8 @@ from pipeline.weights import checked_bytes
 
 FOLDER = Path(__file__).parent
 
+WOMEN = "women.json"
+"""Beside the weights: by model, the women it was trained on, each with her data set in front."""
 TRUNK, DENSE, PAIRS, SPECKS = "trunk", "dense", "pairs", "specks"
 FUSION, FALSE_POSITIVES = "fusion", "false_positives"
 """Names of models in weights.toml."""
@@ -51,3 +55,13 @@ def built(
         classifier=classifier,
         register=register,
     )
+
+
+def seen_women(folder: Path = FOLDER) -> frozenset[str]:
+    """Women that any of the models was trained on, with and without the data set in front. Raises WeightsCorrupt."""
+    try:
+        women = {woman for row in json.loads((folder / WOMEN).read_text("utf-8")).values() for woman in row}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        why = f"{WOMEN} of the pipeline {folder.name} cannot be read: {error}"
+        raise WeightsCorrupt(why, "install the node again, or ship the models again") from error
+    return frozenset(women | {woman.partition("-")[2] for woman in women})

