@@ -192,9 +192,10 @@ def _sent(item: Dataset, cid: int) -> Code | None:
 
 
 def _spacing(one: Image) -> list[Dataset]:
-    if one.view.spacing_mm is None:  # what the header says was a guess
-        return []
+    """What the image says, also where it was a guess: rows 11 and 12 call for it then."""
     spacing = one.header.get("ImagerPixelSpacing") or one.header.get("PixelSpacing") or one.view.spacing_mm
+    if not spacing:
+        return []
     down, across = (float(v) for v in spacing)
     return [
         number(ACQUIRED, _D.HorizontalPixelSpacing, across, codes.UCUM.Millimeter),
