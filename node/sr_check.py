@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
@@ -13,10 +14,20 @@ from pipeline.imaging.header import MALFORMED
 from pipeline.templates import Fault, check_mammography_cad
 
 
-def faults_in(report: Path, images: Iterable[Path]) -> tuple[Fault, ...]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found. unseen: images that the report speaks of and that were not given, of so many in all."""
+
+    faults: tuple[Fault, ...]
+    unseen: int
+    images: int
+
+
+def checked(report: Path, images: Sequence[Path]) -> Checked:
     """The faults of a report. images: files and folders with the images that it speaks of.
 
-    Raises HeaderUnusable for a file that is no Mammography CAD SR, or no DICOM file at all.
+    Raises HeaderUnusable for a file that is no Mammography CAD SR, or no DICOM file at all, and where images were given
+    and the report speaks of none of them.
     """
     ds = _read(report)
     if ds is None:
@@ -28,9 +39,27 @@ def faults_in(report: Path, images: Iterable[Path]) -> tuple[Fault, ...]:
             f"{report.name} is {name}", "templates are known for Mammography CAD SR alone; dciodvfy checks the rest"
         )
     try:
-        return check_mammography_cad(ds, _headers(images))
+        headers = list(_headers(images))
+        spoken = _spoken_of(ds)
+        unseen = spoken - {str(h.get("SOPInstanceUID")) for h in headers}
+        if images and spoken and unseen == spoken:
+            raise HeaderUnusable(
+                f"{report.name} speaks of {len(spoken)} images, none of which is in what --images names",
+                "give the study that the report was made from, so that coordinates can be checked",
+            )
+        return Checked(check_mammography_cad(ds, headers), len(unseen), len(spoken))
     except MALFORMED as error:  # values are decoded when they are looked at
         raise HeaderUnusable(f"{report.name} is malformed: {type(error).__name__}") from error
+
+
+def _spoken_of(report: Dataset) -> set[str]:
+    """SOP Instance UIDs of the evidence (PS3.3 C.17.2.3)."""
+    return {
+        str(image.ReferencedSOPInstanceUID)
+        for study in report.get("CurrentRequestedProcedureEvidenceSequence") or []
+        for series in study.get("ReferencedSeriesSequence") or []
+        for image in series.get("ReferencedSOPSequence") or []
+    }
 
 
 def _headers(images: Iterable[Path]) -> Iterator[Dataset]:

@@ -70,10 +70,13 @@ def check_sr(
     as_json: Json = False,
 ) -> None:
     """Check a CAD report against its templates (PS3.16 TID 4000-4023) and its IOD. Exit code 1 where it has faults."""
-    from node.sr_check import faults_in
+    from node.sr_check import checked
 
-    faults = faults_in(report, images or [])
-    rows = [{"where": f.where, "fault": f.what, "rule": f.rule} for f in faults]
+    done = checked(report, images or [])
+    rows = [{"where": f.where, "fault": f.what, "rule": f.rule} for f in done.faults]
+    if done.unseen:
+        said = f"note: {done.unseen} of {done.images} images were not given: coordinates on them were not checked"
+        typer.echo(said, err=True)
     show(f"Faults of {report.name}", rows, as_json=as_json, empty="none")
     if rows:
         raise typer.Exit(1)

@@ -75,9 +75,9 @@ def test_objects_of_marks_have_no_errors_and_dsrdump_reads_the_reports(
 
 
 def _faults(report: Path, views: tuple[View, ...]) -> tuple[object, ...]:
-    from node.sr_check import faults_in
+    from node.sr_check import checked
 
-    return faults_in(report, [v.path for v in views])
+    return checked(report, [v.path for v in views]).faults
 
 
 @pytest.mark.real("dicom3tools")
@@ -100,6 +100,10 @@ def test_check_sr_says_none_of_a_good_report_and_refuses_another_kind(tmp_path: 
     said = CliRunner().invoke(app, ["check-sr", str(objects["CADSR"]), "--images", str(tmp_path / "images")])
     assert said.exit_code == 0, said.output
     assert "none" in said.output
+    (tmp_path / "other").mkdir()
+    said = CliRunner().invoke(app, ["check-sr", str(objects["CADSR"]), "--images", str(tmp_path / "other")])
+    assert said.exit_code != 0
+    assert "none of which" in str(said.exception)
     said = CliRunner().invoke(app, ["check-sr", str(objects["SR"])])
     assert isinstance(said.exception, HeaderUnusable)
     assert "Comprehensive SR" in said.exception.message
