@@ -39,6 +39,7 @@ class MgAcquisition:
     view:          one of VIEWS.
     chest_wall:    None has it seen from the pixels.
     magnification: Estimated Radiographic Magnification Factor.
+    implant:       None where nobody knows.
     bits, display, inverted: None is what the habit does.
     for_processing: raw values, proportional to the dose at the detector, made up from the picture.
     lossy:         (ratio, method) of a lossy compression that the picture went through before; None for none.
@@ -55,7 +56,7 @@ class MgAcquisition:
     modifiers: tuple[Modifier, ...] = ()
     chest_wall: Edge | None = None
     magnification: float = 1.0
-    implant: bool = False
+    implant: bool | None = False
     partial: bool = False
     burned_in: bool = False
     for_processing: bool = False
@@ -173,7 +174,7 @@ def anatomy_and_view(ds: Dataset, acquisition: MgAcquisition, wall: Edge) -> Non
     view.ViewModifierCodeSequence = [coded(MODIFIER_CODES[m]) for m in acquisition.modifiers]
     ds.ViewCodeSequence = [view]
     ds.PositionerType = "NONE" if acquisition.habit is MgHabit.FILM else "MAMMOGRAPHIC"
-    ds.BreastImplantPresent = "YES" if acquisition.implant else "NO"
+    ds.BreastImplantPresent = {True: "YES", False: "NO", None: ""}[acquisition.implant]
     ds.PartialView = "YES" if acquisition.partial else "NO"
     ds.ImagerPixelSpacing = [str(format_number_as_ds(float(v))) for v in acquisition.spacing_mm]
     if acquisition.habit is not MgHabit.FILM or acquisition.magnification != 1.0:

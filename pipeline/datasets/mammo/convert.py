@@ -124,7 +124,7 @@ def _acquisition(
         view=view,
         modifiers=modifiers,
         spacing_mm=spacing_mm,
-        implant=case.implant,
+        implant=case.implant or None,  # no data set says of every film that there is none
         burned_in=burned_in,
         syntax=syntax,
         lossy=(max(picture.nbytes / case.path.stat().st_size, 1.0), method) if method else None,
