@@ -47,6 +47,7 @@ class Watch:
     def attach(self, event: Any) -> None:
         """Handler of EVT_CONN_OPEN: from now on there is something to cut."""
         self._association, self.connected = event.assoc, True
+        event.assoc._reactor_checkpoint = Checkpoint(event.assoc)
         # A PDU is often smaller than a segment; Nagle would hold it until the peer's delayed ACK.
         event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -73,6 +74,34 @@ class Watch:
         if transport is not None and transport.socket is not None:
             with suppress(OSError):  # the plain socket's shutdown: TLS would first talk to the peer
                 socket.socket.shutdown(transport.socket, socket.SHUT_RDWR)
+
+
+class Checkpoint(threading.Event):
+    """Where pynetdicom's reactor stops while a request waits for its answer.
+
+    In pynetdicom 3.0 a reactor that was let go after one request may still count as stopped when the next is sent. On
+    a busy machine it then takes the answer off the queue, and the request waits in vain until its time is up. Here who
+    passes has said so before the checkpoint can be closed again.
+    """
+
+    def __init__(self, association: Any) -> None:
+        super().__init__()
+        self._association, self._passing = association, threading.Lock()
+        self.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Pass when it is open; whether it was."""
+        while super().wait(timeout):
+            with self._passing:
+                if self.is_set():
+                    self._association._is_paused = False
+                    return True
+        return False
+
+    def clear(self) -> None:
+        """Close it; nobody is in the middle of passing then."""
+        with self._passing:
+            super().clear()
 
 
 class Storing(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +13,15 @@ from typing import Any
 import pytest
 
 from tests.support.peers import OrthancPeer, PostgresServer, StoreScp, require
+
+
+@pytest.fixture(autouse=True)
+def _root_logger() -> Iterator[None]:
+    """As it was before: a command that ran in this process logs to the standard error of its test, which is closed."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,10 @@ import numpy as np
 from pydicom import Dataset, FileDataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
-from pynetdicom import AE, build_context
+from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 
+from node.association import Checkpoint
 from node.receive import Acceptor, AcceptorOptions
 from pipeline.core.route import Peer
 from pipeline.core.study import Added, Instance
@@ -126,7 +127,9 @@ def association(
     ae = AE(ae_title=calling)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
     built = [build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts]
-    assoc = ae.associate(host, port, built, ae_title=called, max_pdu=max_pdu, tls_args=tls)
+    # Without Lantern's checkpoint pynetdicom's loop may take an answer off the queue before the test sees it.
+    handlers = [(evt.EVT_CONN_OPEN, lambda e: setattr(e.assoc, "_reactor_checkpoint", Checkpoint(e.assoc)))]
+    assoc = ae.associate(host, port, built, ae_title=called, max_pdu=max_pdu, tls_args=tls, evt_handlers=handlers)
     if assoc.is_established:
         assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
