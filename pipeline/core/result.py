@@ -18,6 +18,7 @@ class Kind(StrEnum):
     SC = "SC"
     CAD_SR = "CADSR"  #: Mammography CAD SR
     GSPS = "GSPS"
+    KO = "KO"  #: Key Object Selection
 
 
 @dataclass(frozen=True, slots=True)
