@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.uid import BreastTomosynthesisImageStorage, SecondaryCaptureImageStorage
 
-from node.ask import Asker, number_of, text_of
+from node.ask import Asker, number_of, query, text_of
+from pipeline.core.errors import PeerUnreachable
 from pipeline.core.patient import Patient, digits, is_earlier, is_same_person
 from pipeline.core.study import Instance, Series
+from pipeline.imaging.mammogram.image import MAMMOGRAMS, RADIOGRAPHS
 from pipeline.imaging.mr_series import MrSeries, Weighting, classify
 from pipeline.imaging.values import plain_values
 
@@ -18,6 +21,8 @@ LEAST_IMAGES = 8
 """A series with fewer images shows no head; unless each of them holds many frames, see `_worth_fetching`."""
 MOST_IMAGES = 4000
 """Of one study; with more, its series are taken in the order of the PACS's answers as long as they fit."""
+MOST_VIEWS = 32
+"""Of one series of mammograms; with more it holds slices of a tomosynthesis, each as an image of its own."""
 MOST_OBJECTS = 64
 """Of one series that is no image: as many as this program itself ever puts in one."""
 
@@ -32,25 +37,31 @@ class Wanted:
 
     images:  its Modality; objects: modalities of our own objects beside them.
     of_head: only series that may be contrast-enhanced T1 of the head; else all of the modality.
+    flat:    views alone, no tomosyntheses: hundreds of MB, of which nothing is read.
     """
 
     images: str
     objects: tuple[str, ...] = ()
     of_head: bool = False
+    flat: bool = False
 
 
 HEADS = Wanted("MR", ("SEG", "RTSTRUCT", "SR"), of_head=True)
-WANTED = {wanted.images: wanted for wanted in (HEADS, Wanted("MG"))}
+WANTED = {wanted.images: wanted for wanted in (HEADS, Wanted("MG", flat=True))}
 """By the modality that a pipeline names (`pipeline.contract.Follower`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PriorSeries:
-    """A series that a PACS has; `instances` as it says, None when it does not."""
+    """A series that a PACS has, and how many instances of it come.
+
+    instances: as the PACS says, None when it does not. only: their SOP Instance UIDs where not all of them are wanted.
+    """
 
     series_instance_uid: str
     modality: str
     instances: int | None
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,14 @@ class PriorStudy:
     time: str
     series: tuple[PriorSeries, ...] = ()
     description: str = ""
+
+
+def retrieval(study_instance_uid: str, series: PriorSeries) -> Dataset:
+    """The identifier of a C-GET or C-MOVE (PS3.4 C.4.2.1.4) of a series, or of what is wanted of it."""
+    uids = {"StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": series.series_instance_uid}
+    if series.only:
+        return query("IMAGE", **uids, SOPInstanceUID="\\".join(series.only))
+    return query("SERIES", **uids)
 
 
 def find_priors(
@@ -130,14 +149,46 @@ def _series(asker: Asker, study: PriorStudy, wanted: Wanted) -> Iterator[PriorSe
     images = [m for m in matches if text_of(m, "Modality") == wanted.images]
     if wanted.of_head:
         images = _worth_fetching(_promising(images, study))
+    chosen = map(_as_series, images)
     room = MOST_IMAGES
-    for series in map(_as_series, images):
+    for series in _views_alone(asker, study, chosen) if wanted.flat else chosen:
         if (series.instances or 0) <= room:
             room -= series.instances or 0
             yield series
     for series in (_as_series(m) for m in matches if text_of(m, "Modality") in wanted.objects):
         if (series.instances or 0) <= MOST_OBJECTS and series.series_instance_uid.startswith(OUR_ROOT):
             yield series
+
+
+def _views_alone(asker: Asker, study: PriorStudy, images: Iterable[PriorSeries]) -> Iterator[PriorSeries]:
+    """Without tomosyntheses and whatever else is no view, as far as the PACS tells what it has.
+
+    One object of a class that C-GET does not propose would cost the whole series.
+    """
+    tells = True
+    for series in (s for s in images if (s.instances or 0) <= MOST_VIEWS):
+        try:
+            there = _instances(asker, study, series) if tells else []
+        except PeerUnreachable:  # many know questions about studies and series alone
+            tells, there = False, []
+        views = tuple(text_of(i, "SOPInstanceUID") for i in there if _may_be_view(i))
+        if len(views) == len(there) or not all(views):
+            yield series
+        elif views:
+            yield replace(series, instances=len(views), only=views)
+
+
+def _instances(asker: Asker, study: PriorStudy, series: PriorSeries) -> list[Dataset]:
+    uids = {"StudyInstanceUID": study.study_instance_uid, "SeriesInstanceUID": series.series_instance_uid}
+    return asker.ask("IMAGE", **uids, **dict.fromkeys(("SOPInstanceUID", "SOPClassUID", "NumberOfFrames"), ""))
+
+
+def _may_be_view(instance: Dataset) -> bool:
+    """Of a class that views have, or of none that is told; of the class of tomosynthesis synthetic views, one frame."""
+    sop_class = text_of(instance, "SOPClassUID")
+    if sop_class == BreastTomosynthesisImageStorage:
+        return number_of(instance, "NumberOfFrames") == 1
+    return sop_class in ("", SecondaryCaptureImageStorage, *MAMMOGRAMS, *RADIOGRAPHS)
 
 
 def _promising(images: list[Dataset], study: PriorStudy) -> list[Dataset]:

@@ -15,9 +15,9 @@ from pynetdicom import sop_class as sop
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from node.ask import SYNTAXES, query
+from node.ask import SYNTAXES
 from node.association import GRACE_S, Watch, associate
-from node.priors import MOST_IMAGES, PriorSeries, PriorStudy
+from node.priors import MOST_IMAGES, PriorSeries, PriorStudy, retrieval
 from node.receive.spool import Spool, SpoolingDimse
 from node.status import NOT_AS_ANNOUNCED, OUT_OF_RESOURCES, SUCCESS
 from node.syntaxes import SAMPLES, decodes
@@ -41,13 +41,20 @@ WITH_PIXELS = (
     sop.SegmentationStorage,
     sop.DigitalMammographyXRayImageStorageForPresentation,
     sop.DigitalMammographyXRayImageStorageForProcessing,
+    sop.BreastTomosynthesisImageStorage,  # of synthetic views; see `node.priors`
 )
-WITHOUT_PIXELS = (
+AS_THEY_ARE = (
+    sop.ComputedRadiographyImageStorage,
+    sop.DigitalXRayImageStorageForPresentation,
+    sop.DigitalXRayImageStorageForProcessing,
+    sop.SecondaryCaptureImageStorage,
     sop.RTStructureSetStorage,
     sop.EnhancedSRStorage,
     sop.ComprehensiveSRStorage,
     sop.Comprehensive3DSRStorage,
+    sop.MammographyCADSRStorage,
 )
+"""Uncompressed alone: scans of films, and objects without pixels. An association has room for 128 contexts."""
 
 
 class CGet:
@@ -91,7 +98,7 @@ class _Shelf:
     What goes wrong in here is remembered: pynetdicom would turn it into a status and go on.
     """
 
-    sop_classes: Sequence[str] = (*WITH_PIXELS, *WITHOUT_PIXELS)
+    sop_classes: Sequence[str] = (*WITH_PIXELS, *AS_THEY_ARE)
 
     def __init__(
         self,
@@ -173,8 +180,7 @@ class _Conversation:
         """The images of a series; empty when not all of them came. Raises PeerUnreachable, and what a tick raised."""
         self._shelf.expect(series.series_instance_uid, self._watch, self._until)
         self._association.dimse_timeout = self._shelf.silence_s
-        asked = query("SERIES", StudyInstanceUID=study_instance_uid, SeriesInstanceUID=series.series_instance_uid)
-        last = self._last_status(asked)
+        last = self._last_status(retrieval(study_instance_uid, series))
         self._shelf.alive()  # the peer may have been silent since its last image, and the release is to come
         came = tuple(self._shelf.instances.values())
         if last.Status != SUCCESS or len(came) < (series.instances or 1):
@@ -199,5 +205,5 @@ class _Conversation:
 def _contexts() -> list[PresentationContext]:
     """One context per SOP Class and transfer syntax: the peer sends what it has as it has it, if we can read it."""
     readable = [*SYNTAXES, *(uid for uid in SAMPLES if decodes(uid))]
-    pairs = [(c, s) for c in WITH_PIXELS for s in readable] + [(c, s) for c in WITHOUT_PIXELS for s in SYNTAXES]
+    pairs = [(c, s) for c in WITH_PIXELS for s in readable] + [(c, s) for c in AS_THEY_ARE for s in SYNTAXES]
     return [build_context(MODEL, SYNTAXES), *(build_context(c, s) for c, s in pairs)]

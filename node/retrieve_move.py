@@ -16,9 +16,9 @@ from pynetdicom import build_context
 from pynetdicom.association import Association
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove
 
-from node.ask import SYNTAXES, query
+from node.ask import SYNTAXES
 from node.association import Watch, associate
-from node.priors import PriorStudy
+from node.priors import PriorStudy, retrieval
 from node.status import SUCCESS
 from pipeline.core.errors import HeaderUnusable, PeerUnreachable
 from pipeline.core.route import PRIORS, Peer
@@ -75,9 +75,7 @@ class CMove:
             if not association.accepted_contexts:
                 raise PeerUnreachable(f"{peer.name} does not offer C-MOVE (Study Root)", 'set retrieve = "get"')
             for series in study.series:
-                asked = query(
-                    "SERIES", StudyInstanceUID=study.study_instance_uid, SeriesInstanceUID=series.series_instance_uid
-                )
+                asked = retrieval(study.study_instance_uid, series)
                 last = self._last_status(peer, association, watch, asked, until, tick)
                 if last.Status == SUCCESS:
                     completed = last.get("NumberOfCompletedSuboperations") or 1

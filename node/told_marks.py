@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 
+from pipeline.encode.mammo.words import KINDS
+
 _FINDING, _INTENT, _CERTAINTY, _CENTER = "111059", "111056", "111012", "111010"
+_PARAMETER = "111002"
 _PRESENTED = "111150"
 _LIBRARY = "111028"
 
@@ -16,7 +19,7 @@ _LIBRARY = "111028"
 class ToldMark:
     """One Single Image Finding (TID 4006).
 
-    kind:      in the report's words.
+    kind:      in words for people: "mass", where the code of a mass on one image is that of a density (CID 6014).
     certainty: 0…100.
     center_px: (column, row), the top left corner of the top left pixel is (0, 0).
     presented: whether viewers are to show it (Rendering Intent); others were below the operating point or turned down.
@@ -47,12 +50,19 @@ def _mark(item: Dataset, images: Mapping[tuple[int, ...], str]) -> ToldMark:
     place = tuple(int(n) for n in center.ContentSequence[0].ReferencedContentItemIdentifier)
     column, row = (float(v) for v in center.GraphicData)
     return ToldMark(
-        kind=str(item.ConceptCodeSequence[0].CodeMeaning),
+        kind=_kind(item),
         certainty=float(_below(item, _CERTAINTY).MeasuredValueSequence[0].NumericValue),
         sop_instance_uid=images[place],
         center_px=(column, row),
         presented=_below(item, _INTENT).ConceptCodeSequence[0].CodeValue == _PRESENTED,
     )
+
+
+def _kind(item: Dataset) -> str:
+    """As its algorithm's parameters say; what the code means in a report that does not say it there."""
+    said = [str(child.TextValue) for child in item.ContentSequence if _name(child) == _PARAMETER]
+    known = {f"kind={kind.value}": words for kind, words in KINDS.items()}
+    return next((known[text] for text in said if text in known), str(item.ConceptCodeSequence[0].CodeMeaning))
 
 
 def _library(report: Dataset) -> dict[tuple[int, ...], str]:

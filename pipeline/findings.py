@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 import highdicom as hd
 from pydicom.sr.coding import Code
@@ -12,6 +13,7 @@ from pydicom.sr.coding import Code
 from pipeline.followup.change import FollowUp
 from pipeline.imaging.read import FrameRef
 from pipeline.sessions.planned import Planned
+from pipeline.weights import fingerprint, manifest
 
 RESEARCH_USE_ONLY = "RESEARCH USE ONLY - not a medical device"
 
@@ -37,6 +39,15 @@ class Algorithm:
     training: str
     family: Code = field(default_factory=lambda: Code("123110", "DCM", "Artificial Intelligence"))
     manufacturer: str = "Lantern"
+
+    @classmethod
+    def shipped(cls, name: str, version: str, folder: Path) -> Algorithm:
+        """Of the models beside a recipe: version with their fingerprint, and evidence, as weights.toml has them.
+
+        Raises WeightsCorrupt.
+        """
+        about, digest = manifest(folder), fingerprint(folder)
+        return cls(name, f"{version}+{digest[:8]}", digest, about["evidence_tier"], about["training"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from node.cli.app import Json, example
 from node.cli.show import complain, show_json
-from pipeline.core.errors import ConfigInvalid, HeaderUnusable, LanternError
+from pipeline.core.errors import HeaderUnusable, LanternError
 from pipeline.datasets.mg_habits import VIEWS, Syntax
 
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ def _converter(name: str) -> Callable[..., None]:
         from node.cli.progress import spinner
         from pipeline.datasets.mammo import cases
 
+        size = _spacing(spacing)
         with spinner(f"looking for {title}"):
             found = list(islice(cases(name, folder), limit or None))
         if not found:
             raise HeaderUnusable(f"no image of {title} is in {folder}", f"it should hold {holds}")
-        _convert(found, out, syntax, spacing, as_json)
+        _convert(found, out, syntax, size, as_json)
 
     command.__annotations__["folder"] = Annotated[
         Path, typer.Argument(exists=True, file_okay=False, help=f"The folder with {title}: {holds}.")
@@ -95,6 +97,10 @@ def convert_film(  # noqa: PLR0913, PLR0917  (options of a command line, each gi
     view: Annotated[str, typer.Option(help=f"One of {', '.join(VIEWS)}, of all files given.")] = "",
     spacing: Size = "",
     patient: Annotated[str, typer.Option(help="Patient ID to write; else one is made up.")] = "",
+    date: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="When the films were taken: Study Date."),
+    ] = None,
     burned_in: Annotated[
         bool, typer.Option("--burned-in/--no-burned-in", help="Whether a name or date may be read on the film.")
     ] = True,
@@ -102,7 +108,7 @@ def convert_film(  # noqa: PLR0913, PLR0917  (options of a command line, each gi
     syntax: How = Syntax.NATIVE,
     as_json: Json = False,
 ) -> None:
-    """Write film scans of one woman as DICOM mammograms of one study.
+    """Write film scans of one woman and one day as DICOM mammograms of one study; other scans make another study.
 
     Side and view that are not given are read from the names of the files (L_MLO.png), else guessed from the pixels;
     a size that neither you nor the file says is guessed as a whole 18 x 24 cm film. What was guessed is said, here and
@@ -113,10 +119,11 @@ def convert_film(  # noqa: PLR0913, PLR0917  (options of a command line, each gi
     from pipeline.marks import Laterality
 
     _expect_view(view)
-    breast = Laterality[side.name] if side else None
+    size, breast = _spacing(spacing), Laterality[side.name] if side else None
+    day = date.date().isoformat().replace("-", "") if date else ""
     with spinner("looking at the scans"):
-        found = list(scans(files, breast, view.upper(), _spacing(spacing), patient, inverted=inverted))
-    _convert(found, out, syntax, spacing, as_json, burned_in=burned_in)
+        found = list(scans(files, breast, view.upper(), size, patient, inverted=inverted, date=day))
+    _convert(found, out, syntax, size, as_json, burned_in=burned_in)
 
 
 def as_dicom(place: Path, out: Path, side: Side | None, view: str, spacing: str) -> Path:
@@ -134,6 +141,9 @@ def as_dicom(place: Path, out: Path, side: Side | None, view: str, spacing: str)
     if not pictures or len(pictures) < len(files):
         if side or view or spacing:
             raise typer.BadParameter("for film scans alone: DICOM files say it themselves", param_hint="--side")
+        for picture in pictures:
+            said = "not looked at, for other files are beside it: give film scans alone, in a folder of their own"
+            typer.echo(f"note: {picture.name}: {said}", err=True)
         return place
     _expect_view(view)
     size, breast = _spacing(spacing), Laterality[side.name] if side else None
@@ -150,12 +160,17 @@ def _expect_view(view: str) -> None:
 
 
 def _convert(
-    found: list[Case], out: Path, syntax: Syntax, spacing: str, as_json: bool, *, burned_in: bool = False
+    found: list[Case],
+    out: Path,
+    syntax: Syntax,
+    size: tuple[float, float] | None,
+    as_json: bool,
+    *,
+    burned_in: bool = False,
 ) -> None:
     from node.cli.progress import bar
     from pipeline.datasets.mammo.convert import convert
 
-    size = _spacing(spacing)
     done: list[Written] = []
     failed: list[tuple[str, LanternError]] = []
     with bar(f"to {out}", len(found)) as advance:
@@ -179,8 +194,19 @@ def _tell(done: list[Written], failed: Iterable[tuple[str, LanternError]], out: 
     for written in done:
         for remark in written.remarks:
             typer.echo(f"note: {written.case.name}: {remark}")
-    truths = sum(len(w.truth) for w in done)
-    typer.echo(f"{len(done)} mammograms and {truths} objects with their truth are in {out}")
+    typer.echo(_summary(done, out))
+
+
+def _summary(done: list[Written], out: Path) -> str:
+    """ "1 mammogram and 2 objects with its truth are in out"; film scans have no truth."""
+    if not done:
+        return f"no mammogram was written to {out}"
+    images, truths = len(done), sum(len(w.truth) for w in done)
+    said = "1 mammogram" if images == 1 else f"{images} mammograms"
+    if truths:
+        objects = "1 object" if truths == 1 else f"{truths} objects"
+        said += f" and {objects} with {'its' if images == 1 else 'their'} truth"
+    return f"{said} {'is' if images == 1 and not truths else 'are'} in {out}"
 
 
 def _as_data(written: Written) -> dict[str, Any]:
@@ -198,13 +224,16 @@ def _as_data(written: Written) -> dict[str, Any]:
 
 
 def _spacing(text: str) -> tuple[float, float] | None:
+    """(down, across). Raises BadParameter, which ends the command as wrong usage."""
     if not text:
         return None
     try:
         numbers = [float(p) for p in text.split(",")]
         down, across = numbers * 2 if len(numbers) == 1 else numbers
     except ValueError:
-        raise ConfigInvalid(f"--spacing {text}: not one or two numbers", "for example: --spacing 0.05") from None
+        said = f"{text}: not one or two numbers, for example 0.05"
+        raise typer.BadParameter(said, param_hint="--spacing") from None
     if not (0.005 <= down <= 2 and 0.005 <= across <= 2):
-        raise ConfigInvalid(f"--spacing {text}: no pixel of a mammogram", "it is in mm, for example 0.05")
+        said = f"{text}: no pixel of a mammogram; it is in mm, for example 0.05"
+        raise typer.BadParameter(said, param_hint="--spacing")
     return down, across

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def analyze(  # noqa: PLR0913, PLR0917  (options of a command line, each given by name)
     folder: Annotated[
         Path,
-        typer.Argument(exists=True, help="A folder with DICOM files, or one file; or film scans (PNG, JPEG)."),
+        typer.Argument(exists=True, help="A folder with DICOM files, or one file; or film scans (PNG, JPEG, TIFF)."),
     ],
     pipeline: Annotated[str, typer.Option(help="The pipeline to run.")],
     out: Annotated[Path, typer.Option(help="Folder for the objects and summary.json.")],
@@ -76,6 +76,7 @@ def analyze(  # noqa: PLR0913, PLR0917  (options of a command line, each given b
     from node.analyze import analyze as run
     from node.analyze import picture as paint
     from node.cli.progress import spinner
+    from node.cli.unused import unused
     from node.logs import set_up_logging
     from pipeline.execute import ExecutorOptions, make_executor
     from pipeline.imaging.header import scan
@@ -97,9 +98,9 @@ def analyze(  # noqa: PLR0913, PLR0917  (options of a command line, each given b
                 paint(done, place)
         codes.append(Exit[done.outcome.upper()])
         summaries.append(json.loads((place / "summary.json").read_text()))
-        if priors and not any(s["role"].startswith("prior") for s in summaries[-1]["series"]):
-            comparable = "an earlier study of this patient (the same Patient ID, an earlier day) that can be compared"
-            typer.echo(f"Note: nothing in {prior} is {comparable}.", err=True)
+        used = {s["series_instance_uid"] for s in summaries[-1]["series"] if s["role"].startswith("prior")}
+        for sentence in unused(study, priors, used):
+            typer.echo(f"Note: {sentence}.", err=True)
         if not as_json:
             _say(summaries[-1], place, f"study {number}: " if len(studies) > 1 else "")
     executor.close()
@@ -255,9 +256,8 @@ def _spacing(text: str) -> tuple[float, float, float] | None:
     try:
         i, j, k = (float(p) for p in text.split(","))
     except ValueError:
-        raise ConfigInvalid(
-            f"--spacing-mm {text}: not three numbers", "for example: --spacing-mm 0.94,0.94,6"
-        ) from None
+        said = f"{text}: not three numbers, for example 0.94,0.94,6"
+        raise typer.BadParameter(said, param_hint="--spacing-mm") from None
     return i, j, k
 
 

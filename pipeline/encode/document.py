@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import highdicom as hd
@@ -10,8 +10,10 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from pipeline.contract import Found
 from pipeline.core.uid import derive_uid
-from pipeline.encode.common import Stamp, parameters, serial_number
+from pipeline.encode.codes import scheme_item
+from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, parameters, serial_number
 from pipeline.encode.origin import Origin
 from pipeline.encode.text import plain
 from pipeline.findings import Algorithm
@@ -75,6 +77,37 @@ def on_verified(stamp: Stamp) -> tuple[str, ...]:
     """That nobody could say how many images there are; nothing where somebody could."""
     unverified = "The image count was not verified with the PACS: images may have been missing."
     return () if stamp.verified else (unverified,)
+
+
+def report_of(
+    kind: type[hd.sr.ComprehensiveSR] | type[hd.sr.Comprehensive3DSR],
+    evidence: Sequence[Dataset],
+    content: Any,
+    source: Origin,
+    found: Found,
+    stamp: Stamp,
+) -> Dataset:
+    """An SR document of ours around its content. content: the root; evidence: whatever it speaks of."""
+    made_at = date_and_time(local_time(source, stamp))
+    made = kind(
+        evidence=evidence,
+        content=content,
+        series_instance_uid=stamp.uid(Part.SR, "series"),
+        series_number=1,  # `dress` has the last word on series, equipment and patient
+        sop_instance_uid=stamp.instance(Part.SR),
+        instance_number=1,
+        manufacturer="Lantern",
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        previous_versions=predecessors(source, stamp) or None,
+        content_date=made_at[0],
+        content_time=made_at[1],
+        specific_character_set=None,
+    )
+    dressed = dress(made, Part.SR, source, found, stamp)
+    dressed.CodingSchemeIdentificationSequence = [scheme_item()]
+    return dressed
 
 
 def predecessors(source: Origin, stamp: Stamp) -> list[Dataset]:

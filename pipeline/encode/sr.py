@@ -9,14 +9,10 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import SegmentationStorage
 
-from pipeline.encode.codes import scheme_item
 from pipeline.encode.common import (
     Encoded,
     Part,
     Stamp,
-    date_and_time,
-    dress,
-    local_time,
     statements,
 )
 from pipeline.encode.corrections import corrected, said_of_corrections
@@ -27,7 +23,7 @@ from pipeline.encode.document import (
     observer,
     on_replaced,
     on_verified,
-    predecessors,
+    report_of,
     stub,
 )
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
@@ -48,26 +44,9 @@ def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encod
     (TID 1501) that says that none was detected. What else is to be read stands under Qualitative Evaluations, and
     proposed treatment sessions and rejected candidates in containers of their own.
     """
-    made_at = date_and_time(local_time(source, stamp))
-    made = hd.sr.Comprehensive3DSR(
-        evidence=[*_images(source), *_edited(findings, source), *(e.dataset for e in others)],
-        content=_content(findings, source, stamp, others)[0],
-        series_instance_uid=stamp.uid(Part.SR, "series"),
-        series_number=1,  # `dress` has the last word on series, equipment and patient
-        sop_instance_uid=stamp.instance(Part.SR),
-        instance_number=1,
-        manufacturer="Lantern",
-        is_complete=True,
-        is_final=False,
-        is_verified=False,
-        previous_versions=predecessors(source, stamp) or None,
-        content_date=made_at[0],
-        content_time=made_at[1],
-        specific_character_set=None,
-    )
-    dressed = dress(made, Part.SR, source, findings, stamp)
-    dressed.CodingSchemeIdentificationSequence = [scheme_item()]
-    return dressed
+    evidence = [*_images(source), *_edited(findings, source), *(e.dataset for e in others)]
+    content = _content(findings, source, stamp, others)[0]
+    return report_of(hd.sr.Comprehensive3DSR, evidence, content, source, findings, stamp)
 
 
 def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encoded, ...]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from pipeline.core.job import State
+from pipeline.core.result import Kind
+from pipeline.core.route import PRIORS
 from pipeline.datasets.mg_writer import MgHabit, Modifier, Syntax
 from pipeline.templates import check_mammography_cad
 from tests.support import node as n
@@ -181,6 +184,50 @@ def test_an_earlier_study_is_named_in_the_results(tmp_path: Path, model: Path) -
     assert "2024-03-02" in texts
 
 
+@pytest.mark.real("orthanc")
+@pytest.mark.parametrize("retrieve", ["get", "move"])
+def test_the_views_of_an_earlier_study_in_a_pacs_are_named_and_its_tomosynthesis_is_left_there(
+    make_orthanc: Callable[..., OrthancPeer], tmp_path: Path, model: Path, retrieve: str
+) -> None:
+    """Beside the views lie our own Mammography CAD SR and more: none of it may hinder them from coming."""
+    pacs = make_orthanc()
+    before = write_study(tmp_path / "before", ("L-CC", "R-CC"), date="20240302", study="before")
+    code, _, said = analyze(before, tmp_path / "ours", model)
+    assert code == 0, said
+    synthetic = {"SOPClassUID": TOMOSYNTHESIS, "NumberOfFrames": 1}
+    write_view(before / "2D.dcm", "R-MLO", date="20240302", study="before", instance_number=3, more=synthetic)
+    _tomosynthesis(before / "3D.dcm", "L-MLO", date="20240302", study="before", instance_number=4)
+    ours = sorted((tmp_path / "ours").glob("*.dcm"))
+    assert {CAD_SR, REPORT} <= {str(dcmread(p).SOPClassUID) for p in ours}
+    pacs.upload(*sorted(before.iterdir()), *ours)
+    where = f'host = "127.0.0.1"\nport = {pacs.dicom_port}\nretrieve = "{retrieve}"\n'
+    peer = f'[[peer]]\nname = "pacs"\nae_title = "{pacs.ae_title}"\n{where}'
+    asks = f'options = {{ bundle = "{model}" }}\nwhen = {{ Modality = "MG" }}\npriors_from = "pacs"'
+    sends = n.destination("pacs", pacs.ae_title, pacs.dicom_port)
+    with n.RunningNode(tmp_path / "node", peer, sends, n.route(["pacs"], "mammography", more=asks)).serve() as node:
+        pacs.know("lantern", n.AE, "127.0.0.1", node.port)
+        assert n.dcmsend(node.port, write_study(tmp_path / "now", date="20260501", study="now")).returncode == 0
+        (job,) = node.ended(within_s=300)
+        assert job.state is State.DELIVERED, node.log()
+        ((_, cad),) = node.ledger.results(job_id=job.id, kind=Kind.CAD_SR)
+        report = dcmread(node.folder / "data/archive" / cad.path)
+        moved = [r.instance_count for r in node.ledger.receptions() if r.called_ae == PRIORS]
+    texts = " ".join(str(e.value) for e in report.iterall() if e.VR == "UT")
+    assert "Earlier mammograms of 2024-03-02 are there: R-CC, L-CC, R-MLO. They were not compared" in texts
+    assert "could not be fetched" not in texts
+    assert moved == ([3] if retrieve == "move" else [])
+
+
+def test_an_earlier_study_of_another_woman_is_not_named_and_that_is_said(tmp_path: Path, model: Path) -> None:
+    write_study(tmp_path / "now", ("L-CC",), date="20260501", study="now")
+    write_study(tmp_path / "before", ("L-CC",), date="20240302", study="before", patient_id="ANOTHER")
+    code, summary, said = analyze(tmp_path / "now", tmp_path / "out", model, "--prior", str(tmp_path / "before"))
+    assert code == 0, said
+    assert "2024" not in " ".join(summary["remarks"])
+    assert "was not used: it is of another person (Patient ID" in said
+    assert "ANOTHER" not in said
+
+
 @pytest.mark.real("dicom3tools")
 def test_a_film_scan_gives_the_same_marks_as_png_and_as_dicom(tmp_path: Path, model: Path) -> None:
     png = tmp_path / "scan.png"
@@ -224,8 +271,8 @@ def _ultrasound(path: Path) -> None:
     write_view(path, "L-CC", more={"SOPClassUID": "1.2.840.10008.5.1.4.1.1.6.1", "Modality": "US"})
 
 
-def _tomosynthesis(path: Path) -> None:
-    write_view(path, "L-CC", more={"SOPClassUID": TOMOSYNTHESIS})
+def _tomosynthesis(path: Path, role: str = "L-CC", **said: Any) -> None:
+    write_view(path, role, more={"SOPClassUID": TOMOSYNTHESIS}, **said)
     ds = dcmread(path)
     ds.NumberOfFrames, ds.PixelData = 3, 3 * ds.PixelData
     ds.save_as(path)

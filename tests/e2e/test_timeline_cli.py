@@ -14,11 +14,13 @@ from pydicom import dcmread
 from node.timeline import as_data, reports_in, timelines
 from pipeline.core.uid import derive_uid
 from pipeline.encode import Part, Stamp, encode, to_bytes
+from pipeline.imaging.header import scan
 from tests.support import node as n
 from tests.support.blobs import write_blobs
 from tests.support.bright import NAME
 from tests.support.findings import STAMP, Grid, findings_on, spheres, write_classic
 from tests.support.followed import PRIOR, with_follow_up
+from tests.support.mr import edit
 from tests.support.peers import eventually, free_port
 
 GRID = Grid((24, 80, 80))
@@ -192,3 +194,30 @@ def test_analyze_with_a_prior_of_a_pipeline_that_carries_nothing_on_says_so(tmp_
     )
     assert done.returncode == 1
     assert "earlier study" in done.stderr
+
+
+def test_analyze_says_which_prior_is_of_another_person_and_tells_nothing_of_her(tmp_path: Path) -> None:
+    edit(write_blobs(tmp_path / "now", study="now", date="20250601"), PatientID="P1-OURS", PatientBirthDate="19600101")
+    folder = tmp_path / "priors"
+    before = {
+        "20240101": {"PatientID": "P2-OTHER", "PatientBirthDate": "19700101"},
+        "20250701": {"PatientID": "P1-OURS"},
+        "20250101": {"PatientID": "P1-OURS"},
+    }
+    for date, person in before.items():
+        edit(write_blobs(folder / date, study=date, date=date), **person)
+    done = n.lantern(
+        "analyze", str(tmp_path / "now"), "--pipeline", NAME, "--out", str(tmp_path / "out"), "--prior", str(folder),
+        "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    uids = {s.series[0].get("StudyDate"): s.study_instance_uid for s in scan(folder)}
+    why = {
+        "20240101": "it is of another person (Patient ID, birth date)",
+        "20250701": "it is not of an earlier day",
+        "20250101": "nothing in it can be compared with this study",
+    }
+    for date, words in why.items():
+        assert f"the earlier study {uids[date]} was not used: {words}." in done.stderr
+    assert not any(word in done.stderr for word in ("P1-OURS", "P2-OTHER", "19600101", "19700101"))
+    json.loads(done.stdout)

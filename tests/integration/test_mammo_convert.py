@@ -53,8 +53,8 @@ def made(collection: str, folder: Path) -> list[Case]:
         m.ddsm(folder, {"LEFT_CC": ljpeg(), "RIGHT_MLO": ljpeg()}, SHAPE)
     elif collection == "film":
         folder.mkdir()
-        Image.fromarray(m.breast()).save(folder / "l_mlo.png")
-        Image.fromarray((m.breast() // 16).astype(np.uint8)).save(folder / "b.jpg")
+        Image.fromarray(m.breast(m.FILM)).save(folder / "l_mlo.png")
+        Image.fromarray((m.breast(m.FILM) // 16).astype(np.uint8)).save(folder / "b.jpg")
     else:
         getattr(m, collection)(folder)
     return list(cases(collection, folder))
@@ -213,7 +213,8 @@ def test_a_film_carries_the_names_of_the_data_set_and_says_that_it_is_film(tmp_p
 
 @pytest.mark.parametrize(("top", "bits"), [(255, 8), (4000, 12), (16000, 14), (65535, 16)])
 def test_values_of_a_scan_are_stored_as_they_are(tmp_path: Path, top: int, bits: int):
-    picture = (m.breast().astype(float) * top / m.breast().max()).astype(np.uint8 if top == 255 else np.uint16)
+    whole = m.breast(m.FILM)
+    picture = (whole.astype(float) * top / whole.max()).astype(np.uint8 if top == 255 else np.uint16)
     Image.fromarray(picture).save(tmp_path / "l_cc.png")
     (case,) = scans([tmp_path / "l_cc.png"])
     ds = dcmread(convert(case, tmp_path / "out").image)
@@ -244,7 +245,7 @@ def test_images_of_one_woman_lie_in_one_study_and_equal_input_makes_equal_files(
 
 def test_names_from_a_table_do_not_lead_out_of_the_folder(tmp_path: Path):
     (tmp_path / "l_mlo.png").write_bytes(b"")
-    Image.fromarray(m.breast()).save(tmp_path / "l_mlo.png")
+    Image.fromarray(m.breast(m.FILM)).save(tmp_path / "l_mlo.png")
     (case,) = scans([tmp_path / "l_mlo.png"], patient="../../x")
     written = convert(case, tmp_path / "out")
     assert written.image.resolve().is_relative_to((tmp_path / "out").resolve())
@@ -276,7 +277,7 @@ def test_lantern_convert_mias(tmp_path: Path):
 
 
 def test_lantern_convert_film_says_what_was_guessed(tmp_path: Path):
-    Image.fromarray(m.breast(wall="right", pectoral=True)).save(tmp_path / "scan.png")
+    Image.fromarray(m.breast(m.FILM, wall="right", pectoral=True)).save(tmp_path / "scan.png")
     files = (str(tmp_path / "scan.png"), "--out", str(tmp_path / "out"))
     done = n.lantern("convert", "film", *files)
     assert done.returncode == 0, done.stderr
@@ -294,13 +295,64 @@ def test_lantern_convert_film_says_what_was_guessed(tmp_path: Path):
     assert (ds.ImageLaterality, ds.ViewPosition, ds.PatientOrientation) == ("L", "CC", ["P", "R"])
 
 
+def test_films_of_two_days_are_two_studies_of_one_woman(tmp_path: Path):
+    out = ("--patient", "A", "--out", str(tmp_path / "out"))
+    for year, top in (("2025", 2500), ("2026", 3000)):
+        Image.fromarray(m.breast(m.FILM, top=top)).save(tmp_path / "l_cc.png")
+        done = n.lantern("convert", "film", str(tmp_path / "l_cc.png"), "--date", f"{year}-01-31", *out)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == f"1 mammogram is in {tmp_path / 'out'}"
+    then, now = (dcmread(path) for path in sorted((tmp_path / "out").rglob("*.dcm")))
+    assert (then.StudyDate, now.StudyDate) == ("20250131", "20260131")
+    assert then.StudyInstanceUID != now.StudyInstanceUID
+    assert then.PatientID == str(then.PatientName) == str(now.PatientName) == "A"
+
+
+@pytest.mark.real("dcmtk")
+def test_a_presentation_state_can_be_made_of_a_film(tmp_path: Path):
+    case, *_ = made("film", tmp_path / "in")
+    image = dcmread(convert(case, tmp_path / "out").image)
+    state = hd.pr.GrayscaleSoftcopyPresentationState(
+        [image], hd.UID(), 1, hd.UID(), 1, "M", "M", "1", "1", "MARKS", voi_lut_transformations=[
+            hd.pr.SoftcopyVOILUTTransformation(float(image.WindowCenter), float(image.WindowWidth))
+        ],
+    )  # fmt: skip
+    state.save_as(tmp_path / "state.dcm", enforce_file_format=True)
+    done = run_tool("/usr/bin/dcmp2pgm", "--pstate", tmp_path / "state.dcm", image.filename, tmp_path / "shown.pgm")
+    assert (tmp_path / "shown.pgm").exists(), done.stdout + done.stderr
+
+
+def test_a_thumbnail_is_refused_by_analyze_as_well(tmp_path: Path):
+    Image.fromarray(np.arange(100, dtype=np.uint8).reshape(10, 10)).save(tmp_path / "l_cc.png")
+    done = n.lantern("analyze", str(tmp_path / "l_cc.png"), "--pipeline", "mammography", "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert "too small: 10 x 10 pixels" in " ".join(done.stderr.split())
+    assert not list(tmp_path.rglob("*.dcm"))
+
+
+def test_pages_of_a_tiff_are_not_dropped_in_silence(tmp_path: Path):
+    first, second = (Image.fromarray(m.breast() // k) for k in (1, 2))
+    first.save(tmp_path / "two.tif", save_all=True, append_images=[second])
+    done = n.lantern("convert", "film", str(tmp_path / "two.tif"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert "several pages" in done.stderr
+    assert not list((tmp_path / "out").rglob("*.dcm"))
+
+
+def test_pictures_beside_dicom_files_are_named(tmp_path: Path):
+    write_mammogram(m.breast(SHAPE), tmp_path / "a.dcm", MgAcquisition(Laterality.LEFT, "CC", (1, 1), bits=12))
+    Image.fromarray(m.breast()).save(tmp_path / "l_mlo.png")
+    done = n.lantern("analyze", str(tmp_path), "--pipeline", "mammography", "--out", str(tmp_path / "out"))
+    assert "l_mlo.png: not looked at" in done.stderr
+
+
 def test_lantern_convert_goes_on_after_an_image_that_cannot_be_read(tmp_path: Path):
     m.mias(tmp_path / "mias")
     (tmp_path / "mias" / "mdb002.pgm").write_bytes(b"cut off")
     done = n.lantern("convert", "mias", str(tmp_path / "mias"), "--out", str(tmp_path / "out"))
     assert done.returncode == 1
     assert "mdb002" in done.stderr
-    assert "3 mammograms" in done.stdout
+    assert "3 mammograms and 5 objects with their truth are in" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -309,14 +361,19 @@ def test_lantern_convert_goes_on_after_an_image_that_cannot_be_read(tmp_path: Pa
         (("ddsm", "{empty}"), 1, "no .ics file"),
         (("mias", "{empty}/none"), 2, "does not exist"),
         (("film", "{scan}", "--view", "QQ"), 2, "not one of"),
-        (("film", "{scan}", "--spacing", "50"), 1, "no pixel of a mammogram"),
-        (("film", "{scan}", "--spacing", "x"), 1, "not one or two numbers"),
+        (("film", "{scan}", "--spacing", "50"), 2, "no pixel of a mammogram"),
+        (("film", "{scan}", "--spacing", "-1"), 2, "no pixel of a mammogram"),
+        (("film", "{scan}", "--spacing", "x"), 2, "not one or two numbers"),
+        (("ddsm", "{empty}", "--spacing", "nan"), 2, "no pixel of a mammogram"),
+        (("film", "{scan}", "--date", "31.1.2025"), 2, "formats '%Y-%m-%d'"),
+        (("film", "{tiny}"), 1, "tiny.png is no film scan: it is too small: 10 x 10 pixels"),
     ],
 )
 def test_wrong_use_is_named_without_a_traceback(tmp_path: Path, command: tuple[str, ...], code: int, said: str):
     (tmp_path / "empty").mkdir()
-    Image.fromarray(m.breast()).save(tmp_path / "scan.png")
-    places = {"empty": tmp_path / "empty", "scan": tmp_path / "scan.png"}
+    Image.fromarray(m.breast(m.FILM)).save(tmp_path / "scan.png")
+    Image.fromarray(np.arange(100, dtype=np.uint8).reshape(10, 10)).save(tmp_path / "tiny.png")
+    places = {name: tmp_path / f"{name}{end}" for name, end in (("empty", ""), ("scan", ".png"), ("tiny", ".png"))}
     done = n.lantern("convert", *(word.format(**places) for word in command), "--out", str(tmp_path / "out"))
     assert done.returncode == code
     assert said in " ".join(done.stderr.split())

@@ -19,6 +19,10 @@ from pipeline.marks import Laterality
 Picture = NDArray[Any]
 
 
+FILM = (600, 400)
+"""Rows and columns of a film scan that is just large enough to be taken for one."""
+
+
 def breast(shape: tuple[int, int] = (120, 80), wall: str = "left", top: int = 3000, pectoral: bool = False) -> Picture:
     """Half an ellipse at one edge on black, uint16; every row differs. pectoral: a bright triangle above."""
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(float)
@@ -154,6 +158,24 @@ def cbis(folder: Path, *, swapped: bool = False, mask_scale: int = 1) -> Path:
         f'"{roi}/9.7/9.6/000001.dcm\n","{roi}/9.7/9.6/000000.dcm\n"'
     )
     (folder / "mass_case_description_train_set.csv").write_text(f"{head}\n{row}\n")
+    return folder
+
+
+def cbis_in_both_tables(folder: Path) -> Path:
+    """The same with the film in the table of calcifications too: there for test, benign, in folders of its own."""
+    cbis(folder)
+    mass, calc = "Mass-Training_P_00001_LEFT_CC", "Calc-Test_P_00001_LEFT_CC"
+    mask = circle(CBIS_SHAPE, 120, 30, 8).astype(np.uint8) * 255
+    secondary(folder / "CBIS-DDSM" / calc / "1.2.7" / "1.2.8" / "000000.dcm", breast(CBIS_SHAPE))
+    secondary(folder / "CBIS-DDSM" / f"{calc}_1" / "1.2.9" / "1.3.1" / "000000.dcm", mask)
+    text = (folder / "mass_case_description_train_set.csv").read_text()
+    for old, new in (
+        (mass, calc), ("abnormality type,mass shape,mass margins", "abnormality type,calc type,calc distribution"),
+        ("mass,OVAL,SPICULATED", "calcification,PLEOMORPHIC,CLUSTERED"), ("MALIGNANT", "BENIGN"),
+    ):  # fmt: skip
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "calc_case_description_test_set.csv").write_text(text)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -71,24 +72,24 @@ def test_names_of_files_say_side_and_view(stem: str, expected: tuple[Laterality 
 
 
 def test_side_and_view_are_guessed_and_that_is_said(tmp_path: Path):
-    Image.fromarray(m.breast(wall="right", pectoral=True)).save(tmp_path / "a.png")
-    Image.fromarray(m.breast(wall="left")).save(tmp_path / "b.png")
+    Image.fromarray(m.breast(m.FILM, wall="right", pectoral=True)).save(tmp_path / "a.png")
+    Image.fromarray(m.breast(m.FILM, wall="left")).save(tmp_path / "b.png")
     first, second = scans([tmp_path / "a.png", tmp_path / "b.png"])
     assert (first.role, second.role) == ("R-MLO", "L-CC")
     assert sum("guessed" in r for r in first.remarks) == 3
     assert first.patient == second.patient
-    assert first.spacing_mm == guess.spacing_mm((120, 80)) == (2.0, 2.0)
+    assert first.spacing_mm == guess.spacing_mm(m.FILM) == (0.4, 0.4)
 
 
 def test_what_is_given_or_named_is_not_guessed(tmp_path: Path):
-    Image.fromarray(m.breast()).save(tmp_path / "Mueller_R_ML.png")
+    Image.fromarray(m.breast(m.FILM)).save(tmp_path / "Mueller_R_ML.png")
     (case,) = scans([tmp_path / "Mueller_R_ML.png"], view="CC", spacing_mm=(0.05, 0.05), patient="A1")
     assert (case.role, case.spacing_mm, case.patient, case.remarks) == ("R-CC", (0.05, 0.05), "A1", ())
     assert "Mueller" not in case.name
 
 
 def test_an_inverted_scan_is_remarked_and_turned_over_when_asked(tmp_path: Path):
-    picture = (m.breast() // 16).astype(np.uint8)
+    picture = (m.breast(m.FILM) // 16).astype(np.uint8)
     Image.fromarray(255 - picture).save(tmp_path / "l_cc.png")
     (as_it_is,) = scans([tmp_path / "l_cc.png"])
     (turned,) = scans([tmp_path / "l_cc.png"], inverted=True)
@@ -141,3 +142,60 @@ def test_categories_and_densities_in_any_words():
     assert [category(t) for t in ("BI-RADS 4", "4C", "0.0", "", "none")] == ["4", "4c", "0", "", ""]
     found = [density(t) for t in ("DENSITY C", "a", "3", "2.0", "", "fatty")]
     assert found == [Density.C, Density.A, Density.C, Density.B, None, None]
+
+
+@pytest.mark.parametrize("shape", [(10, 10), (120, 80), (500, 400)])
+def test_a_thumbnail_is_no_film_scan(tmp_path: Path, shape: tuple[int, int]):
+    Image.fromarray(m.breast(shape)).save(tmp_path / "l_cc.png")
+    with pytest.raises(PixelsUnreadable, match=rf"no film scan: it is too small: {shape[1]} x {shape[0]} pixels"):
+        list(scans([tmp_path / "l_cc.png"]))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_a_picture_in_black_and_white_is_no_scan(tmp_path: Path, name: str):
+    dithered = Image.fromarray((m.breast(m.FILM) // 16).astype(np.uint8)).convert("1")
+    dithered.save(tmp_path / name)
+    with pytest.raises(PixelsUnreadable, match="2 grey values"):
+        list(scans([tmp_path / name]))
+    assert len(np.unique(read_picture(tmp_path / name))) == 2  # a data set may hold a blank film
+    few = (m.breast(m.FILM) // 256).astype(np.uint8) % 16
+    few.ravel()[:16] = np.arange(16)
+    Image.fromarray(few).save(tmp_path / name)
+    assert len(np.unique(read_picture(tmp_path / name))) == 16
+    assert len(list(scans([tmp_path / name]))) == 1
+
+
+def test_the_study_of_films_hangs_on_patient_date_and_pixels_alone(tmp_path: Path):
+    one, two, other = (tmp_path / f"{n}_l_cc.png" for n in "abc")
+    for top, path in ((2000, one), (2500, two), (3000, other)):
+        Image.fromarray(m.breast(m.FILM, top=top)).save(path)
+
+    def studies(*files: Path, patient: str = "P", date: str = "") -> set[str]:
+        return {case.study for case in scans(files, patient=patient, date=date)}
+
+    (study,) = studies(one, two)
+    one.rename(tmp_path / "r_mlo.png")
+    assert studies(two, tmp_path / "r_mlo.png") == {study}  # neither names nor order count
+    (tmp_path / "r_mlo.png").rename(one)
+    for changed in (studies(one, other), studies(one), studies(one, two, patient="Q")):
+        assert study not in changed
+    assert study not in studies(one, two, date="20250131")
+
+
+@pytest.mark.parametrize("reference", ["CCCCCC1", "XFE1", "ZZZZ1", "A" * 5000, "7"])
+def test_a_reference_beyond_the_last_column_of_a_spreadsheet_is_refused_at_once(tmp_path: Path, reference: str):
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as book:
+        space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+        row = f'<row><c r="{reference}"><v>1</v></c></row>'
+        book.writestr("xl/worksheets/sheet1.xml", f"<worksheet {space}><sheetData>{row}</sheetData></worksheet>")
+    with pytest.raises(HeaderUnusable, match="no XLSX"):
+        read_table(tmp_path / "t.xlsx", ["a"])
+
+
+def test_many_rows_of_empty_cells_before_the_last_column_are_refused(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as book:
+        space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+        rows = '<row><c r="XFD1"><v>1</v></c></row>' * 1000
+        book.writestr("xl/worksheets/sheet1.xml", f"<worksheet {space}><sheetData>{rows}</sheetData></worksheet>")
+    with pytest.raises(HeaderUnusable, match="no XLSX"):
+        read_table(tmp_path / "t.xlsx", ["a"])

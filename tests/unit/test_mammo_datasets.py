@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,23 @@ def test_cbis_without_its_mask_says_nothing_of_the_place(tmp_path: Path):
     assert [f.drawn for f in case.findings()] == [Drawn.NOWHERE]
 
 
+def test_a_film_in_both_tables_of_cbis_is_one_case_with_all_its_findings(tmp_path: Path):
+    (case,) = cases("cbis", m.cbis_in_both_tables(tmp_path))
+    assert (case.role, case.patient, case.pathology) == ("L-CC", "P_00001", Pathology.MALIGNANT)
+    assert {f.kind: f.pathology for f in case.findings()} == {
+        Kind.CALCIFICATIONS: Pathology.BENIGN,
+        Kind.MASS: Pathology.MALIGNANT,
+    }
+    assert (case.split, len(case.remarks)) == ("training", 1)  # the other table says test
+
+
+def test_a_film_whose_first_name_has_no_image_is_found_by_its_other_name(tmp_path: Path):
+    folder = m.cbis_in_both_tables(tmp_path)
+    shutil.rmtree(folder / "CBIS-DDSM" / "Calc-Test_P_00001_LEFT_CC")
+    (case,) = cases("cbis", folder)
+    assert (case.name, len(case.findings())) == ("Mass-Training_P_00001_LEFT_CC", 2)
+
+
 @pytest.mark.parametrize("table", ["csv", "xlsx"])
 def test_inbreast_contours_and_categories(tmp_path: Path, table: str):
     right, left = cases("inbreast", m.inbreast(tmp_path, table=table))
@@ -192,6 +210,16 @@ def test_a_case_can_be_sent_to_another_process(tmp_path: Path):
     for case in cases("cbis", m.cbis(tmp_path)):
         again = pickle.loads(pickle.dumps(case))
         assert again.findings() == case.findings()
+
+
+@pytest.mark.parametrize("name", ["Info.txt", "labels.csv"])
+def test_mias_labels_without_a_row_are_said_to_be_empty_and_not_missing(tmp_path: Path, name: str):
+    folder = m.mias(tmp_path / "mias")
+    (folder / "Info.txt").unlink()
+    head = "file,tissue_f_g_d,class,severity_b_m,x_px_left0,y_px_top0,radius_px"
+    (folder / name).write_text(head if name == "labels.csv" else "MAMMOGRAPHIC IMAGE ANALYSIS SOCIETY")
+    with pytest.raises(HeaderUnusable, match=rf"{name} in .* has no row"):
+        list(cases("mias", folder))
 
 
 @pytest.mark.parametrize("collection", [c for c in Collection if c is not Collection.FILM])

@@ -7,54 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import BreastTomosynthesisImageStorage, SecondaryCaptureImageStorage, UltrasoundImageStorage
+from pydicom.uid import BreastTomosynthesisImageStorage
 from scipy import ndimage
 
-from pipeline.core.breast import Density, Laterality, Shortcoming, Unread
-from pipeline.core.study import Instance
-from pipeline.datasets.mg_writer import Display, MgHabit, Modifier, Syntax
+from pipeline.core.breast import Density, Laterality, Shortcoming
+from pipeline.datasets.mg_writer import Display, MgHabit, Syntax
 from pipeline.imaging.header import read_header, scan
 from pipeline.imaging.mammogram.canonical import Edge, Turn
 from pipeline.imaging.mammogram.density import density_of, of_breast
-from pipeline.imaging.mammogram.image import MgImage, describe
 from pipeline.imaging.mammogram.read import MammogramPixels, prepare, read_view
 from pipeline.imaging.mammogram.study import select_views
 from pipeline.imaging.mammogram.values import open_image
 from tests.support.breasts import NIPPLE_RISES_MM, SPACING, changed, drawn, hung, sent
+from tests.support.mg_reading import WIDE_UM, described, edited, read, shortcomings, why
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
-WIDE_UM = 250.0
-
-
-def described(one: Instance) -> MgImage:
-    found = describe(one)
-    assert isinstance(found, MgImage), found
-    return found
-
-
-def read(one: Instance, spacing_um: float = WIDE_UM) -> MammogramPixels:
-    found = read_view(described(one), spacing_um)
-    assert isinstance(found, MammogramPixels), found
-    return found
-
-
-def why(one: Instance) -> str:
-    """Of an image that is not read, by header or by pixels."""
-    found = describe(one)
-    made = read_view(found, WIDE_UM) if isinstance(found, MgImage) else found
-    return made.why if isinstance(made, Unread) else str(made)
-
-
-def shortcomings(made: MammogramPixels) -> list[Shortcoming]:
-    return [n.shortcoming for n in made.notes]
-
-
-def edited(one: Instance, **tags) -> Instance:
-    ds = dcmread(one.path)
-    for keyword, value in tags.items():
-        setattr(ds, keyword, value)
-    ds.save_as(one.path)
-    return read_header(one.path)
 
 
 # Values ------------------------------------------------------------------------------------------------------------
@@ -210,82 +177,6 @@ def test_brightness_and_contrast_of_the_maker_do_not_reach_the_normal_picture():
     assert np.abs(plain.normal - other.normal)[both].mean() < 0.03
 
 
-# Ten unsuitable inputs -----------------------------------------------------------------------------------------------
-
-
-def implant(folder):
-    return sent(folder, drawn("CC"), view="CC", implant=True)
-
-
-def magnification(folder):
-    return sent(folder, drawn("CC"), view="CC", modifiers=(Modifier.MAGNIFICATION,))
-
-
-def blank(folder):
-    return sent(folder, np.full((800, 560), 200, np.uint16), view="CC")
-
-
-def cropped(folder):
-    return sent(folder, drawn("CC")[:, :250], view="CC", spacing_mm=SPACING)
-
-
-def inverted(folder):
-    return sent(folder, 4095 - drawn("MLO"))
-
-
-def wrong_laterality(folder):
-    return edited(sent(folder, drawn("MLO"), LEFT), ImageLaterality="R")
-
-
-def ultrasound(folder):
-    one = sent(folder, drawn("CC"), view="CC")
-    return edited(one, SOPClassUID=UltrasoundImageStorage, Modality="US")
-
-
-def tomosynthesis(folder):
-    one = edited(sent(folder, drawn("CC"), view="CC"), SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3")
-    return changed(one, NumberOfFrames=45)
-
-
-def tiny(folder):
-    return sent(folder, drawn("CC")[::4, ::4], view="CC")
-
-
-def screenshot(folder):
-    one = sent(folder, (drawn("CC") // 16).astype(np.uint8), view="CC", bits=8, burned_in=True)
-    return edited(one, SOPClassUID=SecondaryCaptureImageStorage, ConversionType="WSD")
-
-
-@pytest.mark.parametrize(
-    ("made", "words"),
-    [
-        (implant, "an implant is in view"),
-        (magnification, "a magnification view"),
-        (blank, "it is blank"),
-        (ultrasound, "an ultrasound image"),
-        (tomosynthesis, "slices of a tomosynthesis"),
-        (tiny, "too small"),
-        (screenshot, "a screen copy of 8 bits"),
-    ],
-)
-def test_an_unsuitable_image_is_declined_with_its_reason(tmp_path, made, words):
-    assert words in why(made(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("made", "shortcoming", "words"),
-    [
-        (cropped, Shortcoming.CUT_OFF, "a part of it is not in the image"),
-        (inverted, Shortcoming.INVERTED, "Dark is dense"),
-        (wrong_laterality, Shortcoming.SIDE_IN_DOUBT, "right breast"),
-    ],
-)
-def test_a_doubtful_image_is_read_and_flagged_with_its_reason(tmp_path, made, shortcoming, words):
-    notes = read(made(tmp_path)).notes
-    assert shortcoming in [n.shortcoming for n in notes]
-    assert words in next(n.words for n in notes if n.shortcoming is shortcoming)
-
-
 # Checks and quality --------------------------------------------------------------------------------------------------
 
 
@@ -335,6 +226,22 @@ def test_a_film_scanned_upside_down_is_righted(tmp_path):
     made = read(one)
     assert Shortcoming.VIEW_IN_DOUBT in shortcomings(made)
     assert made.pectoral[: made.pectoral.shape[0] // 3].sum() > made.pectoral[made.pectoral.shape[0] // 2 :].sum()
+
+
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+def test_an_image_turned_by_90_degrees_without_patient_orientation_is_noticed(tmp_path, view):
+    one = edited(sent(tmp_path, drawn(view).T, view=view, habit=MgHabit.FILM), PatientOrientation=None)
+    assert "turned by 90 degrees" in next(
+        n.words for n in read(one).notes if n.shortcoming is Shortcoming.VIEW_IN_DOUBT
+    )
+
+
+def test_side_and_view_that_only_a_description_says_are_named_as_such(tmp_path):
+    one = sent(tmp_path, drawn("MLO"))
+    nothing = {"ImageLaterality": "", "ViewPosition": "", "ViewCodeSequence": []}
+    told = described(edited(one, SeriesDescription="L MLO", **nothing))
+    assert told.side_and_view == "L-MLO"
+    assert any("side and view stand in its description alone" in r for r in told.remarks)
 
 
 def test_a_breast_that_ends_at_the_edge_has_no_nipple(tmp_path):

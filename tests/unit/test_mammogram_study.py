@@ -288,6 +288,12 @@ def test_without_a_spacing_a_scale_is_assumed_and_nothing_is_measured(shape, mm)
     assert (spacing.mm, spacing.working) == (None, (mm, mm))
 
 
+@pytest.mark.parametrize(("value", "count"), [("01", 1), ("00", 0), (None, 0)])
+def test_lossy_compression_is_remarked(value, count):
+    remarks = read(image(LossyImageCompression=value)).remarks
+    assert sum("lossy compression: small calcifications may be lost" in r for r in remarks) == count
+
+
 def test_views_of_an_earlier_study_are_matched_by_breast_and_view():
     now = selected(image("R", "CC"), image("R", "MLO"), image("L", "MLO")).views
     before = selected(image("R", "LMO"), image("L", "MLO"), image("L", "CC")).views

@@ -125,6 +125,33 @@ def test_a_pacs_is_asked_for_mammograms_and_nothing_else_of_the_study_is_fetched
     assert got.remarks == ()
 
 
+@pytest.mark.parametrize("at_images", ["nothing told", "refused"])
+def test_a_pacs_that_tells_nothing_of_single_images_gives_views_and_keeps_series_of_slices(
+    tmp_path: Path, at_images: str
+) -> None:
+    before = study(tmp_path, "20240302")
+
+    def finds(query: Dataset) -> list[Dataset]:
+        if query.QueryRetrieveLevel == "STUDY":
+            return [_answer(StudyDate="20240302", ModalitiesInStudy="MG")]
+        if query.QueryRetrieveLevel == "IMAGE":
+            if at_images == "refused":
+                raise NotImplementedError
+            return [_answer(SOPInstanceUID=f"1.2.{k}") for k in range(4)]
+        counts = (4, 60, 1)
+        return [
+            _answer(SeriesInstanceUID=f"2.25.{n}", Modality="MG", NumberOfSeriesRelatedInstances=count)
+            for n, count in enumerate(counts)
+        ]
+
+    noting = Noting(before)
+    with scripted_scp(finds=finds) as (port, _):
+        library = Library(Peer("pacs", "ANY", "127.0.0.1", port), noting, "LANTERN")
+        got = library.priors(study(tmp_path, "20260501"), 1, tmp_path / "fetched", lambda: None, WANTED["MG"])
+    assert [(s.series_instance_uid, s.only) for s in noting.asked[0].series] == [("2.25.0", ()), ("2.25.2", ())]
+    assert got.remarks == ()
+
+
 def _answer(**keys: object) -> Dataset:
     found = Dataset()
     found.PatientID, found.StudyInstanceUID = "P1", "1.2.840.1"

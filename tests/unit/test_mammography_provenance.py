@@ -12,7 +12,7 @@ from pipeline.core.errors import WeightsCorrupt
 from pipeline.evaluation.mammography.shipped import subject
 from pipeline.recipes.mammography.weights import FOLDER, FUSION, WOMEN, seen_women
 from pipeline.training.mammography.material import Example
-from pipeline.training.mammography.provenance import entries, training
+from pipeline.training.mammography.provenance import entries, licence, training
 from pipeline.training.mammography.ship import evidence_tier, export
 
 
@@ -36,6 +36,24 @@ def test_of_mini_mias_the_shipped_words_stay() -> None:
     head, tail = about["evidence_tier"].partition(": area")[0], about["evidence_tier"].rpartition("; ")[2]
     assert evidence_tier(FOUND, given).startswith(f"{head}: area")
     assert evidence_tier(FOUND, given).endswith(f"; {tail}")
+
+
+def test_the_licence_of_shipped_weights_says_what_the_films_that_they_learnt_from_are_for() -> None:
+    said = licence(images("mias", 129))
+    assert said == "Apache-2.0; learnt from mini-MIAS films, which are for research purposes only"
+    for model in weights.models(FOLDER):
+        seen = any(d.startswith("mini-MIAS") for d in model.data)
+        assert model.licence == (said if seen else "Apache-2.0"), model.name
+
+
+def test_the_licence_is_no_part_of_the_weights_fingerprint(tmp_path: Path) -> None:
+    for name, collection in (("a", "mias"), ("b", "ddsm")):
+        (tmp_path / name).mkdir()
+        export(FUSION, b"{}", tmp_path / name, images(collection, 1))
+    a, b = (weights.model(tmp_path / n, FUSION).licence for n in "ab")
+    assert a != b
+    assert b == "Apache-2.0; learnt from DDSM, whose terms may bind"
+    assert weights.fingerprint(tmp_path / "a") == weights.fingerprint(tmp_path / "b")
 
 
 def test_another_set_is_named_with_its_images_women_and_views() -> None:

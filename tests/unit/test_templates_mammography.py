@@ -239,6 +239,29 @@ def _laterality_value(ds: Dataset) -> None:
     _code(_first(ds, "111027"), "24028007", "SCT", "Right")
 
 
+def _laterality_of_the_other_breast(ds: Dataset) -> None:
+    _code(_first(ds, "111027"), "80248007", "SCT", "Left breast")  # of R-CC
+
+
+def _another_view(ds: Dataset) -> None:
+    _code(_first(ds, "111031"), "399368009", "SCT", "medio-lateral oblique")  # of R-CC
+
+
+def _scope_of_one_image(ds: Dataset) -> None:
+    _code(_first(ds, "111057"), "111157", meaning="Feature detected on only one of the images")
+
+
+def _scope_of_the_only_image(ds: Dataset) -> None:
+    _code(_first(ds, "111057"), "111156", meaning="Feature detected on the only image")
+
+
+def _scope_of_several_images(ds: Dataset) -> None:
+    """Both findings of the composite, drawn on the first image."""
+    for finding in _all(_first(ds, FEATURE), FINDING):
+        for name in ("111010", "111041"):
+            _first(finding, name).ContentSequence[0].ReferencedContentItemIdentifier = [1, 2, 1]
+
+
 def _spacing_as_text(ds: Dataset) -> None:
     entry = _first(ds, LIBRARY).ContentSequence[0]
     at = next(k for k, i in enumerate(entry.ContentSequence) if _name(i) == "111026")
@@ -312,6 +335,11 @@ PLANTS: tuple[tuple[Edit, str], ...] = (
     (_detections_alike, "same algorithm identification"),
     (_no_laterality, "TID 4020 row 2"),
     (_laterality_value, "is not in CID 6022"),
+    (_laterality_of_the_other_breast, "the Image Laterality of the image is R, another side (TID 4020 row 2)"),
+    (_another_view, "the View Code of the image is another one (TID 4020 row 3)"),
+    (_scope_of_one_image, "on one image, and its findings are on several (TID 4005 row 2, CID 6036)"),
+    (_scope_of_the_only_image, "on one image, and its findings are on several (TID 4005 row 2, CID 6036)"),
+    (_scope_of_several_images, "on several images, and all of its findings are on one (TID 4005 row 2, CID 6036)"),
     (_spacing_as_text, "the value type is TEXT, and shall be NUM (TID 4020 row 11)"),
     (_image_twice, "in the Image Library twice"),
     (_not_in_evidence, "not among the evidence"),
@@ -353,6 +381,36 @@ def test_images_that_say_less_of_themselves_make_reports_without_faults(tmp_path
     views = (write_view(tmp_path, "R-CC", **bare), *write_study(tmp_path, ("L-CC", "R-MLO", "L-MLO")))
     images = [dcmread(v.path, stop_before_pixels=True) for v in views]
     assert [str(f) for f in check_mammography_cad(_cad(marked(views)), images)] == []
+
+
+def test_images_whose_headers_name_no_side_and_no_view_of_the_group_contradict_nothing(
+    good: tuple[Dataset, list[Dataset]],
+) -> None:
+    report, images = deepcopy(good[0]), deepcopy(good[1])
+    _laterality_of_the_other_breast(report)
+    _another_view(report)
+    for image in images:
+        image.ImageLaterality = ""
+        image.ViewCodeSequence[0].CodeValue, image.ViewCodeSequence[0].CodingSchemeDesignator = "RCC", "99OWN"
+    assert [str(f) for f in check_mammography_cad(report, images)] == []
+
+
+def test_view_codes_of_the_older_snomed_are_the_same_views(good: tuple[Dataset, list[Dataset]]) -> None:
+    images = deepcopy(good[1])
+    old = {"399162004": "R-10242", "399368009": "R-10226"}
+    for image in images:
+        code = image.ViewCodeSequence[0]
+        code.CodeValue, code.CodingSchemeDesignator = old[code.CodeValue], "SNM3"
+    assert [str(f) for f in check_mammography_cad(good[0], images)] == []
+
+
+def test_a_composite_whose_findings_name_no_image_may_be_on_several(good: tuple[Dataset, list[Dataset]]) -> None:
+    report = deepcopy(good[0])
+    first, second = _all(_first(report, FEATURE), FINDING)
+    second.ContentSequence = [i for i in second.ContentSequence if _name(i) not in ("111010", "111041")]
+    faults = [str(f) for f in check_mammography_cad(report, good[1])]
+    assert not [f for f in faults if "scope" in f], faults
+    assert first is not second
 
 
 NEEDED = (

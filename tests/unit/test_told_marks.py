@@ -30,5 +30,19 @@ def test_marks_and_rejected_marks_come_back_with_image_place_and_certainty(tmp_p
     assert study.marks
 
 
+def test_the_kind_is_said_in_the_words_of_the_page_not_in_those_of_the_code(tmp_path: Path) -> None:
+    """On one image the code of a mass is that of a density (CID 6014), which reads like the density of the breast."""
+    kinds = [t.kind for t in _told(marked(write_study(tmp_path)))]
+    assert sorted(kinds) == ["architectural distortion", "cluster of calcifications", "mass", "mass"]
+
+
+def test_a_report_that_names_no_kind_is_told_by_its_codes(tmp_path: Path) -> None:
+    report = next(e.dataset for e in encode(marked(write_study(tmp_path)), STAMP) if e.part is Part.CAD_SR)
+    for item in report.iterall():
+        if item.keyword == "TextValue" and str(item.value).startswith("kind="):
+            item.value = "other=1"
+    assert {t.kind for t in marks_told(report)} >= {"Mammography breast density", "Calcification Cluster"}
+
+
 def test_a_report_without_marks_tells_of_none(tmp_path: Path) -> None:
     assert [t for t in _told(unmarked(write_study(tmp_path))) if t.presented] == []

@@ -113,6 +113,7 @@ class Case:
     name:       of the image, one of its kind in the data set: "mdb001", "A_1001_1.LEFT_CC".
     patient:    all images with the same word are of one woman: split by it. Never a person's name.
     study:      all images with the same word were taken together.
+    date:       of the study, YYYYMMDD; "" where nobody says it.
     path:       the file that the pixels come from.
     spacing_mm: (down, across) where the data set says it.
     density, density_words: a-d, where the data set rates it so; and its own word.
@@ -141,6 +142,7 @@ class Case:
     is_film: bool = True
     digitiser: str = ""
     implant: bool = False
+    date: str = ""
     remarks: tuple[str, ...] = ()
 
     @property

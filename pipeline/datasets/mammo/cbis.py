@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +31,10 @@ _PATHOLOGIES = {
 }
 _DENSITIES = dict(zip("1234", Density, strict=True))
 
+_SPLIT = " split"
+"""Beside the columns of a table; no column's name begins with a space."""
+_BOTH_SPLITS = "One table has this film for training, another one for test: it is taken to be for training."
+
 SAME_SHAPE = 0.02
 """A mask may have another size than its image, but the proportions are the same within this share."""
 
@@ -51,12 +55,10 @@ def cases(folder: Path) -> Iterator[Case]:
         )
     folders = _folders(folder)
     made = 0
-    for table in tables:
-        split = "training" if "train" in table.stem else "test"
-        for rows in _by_image(read_table(table, _NEEDED)).values():
-            for case in _case(rows, folders, split):
-                made += 1
-                yield case
+    for rows in _by_film(row for table in tables for row in _rows(table)).values():
+        for case in _case(rows, folders):
+            made += 1
+            yield case
     if not made:
         raise HeaderUnusable(f"none of the images that the tables name is in {folder}", "fetch the images from TCIA")
 
@@ -71,10 +73,18 @@ def _folders(folder: Path) -> Folders:
     return found
 
 
-def _by_image(rows: list[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+def _rows(table: Path) -> list[Row]:
+    """Of one table, each with the split that the name of the table says."""
+    split = "training" if "train" in table.stem else "test"
+    return [{**row, _SPLIT: split} for row in read_table(table, _NEEDED)]
+
+
+def _by_film(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
+    """A film with a mass and calcifications is in two tables, under two names; there is one for each side and view."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        found.setdefault(_top(row["image file path"]), []).append(row)
+        film = row["patient_id"], row["left or right breast"].upper(), row["image view"].upper()
+        found.setdefault(film, []).append(row)
     return found
 
 
@@ -82,12 +92,13 @@ def _top(path: str) -> str:
     return PurePosixPath(path.strip().strip('"').replace("\\", "/")).parts[0] if path.strip() else ""
 
 
-def _case(rows: list[Row], folders: Folders, split: str) -> Iterator[Case]:
-    first = rows[0]
-    name = _top(first["image file path"])
-    images = folders.get(name, [])
-    if not images:
+def _case(rows: Sequence[Row], folders: Folders) -> Iterator[Case]:
+    """None where the image is not there under any of its names."""
+    first = next((row for row in rows if _top(row["image file path"]) in folders), None)
+    if first is None:
         return
+    name = _top(first["image file path"])
+    images, splits = folders[name], {row[_SPLIT] for row in rows}
     density = first.get("breast density", first.get("breast_density", ""))
     yield Case(
         collection=Collection.CBIS,
@@ -103,7 +114,8 @@ def _case(rows: list[Row], folders: Folders, split: str) -> Iterator[Case]:
         spacing_mm=spacing_of(read_header(images[0])),
         density=_DENSITIES.get(density),
         density_words=density,
-        split=split,
+        split="training" if "training" in splits else "test",
+        remarks=(_BOTH_SPLITS,) if len(splits) > 1 else (),
     )
 
 

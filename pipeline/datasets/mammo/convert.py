@@ -129,14 +129,22 @@ def _acquisition(
         syntax=syntax,
         lossy=(max(picture.nbytes / case.path.stat().st_size, 1.0), method) if method else None,
         patient_id=case.patient,
-        patient_name=f"{case.collection.words}^{case.patient}" if case.collection is not Collection.FILM else "",
+        patient_name=_name(case),
         study=f"{case.collection.value} {case.study}",
+        date=case.date,
         study_description=f"{case.collection.words}, research use only",
         instance_number=number,
         comments=" ".join((_origin(case), *remarks)),
         seed=case.collection.value,
         **source,
     )
+
+
+def _name(case: Case) -> str:
+    """Nobody's. Of a film the Patient ID again: what reads a presentation state asks for a name (PS3.3 C.7.1.1)."""
+    if case.collection is Collection.FILM:
+        return re.sub(r"[\\^=]", " ", case.patient)  # these part the components and groups of a name
+    return f"{case.collection.words}^{case.patient}"
 
 
 def _origin(case: Case) -> str:

@@ -60,12 +60,16 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> dict[str, tuple[str, tuple[Finding, ...]]]:
-    for path in sorted(folder.rglob("*.txt")):
-        found = _from_info(path.read_text(encoding="latin-1"))
-        if found:
-            return found
-    for path in sorted(folder.rglob("labels.csv")):
-        return _from_labels(path)
+    texts, tables = sorted(folder.rglob("*.txt")), sorted(folder.rglob("labels.csv"))
+    found = next(filter(None, (_from_info(path.read_text(encoding="latin-1")) for path in texts)), None)
+    found = found or next(filter(None, map(_from_labels, tables)), None)
+    if found:
+        return found
+    bare = [path.name for path in texts if path.stem.lower().startswith("info")] + [path.name for path in tables]
+    if bare:
+        raise HeaderUnusable(
+            f"{bare[0]} in {folder} has no row of mini-MIAS (mdb001 G CIRC B 535 425 197)", "fetch it again"
+        )
     raise HeaderUnusable(
         f"neither Info.txt nor labels.csv of mini-MIAS is in {folder}", "put Info.txt beside the images"
     )

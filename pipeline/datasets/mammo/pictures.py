@@ -28,6 +28,8 @@ def read_picture(path: Path) -> Picture:
         with Image.open(path) as image:
             if image.width * image.height > LARGEST_PIXELS:
                 raise PixelsUnreadable(f"{path.name} has more pixels than any film scan")
+            if getattr(image, "n_frames", 1) > 1:
+                raise PixelsUnreadable(f"{path.name} holds several pages", "save each film as a file of its own")
             if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
                 values = np.asarray(image).astype(np.int64)
                 return grey(np.clip(values, 0, 65535).astype(np.uint16), path)

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,6 +17,8 @@ Row = Mapping[str, str]
 _SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 LARGEST_BYTES = 256 * 2**20
 """No table of a data set is larger; what unpacks to more is none."""
+MOST_COLUMNS, MOST_CELLS = 16_384, 10_000_000
+"""Of a sheet (XFD is the last column of a spreadsheet program); of all its rows, with the empty cells before others."""
 
 
 def read_table(path: Path, needed: Sequence[str]) -> list[Row]:
@@ -55,7 +57,7 @@ def _xlsx(path: Path) -> list[list[str]]:
             shared = [_text(item) for item in _part(book, "xl/sharedStrings.xml").iter(f"{_SHEET}si")]
             sheets = sorted(n for n in book.namelist() if n.startswith("xl/worksheets/sheet"))
             rows = _part(book, sheets[0] if sheets else "").iter(f"{_SHEET}row")
-            return [_cells(row, shared) for row in rows]
+            return list(_limited(_cells(row, shared) for row in rows))
     except (zipfile.BadZipFile, ElementTree.ParseError, IndexError, ValueError, OSError) as error:
         raise HeaderUnusable(f"{path.name} is no XLSX table", "export the table as CSV") from error
 
@@ -71,10 +73,22 @@ def _part(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
     return ElementTree.fromstring(data)
 
 
+def _limited(rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """A few bytes make a long row of empty cells. Raises ValueError for more cells than any table has."""
+    cells = 0
+    for row in rows:
+        cells += len(row)
+        if cells > MOST_CELLS:
+            raise ValueError("cells")
+        yield row
+
+
 def _cells(row: ElementTree.Element, shared: Sequence[str]) -> list[str]:
     found: dict[int, str] = {}
     for place, cell in enumerate(row.iter(f"{_SHEET}c")):
         at = _column(cell.get("r", "")) if cell.get("r") else place
+        if at >= MOST_COLUMNS:
+            raise ValueError(cell.get("r"))
         value = cell.find(f"{_SHEET}v")
         plain = (value.text or "") if value is not None else ""
         found[at] = shared[int(plain)] if cell.get("t") == "s" else (plain or _text(cell))
@@ -86,8 +100,11 @@ def _text(element: ElementTree.Element) -> str:
 
 
 def _column(reference: str) -> int:
-    """ "C7" -> 2."""
+    """ "C7" -> 2. Raises ValueError for what is no reference, or has more than three letters."""
+    letters = re.match(r"([A-Z]{1,3})\d*$", reference.upper())
+    if letters is None:
+        raise ValueError(reference)
     number = 0
-    for letter in re.sub(r"[^A-Z]", "", reference.upper()):
+    for letter in letters[1]:
         number = number * 26 + ord(letter) - ord("A") + 1
     return number - 1

@@ -39,8 +39,8 @@ from pipeline.encode.mammo.words import (
     attempted,
     combined,
     named,
-    percent,
     sentences,
+    suspicion,
     why_rejected,
 )
 from pipeline.findings import Algorithm
@@ -268,7 +268,7 @@ def _of_composite(composite: Composite, marks: list[Mark], study: MarkedStudy, s
         coded(PROPERTY, _D.CompositeType, codes.cid6035.TargetContentItemsAreRelatedSpatially),
         coded(PROPERTY, _D.ScopeOfFeature, _scope(marks)),
         *_algorithm(PROPERTY, study.algorithm),
-        number(PROPERTY, _D.CertaintyOfFeature, percent(composite.score)),
+        number(PROPERTY, _D.CertaintyOfFeature, suspicion(composite.score)),
         *(_finding(INFERRED, mark, _REQUIRED, study.algorithm, source) for mark in marks),
     ]
     return container(
@@ -300,7 +300,7 @@ def _finding(relationship: str, mark: Mark, intent: Code, algorithm: Algorithm, 
         [
             coded(MODIFIED, _D.RenderingIntent, intent),
             *_algorithm(PROPERTY, algorithm, f"kind={mark.kind.value}", f"tracking_uid={mark.tracking_uid}"),
-            number(PROPERTY, _D.CertaintyOfFinding, percent(mark.score)),
+            number(PROPERTY, _D.CertaintyOfFinding, suspicion(mark.score)),
             coordinates(PROPERTY, _D.Center, "POINT", [mark.center_px], [pointer(SELECTED, here)]),
             coordinates(PROPERTY, _D.Outline, "POLYLINE", outline, [pointer(SELECTED, here)]),
         ],

@@ -13,7 +13,7 @@ from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time
 from pipeline.encode.document import stub
 from pipeline.encode.mammo.source import FUNCTIONAL_GROUPS, Image, MarkedSource, drawn_px
 from pipeline.encode.mammo.voi import displayed
-from pipeline.encode.mammo.words import KINDS, percent
+from pipeline.encode.mammo.words import KINDS, suspicion
 from pipeline.encode.text import plain
 from pipeline.findings import RESEARCH_USE_ONLY
 from pipeline.imaging.mammogram.values import is_dark_dense, is_rising
@@ -21,6 +21,11 @@ from pipeline.marks import Mark, MarkedStudy
 
 _CIELAB = (56000, 40000, 58000)
 """Amber: seen on grey, and no colour of a vendor's own CAD marks."""
+
+_LINE = 0.02
+"""Height of a line of text, of the image's height, as viewers may draw it: they choose the font."""
+_LETTER = 0.6
+"""Width of a letter, of the height of its line."""
 
 _TAKEN_OVER = (
     "Rows",
@@ -122,15 +127,29 @@ def _outline(mark: Mark, one: Image) -> Any:
 
 
 def _label(mark: Mark, one: Image) -> Any:
-    x, y = max(drawn_px(mark, one.view))
+    """Right of the outline; left of it where it would leave the image, as near the chest wall of a right breast."""
+    words = plain(f"{mark.label} {KINDS[mark.kind]} {suspicion(mark.score):.0f}")
+    outline = drawn_px(mark, one.view)
+    line = _LINE * one.view.rows
+    width, room = _LETTER * line * len(words), one.view.columns - max(outline)[0]
+    to_the_left = room < width and room < min(outline)[0]
     return hd.pr.TextObject(
-        plain(f"{mark.label} {KINDS[mark.kind]} {percent(mark.score):.0f}"),
+        words,
         units=hd.pr.AnnotationUnitsValues.PIXEL,
-        anchor_point=(x, y),
+        anchor_point=min(outline) if to_the_left else max(outline),
         anchor_point_visible=False,
+        bounding_box=_box_left_of(min(outline), width, line) if to_the_left else None,
+        text_justification=hd.pr.TextJustificationValues.RIGHT,
         tracking_id=plain(mark.label),
         tracking_uid=mark.tracking_uid,
     )
+
+
+def _box_left_of(point: tuple[float, float], width: float, line: float) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of a line of text that ends at a point, as far as there is room in the image."""
+    x, y = point
+    top = max(0.0, y - line / 2)
+    return max(0.0, x - width), top, x, top + line
 
 
 def _warning() -> Any:

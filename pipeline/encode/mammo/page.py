@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from pipeline.encode.common import Stamp, colour
 from pipeline.encode.mammo.source import Image, MarkedSource, drawn_px
-from pipeline.encode.mammo.words import KINDS, percent, sentences
+from pipeline.encode.mammo.words import KINDS, sentences, suspicion
 from pipeline.encode.page import capture
 from pipeline.encode.page.flow import FULL, Flow, Row, Table, stacked
 from pipeline.encode.page.model import AMBER, GREY, WHITE, Box, Outline, Page, Picture, numbered
@@ -61,7 +61,7 @@ def _row_of_pictures(flow: Flow, images: list[Image], study: MarkedStudy) -> Non
         left = FULL.left + k * pitch
         flow.put(_picture(one, study, Box(left, flow.y, pitch - 8, HEIGHT_PX)))
         below = Box(left, flow.y + HEIGHT_PX + 4, pitch - 8, _CAPTION)
-        score = f"suspicion {percent(one.view.score):g} of 100"
+        score = f"suspicion {suspicion(one.view.score):g} of 100"
         flow.put(*stacked([(one.view.role, WHITE, True), (score, GREY, False)], below))
     flow.skip(HEIGHT_PX + _CAPTION + 8)
 
@@ -109,6 +109,6 @@ def _table(study: MarkedStudy) -> Table:
         others = [f"M{n}" for n in together[m.number].marks if n != m.number] if m.number in together else []
         size = "-" if m.long_axis_mm is None else f"{m.long_axis_mm:.1f}"
         where = f"{m.center_px[0]:.0f}, {m.center_px[1]:.0f}"
-        cells = (m.label, KINDS[m.kind], m.role, f"{percent(m.score):g}", size, where, ", ".join(others) or "-")
+        cells = (m.label, KINDS[m.kind], m.role, f"{suspicion(m.score):g}", size, where, ", ".join(others) or "-")
         rows.append(Row(cells, colour(m.number)))
     return Table(_COLUMNS, tuple(rows))

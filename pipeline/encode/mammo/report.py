@@ -19,15 +19,14 @@ from pipeline.encode.codes import (
     RIGHT,
     SCHEME,
     WITHOUT_PLACE,
-    scheme_item,
 )
-from pipeline.encode.common import Encoded, Part, Stamp, date_and_time, dress, local_time
+from pipeline.encode.common import Encoded, Part, Stamp
 from pipeline.encode.document import (
     NOT_DETECTED,
     evaluations,
     identification,
     observer,
-    predecessors,
+    report_of,
     stub,
 )
 from pipeline.encode.mammo.cad import findings_summary
@@ -43,6 +42,7 @@ from pipeline.encode.mammo.words import (
     named,
     percent,
     sentences,
+    suspicion,
     why_rejected,
 )
 from pipeline.encode.measurements import number
@@ -67,26 +67,9 @@ def marked_report(study: MarkedStudy, source: MarkedSource, stamp: Stamp, others
     found; then the scores of breasts and views, density and quality. Where there are marks, all groups that have no
     place stand in a container of their own. Rejected marks stand apart, in no group.
     """
-    made_at = date_and_time(local_time(source, stamp))
-    made = hd.sr.ComprehensiveSR(
-        evidence=[*(_evidence(one, source) for one in source.images), *(e.dataset for e in others)],
-        content=_content(study, source, stamp)[0],
-        series_instance_uid=stamp.uid(Part.SR, "series"),
-        series_number=1,  # `dress` has the last word on series, equipment and patient
-        sop_instance_uid=stamp.instance(Part.SR),
-        instance_number=1,
-        manufacturer="Lantern",
-        is_complete=True,
-        is_final=False,
-        is_verified=False,
-        previous_versions=predecessors(source, stamp) or None,
-        content_date=made_at[0],
-        content_time=made_at[1],
-        specific_character_set=None,
-    )
-    dressed = dress(made, Part.SR, source, study, stamp)
-    dressed.CodingSchemeIdentificationSequence = [scheme_item()]
-    return dressed
+    evidence = [*(_evidence(one, source) for one in source.images), *(e.dataset for e in others)]
+    content = _content(study, source, stamp)[0]
+    return report_of(hd.sr.ComprehensiveSR, evidence, content, source, study, stamp)
 
 
 def _evidence(one: Image, source: MarkedSource) -> Dataset:
@@ -146,7 +129,7 @@ def _mark(mark: Mark, study: MarkedStudy, source: MarkedSource) -> Any:
         finding_type=FINDINGS[mark.kind],
         finding_sites=[_site(view.laterality)],
         algorithm_id=identification(study.algorithm),
-        measurements=[number(codes.DCM.CertaintyOfFinding, percent(mark.score), _PERCENT), *sizes],
+        measurements=[number(codes.DCM.CertaintyOfFinding, suspicion(mark.score), _PERCENT), *sizes],
         qualitative_evaluations=_seen_on(view),
     )
 
@@ -165,7 +148,7 @@ def _site(laterality: Laterality) -> Any:
 def _composite(composite: Composite, study: MarkedStudy) -> Any:
     """TID 1501; the marks that it is made of by their tracking UIDs."""
     group = _group(composite.tracking_uid, composite.label, study, composite.laterality, FINDINGS[composite.kind], [
-        number(codes.DCM.CertaintyOfFeature, percent(composite.score), _PERCENT)
+        number(codes.DCM.CertaintyOfFeature, suspicion(composite.score), _PERCENT)
     ])  # fmt: skip
     group[0].ContentSequence.extend(
         hd.sr.UIDRefContentItem(name=MEMBER, value=m.tracking_uid, relationship_type=_CONTAINS)
@@ -198,7 +181,7 @@ def _not_found(kind: Kind, study: MarkedStudy, stamp: Stamp) -> Any:
 
 def _breast(breast: Breast, study: MarkedStudy, stamp: Stamp) -> Any:
     """Score, and density: a measured estimate."""
-    measured = [number(SUSPICION, percent(breast.score), _PERCENT)]
+    measured = [number(SUSPICION, suspicion(breast.score), _PERCENT)]
     if breast.dense_share is not None:
         share = Code("111046", "DCM", "Percent Fibroglandular Tissue")
         measured.append(number(share, percent(breast.dense_share), _PERCENT, derivation=ESTIMATED))
@@ -221,7 +204,7 @@ def _estimated(density: Code) -> Any:
 
 def _view(one: Image, study: MarkedStudy, stamp: Stamp) -> Any:
     """The score of one image."""
-    measured = [number(SUSPICION, percent(one.view.score), _PERCENT)]
+    measured = [number(SUSPICION, suspicion(one.view.score), _PERCENT)]
     uid = stamp.uid(Part.SR, f"view {one.view.role}")
     return _group(
         uid, one.view.role, study, one.view.laterality, None, measured, _seen_on(one.view), source_images=[_named(one)]
@@ -292,7 +275,7 @@ def _turned_down(mark: Mark, source: MarkedSource, threshold: float) -> Any:
     for name, value in ((FINDING_CATEGORY, REJECTED_TYPE), (codes.DCM.RenderingIntent, optional)):
         content.append(hd.sr.CodeContentItem(name=name, value=value, relationship_type=_CONTAINS))
     content.append(center)
-    content.extend(number(codes.DCM.CertaintyOfFinding, percent(mark.score), _PERCENT))
+    content.extend(number(codes.DCM.CertaintyOfFinding, suspicion(mark.score), _PERCENT))
     why = plain(f"{named(mark)}; {why_rejected(mark, threshold)}")
     content.append(hd.sr.TextContentItem(name=codes.DCM.Comment, value=why, relationship_type=_CONTAINS))
     item.ContentSequence = content

@@ -103,6 +103,11 @@ def percent(score: float) -> float:
     return round(100 * score, 1)
 
 
+def suspicion(score: float) -> float:
+    """A calibrated score as 0...99: what was learnt from a few hundred films is never certain."""
+    return min(percent(score), 99.0)
+
+
 def side(laterality: Laterality) -> str:
     """For people: "left breast"."""
     return _SIDE_WORDS[laterality]
@@ -111,7 +116,7 @@ def side(laterality: Laterality) -> str:
 def named(mark: Mark) -> str:
     """One mark in a line: "M1: mass on R-MLO, 63.1 of 100, 12.0 mm"."""
     size = "" if mark.long_axis_mm is None else f", {mark.long_axis_mm:.1f} mm"
-    return f"{mark.label}: {KINDS[mark.kind]} on {mark.role}, {percent(mark.score):g} of 100{size}"
+    return f"{mark.label}: {KINDS[mark.kind]} on {mark.role}, {suspicion(mark.score):g} of 100{size}"
 
 
 def why_rejected(mark: Mark, threshold: float) -> str:
@@ -131,7 +136,7 @@ def combined(composite: Composite, study: MarkedStudy) -> str:
     marks = [m for m in study.marks if m.number in composite.marks]
     where = " and ".join(f"{m.label} on {m.role}" for m in marks)
     what = f"{KINDS[composite.kind]} in the {side(composite.laterality)}"
-    return f"{composite.label}: {what}, seen as {where}, {percent(composite.score):g} of 100"
+    return f"{composite.label}: {what}, seen as {where}, {suspicion(composite.score):g} of 100"
 
 
 def density_words(breast: Breast) -> str:
@@ -174,11 +179,11 @@ def _found(study: MarkedStudy, with_marks: bool) -> tuple[str, ...]:
 
 
 def _scores(study: MarkedStudy) -> str:
-    breasts = [f"{side(b.laterality)} {percent(b.score):g}" for b in study.breasts]
-    views = [f"{v.role} {percent(v.score):g}" for v in study.views]
+    breasts = [f"{side(b.laterality)} {suspicion(b.score):g}" for b in study.breasts]
+    views = [f"{v.role} {suspicion(v.score):g}" for v in study.views]
     return (
-        f"Suspicion, 0-100: study {percent(study.score):g}; {'; '.join([*breasts, *views])}. A research score: neither "
-        "a probability of cancer nor a BI-RADS assessment, which only a physician gives."
+        f"Suspicion, 0-100: study {suspicion(study.score):g}; {'; '.join([*breasts, *views])}. A research score: "
+        "neither a probability of cancer nor a BI-RADS assessment, which only a physician gives."
     )
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pipeline.core.errors import NotFound
 from pipeline.datasets.mammo import Collection, cases
+from pipeline.datasets.mammo.named import add_sets
 from pipeline.evaluation import command
 from pipeline.evaluation.mammography.dicom import dicom_studies
 from pipeline.evaluation.mammography.phantoms import phantom_studies
@@ -30,15 +31,7 @@ MADE_UP = 8
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Those beside the shared ones."""
-    names = ", ".join(WITH_TRUTH)
-    parser.add_argument(
-        "--set",
-        type=_set,
-        action="append",
-        default=[],
-        metavar="NAME=DIR",
-        help=f"a data set with its folder ({names}); may be repeated",
-    )
+    add_sets(parser, WITH_TRUTH)
     parser.add_argument("--dicom", type=Path, metavar="DIR", help="mammograms as DICOM with their truth beside them")
     parser.add_argument("--made-up", type=command.positive, metavar="N", help=f"so many women ({MADE_UP} by default)")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the training: its cross-validated models")
@@ -79,10 +72,3 @@ def find_studies(
     if made_up or not studies:
         studies += phantom_studies(made_up or MADE_UP)
     return studies, left
-
-
-def _set(text: str) -> tuple[Collection, Path]:
-    name, equals, folder = text.partition("=")
-    if not equals or name not in WITH_TRUTH:
-        raise argparse.ArgumentTypeError(f"NAME=DIR is wanted, with a name of {', '.join(WITH_TRUTH)}")
-    return Collection(name), Path(folder)

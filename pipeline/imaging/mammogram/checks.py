@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.core.breast import QualityNote, Shortcoming
+from pipeline.imaging.mammogram.breast import is_sideways
 from pipeline.imaging.mammogram.canonical import Edge
 from pipeline.imaging.mammogram.image import MgImage, Origin
 from pipeline.imaging.mammogram.layout import Lay
@@ -24,7 +25,7 @@ def header_notes(image: MgImage, said: Said, laid: Lay, bits: int, inverted: boo
         if words:
             yield QualityNote(Shortcoming.SIDE_IN_DOUBT, role, words)
             break
-    words = _other_view(image, laid)
+    words = _turned(said, laid) or _other_view(image, laid)
     if words:
         yield QualityNote(Shortcoming.VIEW_IN_DOUBT, role, words)
     if inverted:
@@ -75,6 +76,15 @@ def _other_side(image: MgImage, said: Said) -> str:
             f"{image.laterality.other.word} one."
         )
     return ""
+
+
+def _turned(said: Said, laid: Lay) -> str:
+    if said.wall is not None or not is_sideways(laid.found.mask):
+        return ""
+    return (
+        "The breast seems to hang from the upper or lower edge, and the header has no Patient Orientation: the image "
+        "may be turned by 90 degrees. Send it with its Patient Orientation, or turn it."
+    )
 
 
 def _other_view(image: MgImage, laid: Lay) -> str:

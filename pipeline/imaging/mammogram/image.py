@@ -16,6 +16,9 @@ from pydicom.uid import (
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
     SecondaryCaptureImageStorage,
 )
 
@@ -28,6 +31,7 @@ from pipeline.imaging.mammogram.views import (
     is_bilateral,
     laterality_of,
     modifiers_of,
+    said_by_words,
     view_of,
 )
 
@@ -76,6 +80,9 @@ _UNSUITED = {
     Modifier.INFRAMAMMARY_FOLD: "a view of the infra-mammary fold",
     Modifier.TANGENTIAL: "a tangential view",
 }
+
+
+_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 
 
 class Origin(StrEnum):
@@ -187,7 +194,7 @@ def _no_single_picture(image: Instance) -> str:
     types, tomo = _types(image), image.sop_class_uid == BreastTomosynthesisImageStorage
     if image.sop_class_uid in PROJECTIONS or ("TOMO_PROJ" in types and "GENERATED_2D" not in types):
         return "it holds projections of a tomosynthesis; this version reads its synthetic 2D view, if there is one"
-    if _frames(image) > 1 or (tomo and "GENERATED_2D" not in types and not _is_named_synthetic(image) and _deep(types)):
+    if _frames(image) > 1 or _is_slice(image, types):
         kind = "slices of a tomosynthesis" if tomo or image.modality == "MG" else "several frames"
         return f"it holds {kind}; this version reads its synthetic 2D view, if there is one, and no slices"
     if image.get("SamplesPerPixel", 1) != 1:
@@ -195,9 +202,9 @@ def _no_single_picture(image: Instance) -> str:
     return "it is a screen copy of 8 bits, not the mammogram itself" if _is_screen_copy(image) else ""
 
 
-def _deep(types: set[str]) -> bool:
-    """A single slice of a volume; a synthetic view in the same object is called otherwise, or nothing."""
-    return "TOMOSYNTHESIS" in types
+def _is_slice(image: Instance, types: set[str]) -> bool:
+    """A single slice of a volume; a synthetic view of it is called otherwise, or nothing."""
+    return "TOMOSYNTHESIS" in types and "GENERATED_2D" not in types and not _is_named_synthetic(image)
 
 
 def _is_screen_copy(image: Instance) -> bool:
@@ -259,6 +266,8 @@ def _unsuited_object(image: Instance, modifiers: tuple[Modifier, ...]) -> str:
         return "it is a quality control or calibration image"
     if _PIECE.search(str(image.get("SeriesDescription", "")).upper()):
         return "it is a mask or a piece cut out of a mammogram, not the mammogram itself"
+    if image.get("PatientSex") == "M":
+        return "its header says that the patient is a man; only breasts of women are read"
     if view_of(image) == "SPECIMEN":
         return "it shows a specimen, not a breast in a patient"
     if image.get("BreastImplantPresent") == "YES" and Modifier.IMPLANT_DISPLACED not in modifiers:
@@ -266,7 +275,8 @@ def _unsuited_object(image: Instance, modifiers: tuple[Modifier, ...]) -> str:
     return ""
 
 
-def _wrong_size(spacing_mm: tuple[float, float], shape: tuple[int, int]) -> str:
+def too_small(spacing_mm: tuple[float, float], shape: tuple[int, int]) -> str:
+    """Why an image of `shape` (rows, columns) is a thumbnail and no mammogram; "" where it may be one."""
     if max(spacing_mm) > COARSEST_MM:
         return (
             f"it is too small: {shape[1]} x {shape[0]} pixels, {max(spacing_mm):.2g} mm each; "
@@ -275,6 +285,14 @@ def _wrong_size(spacing_mm: tuple[float, float], shape: tuple[int, int]) -> str:
     short, long = sorted(n * mm for n, mm in zip(shape, spacing_mm, strict=True))
     if (long < LEAST_LONG_MM or short < LEAST_SHORT_MM) and max(shape) < FEW_PIXELS:
         return f"it is too small: {shape[1]} x {shape[0]} pixels, {long:.0f} x {short:.0f} mm of a breast"
+    return ""
+
+
+def _wrong_size(spacing_mm: tuple[float, float], shape: tuple[int, int]) -> str:
+    why = too_small(spacing_mm, shape)
+    if why:
+        return why
+    short, long = sorted(n * mm for n, mm in zip(shape, spacing_mm, strict=True))
     if long < LEAST_LONG_MM or short < LEAST_SHORT_MM:
         return f"it covers only {long:.0f} x {short:.0f} mm, a part of a breast; only views of a whole breast are read"
     return ""
@@ -289,6 +307,11 @@ def _unnamed(image: Instance, laterality: Laterality | None, view: str) -> str:
     return f"its view ({view}) is none that is read"
 
 
+def _is_lossy(image: Instance) -> bool:
+    """Lossy Image Compression (0028,2110), which stays "01" for good; or stored so now (PS3.3 C.7.6.1.1.5)."""
+    return image.get("LossyImageCompression") == "01" or image.transfer_syntax_uid in _LOSSY
+
+
 def _remarks(image: Instance) -> list[str]:
     said, modifiers = [], modifiers_of(image)
     others = [m.value for m in modifiers if m not in (*_UNSUITED, Modifier.IMPLANT_DISPLACED)]
@@ -298,8 +321,13 @@ def _remarks(image: Instance) -> list[str]:
         said.append(f"A special view was read like a plain one: {', '.join(others)}.")
     if _origin(image) is Origin.SYNTHETIC:
         said.append("A synthetic 2D view was read; the models were not trained on such.")
+    words = said_by_words(image)
+    if words:
+        said.append(f"Its {' and '.join(words)} stand in its description alone, and were taken from there.")
     if "LOW_ENERGY" in _types(image):
         said.append("The low-energy image of a contrast mammogram was read.")
     if image.get("PartialView") == "YES":
         said.append("A partial view was read: other images show the rest of this breast.")
+    if _is_lossy(image):
+        said.append("An image went through lossy compression: small calcifications may be lost or made up by it.")
     return said

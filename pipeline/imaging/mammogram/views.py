@@ -87,6 +87,14 @@ _DESCRIBED_BY = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessi
 
 def laterality_of(image: Instance) -> Laterality | None:
     """Of the image, else of its frames, else of the series, else from the words that describe it; None if unknown."""
+    said = _side_of_tags(image)
+    if said is not None or is_bilateral(image):
+        return said
+    found = {_SIDE_WORDS[w] for w in _words(image) if w in _SIDE_WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _side_of_tags(image: Instance) -> Laterality | None:
     for keyword in ("ImageLaterality", "FrameLaterality", "Laterality"):
         value = str(image.get(keyword, "")).strip().upper()
         if value in ("L", "R"):
@@ -94,15 +102,14 @@ def laterality_of(image: Instance) -> Laterality | None:
         if value in ("B", "BILATERAL"):
             return None
     named = _CBIS.search(str(image.get("PatientID", "")).upper())
-    if named:
-        return _SIDE_WORDS[named[1]]
-    found = {_SIDE_WORDS[w] for w in _words(image) if w in _SIDE_WORDS}
-    return found.pop() if len(found) == 1 else None
+    return _SIDE_WORDS[named[1]] if named else None
 
 
 def is_bilateral(image: Instance) -> bool:
     """The header says that both breasts are in it."""
-    return str(image.get("ImageLaterality", "")).strip().upper() == "B"
+    keywords = ("ImageLaterality", "FrameLaterality", "Laterality")
+    first = next((v for v in (str(image.get(k, "")).strip().upper() for k in keywords) if v), "")
+    return first in ("B", "BILATERAL")
 
 
 def view_of(image: Instance) -> str:
@@ -110,6 +117,20 @@ def view_of(image: Instance) -> str:
 
     CBIS-DDSM writes the view into Patient Orientation.
     """
+    said = _view_of_tags(image)
+    if said:
+        return said
+    found = {w for w in _words(image) if w in READ}
+    return found.pop() if len(found) == 1 else ""
+
+
+def said_by_words(image: Instance) -> tuple[str, ...]:
+    """Of "side" and "view", what no attribute for it says, but a description alone."""
+    unsaid = {"side": _side_of_tags(image) is None, "view": not _view_of_tags(image)}
+    return tuple(name for name, absent in unsaid.items() if absent)
+
+
+def _view_of_tags(image: Instance) -> str:
     for code in image.get(VIEW_CODE, ()):
         if code in VIEWS:
             return VIEWS[code]
@@ -120,8 +141,7 @@ def view_of(image: Instance) -> str:
         word = together[2] if together else word
         if word in READ:
             return word
-    found = {w for w in _words(image) if w in READ}
-    return found.pop() if len(found) == 1 else ""
+    return ""
 
 
 def modifiers_of(image: Instance) -> tuple[Modifier, ...]:

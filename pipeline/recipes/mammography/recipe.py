@@ -19,7 +19,6 @@ from pipeline.imaging.mammogram.views import READ
 from pipeline.marks import MarkedStudy
 from pipeline.recipes.mammography.options import check_options
 from pipeline.recipes.mammography.priors import recall, without_priors
-from pipeline.weights import fingerprint, manifest
 
 if TYPE_CHECKING:
     from pipeline.recipes.mammography.assemble import Opened
@@ -52,14 +51,7 @@ class Mammography:
     @property
     def algorithm(self) -> Algorithm:
         """Name, version with the fingerprint of all models, and evidence, as weights.toml has them."""
-        about = manifest(FOLDER)
-        return Algorithm(
-            name="Lantern mammography",
-            version=f"{VERSION}+{fingerprint(FOLDER)[:8]}",
-            weights_sha256=fingerprint(FOLDER),
-            evidence_tier=about["evidence_tier"],
-            training=about["training"],
-        )
+        return Algorithm.shipped("Lantern mammography", VERSION, FOLDER)
 
     def algorithm_with(self, options: Mapping[str, Any]) -> Algorithm:
         """With the option `bundle` the user's model, as its manifest has it. Raises ConfigInvalid."""

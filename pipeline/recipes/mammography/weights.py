@@ -31,8 +31,8 @@ def load_models(device: str, folder: Path = FOLDER) -> Models:
     return built(checked_bytes(folder, TRUNK), content, fusion, classifier, device)
 
 
-def checked_trunk(folder: Path = FOLDER) -> bytes:
-    """The trunk that ships, which no training changes. Raises WeightsCorrupt."""
+def trunk_bytes(folder: Path = FOLDER) -> bytes:
+    """The trunk that ships, as it lies there: training needs it before there is a weights.toml to compare it with."""
     return (folder / "trunk.safetensors").read_bytes()
 
 

@@ -24,7 +24,6 @@ from pipeline.recipes.srs.weights import FOLDER
 from pipeline.sessions.case import Tables, Wishes
 from pipeline.sessions.planned import Planned
 from pipeline.sessions.tables import read_limits, read_prescriptions
-from pipeline.weights import fingerprint, manifest
 
 T1C = "t1c"
 VERSION = "0.3.0"
@@ -119,14 +118,7 @@ class Srs:
     @property
     def algorithm(self) -> Algorithm:
         """Name, version with the fingerprint of all models, and evidence, as weights.toml has them."""
-        about = manifest(FOLDER)
-        return Algorithm(
-            name="Lantern SRS brain metastases",
-            version=f"{VERSION}+{fingerprint(FOLDER)[:8]}",
-            weights_sha256=fingerprint(FOLDER),
-            evidence_tier=about["evidence_tier"],
-            training=about["training"],
-        )
+        return Algorithm.shipped("Lantern SRS brain metastases", VERSION, FOLDER)
 
     def algorithm_with(self, options: Mapping[str, Any]) -> Algorithm:
         """With the option `bundle` the user's model, as its manifest has it. Raises ConfigInvalid."""

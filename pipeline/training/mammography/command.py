@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from pipeline.core.errors import ConfigInvalid
 from pipeline.datasets.mammo import Collection
+from pipeline.datasets.mammo.named import add_sets
 from pipeline.recipes.mammography.recipe import FOLDER
 from pipeline.training.mammography.stages import STAGES, Workshop
 
@@ -24,15 +25,7 @@ EXAMPLES = """  python -m pipeline.training mammography --set mias=../shared/dat
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Those of this recipe."""
-    names = ", ".join(Collection)
-    parser.add_argument(
-        "--set",
-        type=_set,
-        action="append",
-        default=[],
-        metavar="NAME=DIR",
-        help=f"a data set with its folder ({names}); may be given again",
-    )
+    add_sets(parser, tuple(Collection))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where looks and checkpoints are kept")
     parser.add_argument("--out", type=Path, default=FOLDER, help="where the models are written")
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this one; may be given again")
@@ -62,10 +55,3 @@ def run(given: argparse.Namespace, console: Console) -> None:
         for stage in stages:
             console.print(f"stage {stage}")
             workshop.run(stage, given.workers)
-
-
-def _set(text: str) -> tuple[str, Path]:
-    name, separator, folder = text.partition("=")
-    if not separator or name not in set(Collection):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR, with a name of {', '.join(Collection)}")
-    return name, Path(folder)

@@ -10,7 +10,7 @@ from pipeline.core.errors import NotFound
 from pipeline.radiomics.classifier import Classifier
 from pipeline.recipes.mammography.fuse import Fusion
 from pipeline.recipes.mammography.models import Models
-from pipeline.recipes.mammography.weights import built, checked_trunk
+from pipeline.recipes.mammography.weights import built, trunk_bytes
 
 ALL = "all"
 STAGES = ("dense", "pairs", "specks")
@@ -49,7 +49,7 @@ def made_by(runs: Path, stages: Iterable[str], name: str) -> str:
 def models_of(runs: Path, name: str, device: str, *, fusion: Fusion, classifier: Classifier | None) -> Models:
     """The detectors of a fold ("fold0", "all"), with these constants. Raises NotFound, WeightsCorrupt."""
     content = {stage: trained_file(runs, stage, name).read_bytes() for stage in STAGES}
-    return built(checked_trunk(), content, fusion, classifier, device)
+    return built(trunk_bytes(), content, fusion, classifier, device)
 
 
 def complete(runs: Path, name: str, device: str) -> Models:

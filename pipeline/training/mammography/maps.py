@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.recipes.mammography.fuse import Maps
-from pipeline.recipes.mammography.looks import CELL, LEVEL_MM
+from pipeline.recipes.mammography.looks import LEVEL_MM
+from pipeline.recipes.mammography.models import Models
 from pipeline.training.mammography.folds import STAGES, made_by, models_of
 from pipeline.training.mammography.fuse import EMPTY, Seen, Target
 from pipeline.training.mammography.material import Example, Tell
-
-CELLS_PER_MM = 1 / (CELL * LEVEL_MM)
 
 
 def seen_by_folds(
@@ -29,7 +29,8 @@ def seen_by_folds(
         todo = [e for e in own if not (folder / f"{e.name}.npz").exists()]
         if todo:
             folder.mkdir(parents=True, exist_ok=True)
-            _read_fold(todo, f"fold{number}", folder, runs, tell, device)
+            models = models_of(runs, f"fold{number}", device, fusion=EMPTY, classifier=None)
+            _read_fold(todo, own, models, folder, partial(tell, f"maps, fold{number}"), device)
         seen |= {e.name: as_seen(e, load_maps(folder / f"{e.name}.npz")) for e in own}
     return [seen[e.name] for e in given]
 
@@ -63,15 +64,26 @@ def keep_maps(path: Path, maps: Maps) -> None:
     part.replace(path)
 
 
-def _read_fold(todo: Sequence[Example], name: str, folder: Path, runs: Path, tell: Tell, device: str) -> None:
-    models, by_name = models_of(runs, name, device, fusion=EMPTY, classifier=None), {e.name: e for e in todo}
-    left = list(todo)
+def _read_fold(
+    todo: Sequence[Example],
+    own: Sequence[Example],
+    models: Models,
+    folder: Path,
+    tell: Callable[[int, int], None],
+    device: str = "cpu",
+) -> None:
+    """Keep the maps of some images of a fold, each read beside the other breast, whose maps may be there already.
+
+    own: all images of the fold; tell: how many are done, of how many.
+    """
+    by_name, left = {e.name: e for e in own}, {e.name: e for e in todo}
     while left:
-        one = left.pop(0)
-        pair = [one, *(e for e in left if e.name == one.partner)]
-        left = [e for e in left if e.name != one.partner]
+        one = left.pop(next(iter(left)))
+        other = by_name.get(one.partner or "")
+        pair = [one, other] if other else [one]
         looks = {e.name: e.look() for e in pair}
-        others = {e.name: e.partner if e.partner in by_name and e.partner in looks else None for e in pair}
+        others = {e.name: e.partner if e.partner in looks else None for e in pair}
         for image, maps in models.maps(looks, others, device).items():
+            left.pop(image, None)
             keep_maps(folder / f"{image}.npz", maps)
-        tell(f"maps, {name}", len(todo) - len(left), len(todo))
+        tell(len(todo) - len(left), len(todo))

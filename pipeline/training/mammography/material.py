@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.errors import ConfigInvalid, LanternError
-from pipeline.datasets.mammo import Case, Finding, Pathology, cases
+from pipeline.datasets.mammo import Case, Collection, Finding, Pathology, cases
 from pipeline.imaging.mammogram.read import MammogramPixels, prepare
 from pipeline.imaging.mammogram.spacing import LONG_SIDE_MM
 from pipeline.marks import Kind
@@ -37,6 +37,8 @@ LOW, STEPS = -0.2, 180
 LEAST_RADIUS_MM = 2.5
 """Of a lesion: marks this near to a smaller one have found it."""
 PAIRS = "pairs.json"
+SAME_WOMEN = frozenset({Collection.DDSM.value, Collection.CBIS.value})
+"""CBIS-DDSM is a part of DDSM under other names: together, a woman would be in two folds."""
 
 
 class Reading(StrEnum):
@@ -102,8 +104,21 @@ def looks_folder(runs: Path) -> Path:
 
 
 def make_looks(sets: Sequence[tuple[str, Path]], runs: Path, tell: Tell, workers: int = 1) -> None:
-    """Read every image of the sets ("mias", folder) in every reading; goes on where it was stopped."""
+    """Read every image of the sets ("mias", folder) in every reading; goes on where it was stopped.
+
+    Raises ConfigInvalid for sets that show the same women, looks that are kept already included.
+    """
+    kept = (json.loads(p.read_text()).get("collection", "") for p in looks_folder(runs).glob("*.json"))
+    _expect_other_women({*(str(name) for name, _ in sets), *kept})
     read_material((c for name, folder in sets for c in cases(name, folder)), runs, tell, workers)
+
+
+def _expect_other_women(collections: Iterable[str]) -> None:
+    if set(collections) >= SAME_WOMEN:
+        raise ConfigInvalid(
+            "DDSM and CBIS-DDSM are the same women under two names: one would be learnt from and tested on at once",
+            "train on one of the two; for the other give another folder with --runs",
+        )
 
 
 def read_material(given: Iterable[Case], runs: Path, tell: Tell, workers: int = 1) -> None:
@@ -204,12 +219,16 @@ def _load(path: Path) -> Look:
 
 
 def examples(runs: Path, reading: Reading = Reading.PLAIN) -> tuple[Example, ...]:
-    """All images that were read, in the order of their names. Raises ConfigInvalid when there are none."""
+    """All images that were read, in the order of their names.
+
+    Raises ConfigInvalid when there are none, or of sets that show the same women.
+    """
     folder = looks_folder(runs)
     pages = [json.loads(p.read_text()) for p in sorted(folder.glob(f"*.{reading.value}.json"))]
     pairs = json.loads((folder / PAIRS).read_text()) if (folder / PAIRS).exists() else {}
     if not any("name" in page for page in pages):
         raise ConfigInvalid(f"no looks are in {folder}", "run the stage looks first")
+    _expect_other_women(str(page.get("collection", "")) for page in pages)
     return tuple(_example(page, folder, reading, pairs) for page in pages if "name" in page)
 
 

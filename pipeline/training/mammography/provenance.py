@@ -22,8 +22,10 @@ class _About:
     digital: bool = False
     people: str = "women"
     note: str = ""
+    binds: str = ""
 
 
+LICENCE = "Apache-2.0"
 _TERMS = "terms of the data set: see its makers; they may bind what was learnt from it"
 _ABOUT = {
     Collection.MIAS: _About(
@@ -31,6 +33,7 @@ _ABOUT = {
         "as bundled: for research purposes only; release 1.21 at Cambridge Apollo: CC BY 2.0 UK, to be confirmed",
         people="British women about 1990",
         note="lesions drawn as circles",
+        binds="mini-MIAS films, which are for research purposes only",
     ),
     Collection.DDSM: _About("M. Heath et al. 2001, The Digital Database for Screening Mammography", _TERMS),
     Collection.CBIS: _About("R. S. Lee et al. 2017, CBIS-DDSM, The Cancer Imaging Archive", _TERMS),
@@ -55,6 +58,12 @@ def entries(given: Sequence[Example]) -> tuple[DataEntry, ...]:
         DataEntry(f"{one.words}, {_women(_of(given, one))} women", _ABOUT[one].origin, _ABOUT[one].licence)
         for one in _collections(given)
     )
+
+
+def licence(given: Sequence[Example]) -> str:
+    """Of a model, for weights.toml: this project's, and what the data sets that it was learnt from may add to it."""
+    bound = [_ABOUT[one].binds or f"{one.words}, whose terms may bind" for one in _collections(given)]
+    return "; ".join([LICENCE, *(f"learnt from {words}" for words in bound)])
 
 
 def material(given: Sequence[Example]) -> str:

@@ -11,7 +11,7 @@ from pipeline.core.errors import NotFound
 from pipeline.recipes.mammography.weights import DENSE, FALSE_POSITIVES, FUSION, PAIRS, SPECKS, TRUNK, load_models
 from pipeline.training.export import Evidence, models_table, write_card
 from pipeline.training.mammography.material import Example
-from pipeline.training.mammography.provenance import entries, keep_women, material, training, untried
+from pipeline.training.mammography.provenance import LICENCE, entries, keep_women, licence, material, training, untried
 from pipeline.training.manifest import say_tier, ship
 from pipeline.training.rejection.card import markdown
 from pipeline.weights import DataEntry, ModelEntry
@@ -43,7 +43,7 @@ _WHAT = {
 def export(name: str, content: bytes, folder: Path, given: Sequence[Example]) -> str:
     """Ship one of the models, by its name in weights.toml; returns the SHA-256. given: what it was trained on."""
     file, what, beside = _WHAT[name]
-    entry = ModelEntry(name, file, "", "Apache-2.0", what)
+    entry = ModelEntry(name, file, "", licence(given), what)
     digest = ship(folder, entry, content, (*entries(given), *beside), training=training(given))
     keep_women(folder, name, given)
     load_models.cache_clear()
@@ -78,7 +78,7 @@ def write_report(runs: Path, folder: Path, given: Sequence[Example], learnt_from
 def _ship_trunk(folder: Path, said: str) -> None:
     """As it came: it has seen no mammogram."""
     file, what, beside = _WHAT[TRUNK]
-    entry = ModelEntry(TRUNK, file, "", "Apache-2.0", what)
+    entry = ModelEntry(TRUNK, file, "", LICENCE, what)
     ship(folder, entry, (folder / file).read_bytes(), beside, training=said)
     load_models.cache_clear()
 
