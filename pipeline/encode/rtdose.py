@@ -72,7 +72,7 @@ def _overview(dose: Dose, findings: Findings) -> Dataset:
     item = Dataset()
     item.PlanOverviewIndex = 1
     item.RTPlanLabel = ""
-    item.TreatmentSite = ESTIMATE
+    item.TreatmentSite, item.TreatmentSiteCodeSequence = ESTIMATE, []
     item.PrescriptionOverviewSequence = _prescribed(dose, findings)
     item.NumberOfFractionsIncluded = 1
     return item
