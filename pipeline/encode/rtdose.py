@@ -77,7 +77,7 @@ def _overview(dose: Dose, findings: Findings, in_one_set: bool) -> Dataset:
     item = Dataset()
     item.PlanOverviewIndex = 1
     item.RTPlanLabel = ""
-    item.TreatmentSite = ESTIMATE
+    item.TreatmentSite, item.TreatmentSiteCodeSequence = ESTIMATE, []
     item.PrescriptionOverviewSequence = _prescribed(dose, findings, in_one_set)
     item.NumberOfFractionsIncluded = 1
     return item
