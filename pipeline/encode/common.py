@@ -141,6 +141,10 @@ class Stamp:
         token = self.form.token(part.kind)
         return derive_uid(self.seed, part.value, what, *([token] if token else []))
 
+    def tracking_uid(self, what: str) -> str:
+        """The UID by which an observation of the report is told from others, whatever the form of the report."""
+        return derive_uid(self.seed, Part.SR.value, what)
+
     def instance(self, part: Part, number: int = 0) -> str:
         """Its SOP Instance UID, by which our own objects are known again: `pipeline.core.uid.is_ours`."""
         return instance_uid(self.uid(part, "series"), number)
