@@ -66,6 +66,22 @@ def settings_if_any(config: Path | None) -> Settings | None:
     return load(config, os.environ)
 
 
+def acceptor_options(s: Settings, tls: ssl.SSLContext | None = None) -> AcceptorOptions:
+    """How the node is reached, by whom, and how much of it one may take."""
+    return AcceptorOptions(
+        ae_titles=s.called_ae_titles,
+        host=s.node.host,
+        port=s.node.port,
+        peers=s.peers,
+        allow_any_calling_ae=s.node.allow_any_calling_ae,
+        require_called_ae=s.node.require_called_ae,
+        max_associations=s.node.max_associations,
+        max_pdu_bytes=s.node.max_pdu_bytes,
+        network_timeout_s=s.node.idle_timeout_s,
+        ssl_context=tls,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """The objects of one process, made from the settings. Making it opens the archive and the database."""
@@ -81,23 +97,7 @@ class House:
 
     def acceptor(self) -> Acceptor:
         """What listens."""
-        s = self.settings
-        return Acceptor(
-            AcceptorOptions(
-                ae_titles=s.called_ae_titles,
-                host=s.node.host,
-                port=s.node.port,
-                peers=s.peers,
-                allow_any_calling_ae=s.node.allow_any_calling_ae,
-                require_called_ae=s.node.require_called_ae,
-                max_associations=s.node.max_associations,
-                max_pdu_bytes=s.node.max_pdu_bytes,
-                network_timeout_s=s.node.idle_timeout_s,
-                ssl_context=self._server_tls(),
-            ),
-            self.archive,
-            self.ledger,
-        )
+        return Acceptor(acceptor_options(self.settings, self._server_tls()), self.archive, self.ledger)
 
     def intake(self, listening_since: datetime | None = None) -> Intake:
         """What turns quiet studies into jobs; see `node.intake.Desk` for `listening_since`."""
