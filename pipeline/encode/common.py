@@ -17,6 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from pipeline.contract import Found
 from pipeline.core.errors import OurFault
+from pipeline.core.forms import DEFAULT_FORM, Form
 from pipeline.core.result import Kind
 from pipeline.core.uid import derive_uid, instance_uid
 from pipeline.encode.codes import code_item
@@ -119,6 +120,7 @@ class Stamp:
     cad_reports:      likewise of the Mammography CAD SRs of these runs, which a CAD SR names as its predecessors.
     replaces:         likewise of the SEGs of the nearest of these runs.
     verified:         False when a PACS was to be asked for the number of images and did not answer.
+    form:             how the objects are written. Objects that are the same in two forms have the same UIDs.
     """
 
     seed: str
@@ -128,6 +130,7 @@ class Stamp:
     verified: bool = True
     replaces: tuple[tuple[str, str, str], ...] = ()
     cad_reports: tuple[tuple[str, str, str], ...] = ()
+    form: Form = DEFAULT_FORM
 
     def __post_init__(self) -> None:
         if self.made_at.tzinfo is None:
@@ -135,7 +138,12 @@ class Stamp:
 
     def uid(self, part: Part, what: str) -> str:
         """The UID of `what` in that object."""
-        return derive_uid(self.seed, part.value, what)
+        token = self.form.token(part.kind)
+        return derive_uid(self.seed, part.value, what, *([token] if token else []))
+
+    def tracking_uid(self, what: str) -> str:
+        """The UID by which an observation of the report is told from others, whatever the form of the report."""
+        return derive_uid(self.seed, Part.SR.value, what)
 
     def instance(self, part: Part, number: int = 0) -> str:
         """Its SOP Instance UID, by which our own objects are known again: `pipeline.core.uid.is_ours`."""

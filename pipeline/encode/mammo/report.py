@@ -20,7 +20,7 @@ from pipeline.encode.codes import (
     SCHEME,
     WITHOUT_PLACE,
 )
-from pipeline.encode.common import Encoded, Part, Stamp
+from pipeline.encode.common import Encoded, Stamp
 from pipeline.encode.document import (
     NOT_DETECTED,
     evaluations,
@@ -176,7 +176,7 @@ def _group(
 def _not_found(kind: Kind, study: MarkedStudy, stamp: Stamp) -> Any:
     """TID 1501: no Finding, which readers would list as one, but the question and its answer."""
     answer = [hd.sr.QualitativeEvaluation(FINDINGS[kind], NOT_DETECTED)]
-    return _group(stamp.uid(Part.SR, f"no {kind.value}"), f"No {KINDS[kind]}", study, None, None, [], answer)
+    return _group(stamp.tracking_uid(f"no {kind.value}"), f"No {KINDS[kind]}", study, None, None, [], answer)
 
 
 def _breast(breast: Breast, study: MarkedStudy, stamp: Stamp) -> Any:
@@ -188,7 +188,7 @@ def _breast(breast: Breast, study: MarkedStudy, stamp: Stamp) -> Any:
     density = [_estimated(DENSITIES[breast.density])] if breast.density else None
     words = density_words(breast)
     label = f"{SIDES[breast.laterality].meaning}{': density is a measured, non-clinical estimate' if words else ''}"
-    uid = stamp.uid(Part.SR, f"breast {breast.laterality.value}")
+    uid = stamp.tracking_uid(f"breast {breast.laterality.value}")
     return _group(uid, label, study, breast.laterality, None, measured, density)
 
 
@@ -205,7 +205,7 @@ def _estimated(density: Code) -> Any:
 def _view(one: Image, study: MarkedStudy, stamp: Stamp) -> Any:
     """The score of one image."""
     measured = [number(SUSPICION, suspicion(one.view.score), _PERCENT)]
-    uid = stamp.uid(Part.SR, f"view {one.view.role}")
+    uid = stamp.tracking_uid(f"view {one.view.role}")
     return _group(
         uid, one.view.role, study, one.view.laterality, None, measured, _seen_on(one.view), source_images=[_named(one)]
     )
@@ -222,7 +222,7 @@ def _quality(note: QualityNote, k: int, study: MarkedStudy, source: MarkedSource
     finding = [hd.sr.QualitativeEvaluation(codes.DCM.QualityFinding, QUALITY[note.shortcoming])]
     label = f"{note.role}: {note.shortcoming.value}"
     laterality = ours[0].view.laterality if ours else None
-    return _group(stamp.uid(Part.SR, f"quality {k}"), label, study, laterality, None, [], finding, **more)
+    return _group(stamp.tracking_uid(f"quality {k}"), label, study, laterality, None, [], finding, **more)
 
 
 def _library(source: MarkedSource) -> Any:

@@ -1,0 +1,23 @@
+"""What is wrong with an object, for a person to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.core.errors import Permanent
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with one object.
+
+    sop_instance_uid: of the object; "" where its bytes do not even say that.
+    words:            a sentence without patient data.
+    """
+
+    sop_instance_uid: str
+    words: str
+
+
+class Unprovable(Permanent):
+    """The truth itself cannot be had: findings that contradict themselves or their images, or an image is gone."""
