@@ -29,6 +29,7 @@ from pipeline.encode.document import (
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
+from pipeline.encode.named import results
 from pipeline.encode.proposal import on_names, said_of_plan
 from pipeline.encode.rejected import rejected_candidates
 from pipeline.encode.sessions import proposed_evaluations, proposed_measurements, proposed_sessions
@@ -71,6 +72,7 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
         items.append(followed(findings.follow_up))
     if findings.rejected:
         items.append(rejected_candidates(findings, source, made.get(Part.REJECTED_SEG)))
+    items.extend(results(others))
     return content
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pipeline.encode.common import Encoded, Part, Stamp
 from pipeline.encode.mammo.cad import cad_report
+from pipeline.encode.mammo.keyobjects import marked_key_objects
 from pipeline.encode.mammo.overlay import overlays
 from pipeline.encode.mammo.page import marked_captures
 from pipeline.encode.mammo.report import marked_report
@@ -17,9 +18,9 @@ __all__ = ["encode_marked"]
 
 
 def encode_marked(study: MarkedStudy, stamp: Stamp) -> tuple[Encoded, ...]:
-    """Of marks on single images: a Mammography CAD SR, a presentation state for each view with a mark, pages, the SR.
+    """Of marks on single images: a Mammography CAD SR, a presentation state for each view with a mark, pages, KO, SR.
 
-    All but the last only where `study.wanted` has them.
+    Of these KO only with marks; the first three only where `study.wanted` has them.
 
     Where pages cannot be drawn they are left out, and the reports say so. The images of `study.views` are read again,
     headers, and for pages pixels. Raises HeaderUnusable, NotFound (an image is gone), OurFault (marks that contradict
@@ -34,4 +35,5 @@ def encode_marked(study: MarkedStudy, stamp: Stamp) -> tuple[Encoded, ...]:
     drawn = overlays(study, source, stamp) if Shown.GSPS in study.wanted else ()
     over = tuple(Encoded(Part.OVERLAY, ds, k) for k, ds in enumerate(drawn, start=1))
     others = (*cad, *over, *shown)
+    others = (*others, *marked_key_objects(study, source, stamp, others))
     return (*others, Encoded(Part.SR, marked_report(study, source, stamp, others)))
