@@ -12,7 +12,7 @@ from pydicom.sr.codedict import codes
 from pipeline.encode.codes import ABSORBED_DOSE, BRAIN, DOSE_ESTIMATE, GRAY, code_item
 from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, reference, serial_number
 from pipeline.encode.doses import Dose
-from pipeline.encode.source import Frame, Source
+from pipeline.encode.source import Source
 from pipeline.encode.standin import fix_dimension_organization, name_series, stand_in
 from pipeline.encode.text import plain, short
 from pipeline.findings import Findings
@@ -83,7 +83,7 @@ def _window(dose: Dose) -> Any:
 
 def _derivation(group: Dataset, dose: Dose, source: Source) -> list[Dataset]:
     """Which image a frame lies on (PS3.3 C.7.6.16.2.6); none where that was interpolated."""
-    frame = _beneath(group.PlanePositionSequence[0].ImagePositionPatient, source)
+    frame = source.beneath(np.array([float(v) for v in group.PlanePositionSequence[0].ImagePositionPatient]))
     item = Dataset()
     item.DerivationDescription = short(dose.said, 1024)
     item.DerivationCodeSequence = [code_item(DOSE_ESTIMATE)]
@@ -93,11 +93,3 @@ def _derivation(group: Dataset, dose: Dose, source: Source) -> list[Dataset]:
     image.SpatialLocationsPreserved = "NO"
     item.SourceImageSequence = [] if frame.filled else [image]
     return [item]
-
-
-def _beneath(position: Any, source: Source) -> Frame:
-    """The frame of the source whose plane is nearest to a point (LPS mm)."""
-    first = source.frames[0]
-    normal = np.cross(first.cosines[:3], first.cosines[3:])
-    here = np.array([float(v) for v in position])
-    return min(source.frames, key=lambda f: abs(float(normal @ (here - f.position))))
