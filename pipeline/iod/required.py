@@ -114,13 +114,13 @@ def _asked(modules: tuple[Module, ...]) -> Mapping[Keys, Sequence[tuple[str, str
 
 
 def _is_there(module: Module, root: Item) -> bool:
-    """A conditional or optional module is there when one of its attributes is that no other module has."""
+    """A conditional or optional module is there when one of its attributes of type 1 is that no other module has."""
     if module.usage == "M":
         return True
     if module.name in _SIGNS:
         return root.has(_SIGNS[module.name])
     own = _own(root.text("SOPClassUID"))
-    return any(keyword in own and root.has(keyword) for keyword in module.top)
+    return any(kind == "1" and key in own and root.has(key) for key, kind in module.asked.get((), ()))
 
 
 @cache
