@@ -20,6 +20,11 @@ JAPANESE = {
     "SpecificCharacterSet": b"\\ISO 2022 IR 87 ",
     "PatientName": b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B",
 }
+SCANNER = {
+    "PurposeOfReferenceCodeSequence": item(
+        {"CodeValue": b"109101", "CodingSchemeDesignator": b"DCM ", "CodeMeaning": b"Acquisition Equipment "}
+    )
+}
 CODE = {"CodeValue": b"T1", "CodingSchemeDesignator": b"99X ", "CodeMeaning": b"one "}
 
 
@@ -142,6 +147,8 @@ def test_what_is_lost_is_our_breach_and_an_empty_study_id_is_none(keyword: str, 
         {"OtherPatientIDsSequence": item({"PatientID": b"x" * 66})},
         {"ReferencedStudySequence": item({"ReferencedSOPInstanceUID": b"1.2.3\0"})},
         {"ClinicalTrialSponsorName": b"somebody"},
+        {"PositionReferenceIndicator": b"x" * 66, "FrameOfReferenceUID": b"2.25.16\0"},
+        {"ContributingEquipmentSequence": item({"Manufacturer": b"M ", "InstitutionName": b"x" * 66} | SCANNER)},
     ],
 )
 def test_what_the_images_have_like_that_is_told_as_theirs(changed: Mapping[str, bytes]) -> None:
@@ -184,7 +191,7 @@ def test_implicit_and_deflated_files_are_read_alike() -> None:
     long = {"SeriesDescription": b"x" * 66}
     body = data_set(plain_bytes.GOOD | long)
     packer = zlib.compressobj(wbits=-15)
-    deflated = file(long, meta={"TransferSyntaxUID": b"1.2.840.10008.1.2.1.99\0\0"}).removesuffix(body)
+    deflated = file(long, meta={"TransferSyntaxUID": b"1.2.840.10008.1.2.1.99"}).removesuffix(body)
     deflated += packer.compress(body) + packer.flush()
     written = BytesIO()
     ds = dcmread(BytesIO(file(long)))
