@@ -232,6 +232,25 @@ class LogSettings(Section):
     as_json: bool = Field(default=False, alias="json", description="true writes one JSON object a line")
 
 
+class GateSettings(Section):
+    """What every result is checked with before it is sent; what is done with doubts each [[destination]] says."""
+
+    dciodvfy: str = Field(
+        default="auto",
+        description="the program dciodvfy of dicom3tools: auto uses it where it is installed, off never; or its path",
+    )
+
+    @field_validator("dciodvfy", mode="after")
+    @classmethod
+    def _program(cls, value: str, info: ValidationInfo) -> str:
+        if value in ("auto", "off"):
+            return value
+        path = _beside_the_file(Path(value), info)
+        if not path.is_file():
+            raise ValueError("must be auto, off, or the path of a program that is there")
+        return str(path)
+
+
 class TlsSettings(Section):
     """The node's certificate and whom it trusts, for DICOM over TLS (PS3.15 B.12). Files in PEM form."""
 
@@ -411,6 +430,7 @@ class Settings(Section):
     web: WebSettings = Field(default_factory=WebSettings)
     work: WorkSettings = Field(default_factory=WorkSettings)
     deliver: DeliverSettings = Field(default_factory=DeliverSettings)
+    gate: GateSettings = Field(default_factory=GateSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     peer: tuple[PeerSettings, ...] = ()

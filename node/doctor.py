@@ -13,6 +13,7 @@ from functools import partial
 from pydicom.uid import UID
 
 from config.settings import Settings
+from node.dciodvfy import find
 from node.losses import losses
 from node.models import Model, catalogue, verify
 from node.scu import echo
@@ -51,6 +52,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_guard("decoders", _decoders),
         *_guard("device", lambda: _device(settings)),
         *_guard("clock", _clock),
+        *_guard("dciodvfy", lambda: _dciodvfy(settings)),
     ]
     for name in dict.fromkeys(route.pipeline for route in settings.routes):
         found += _guard(f"pipeline {name}", partial(_pipeline, name))
@@ -142,6 +144,21 @@ def _clock() -> Iterator[Finding]:
         yield Finding("clock", Health.GOOD, "synchronised")
     else:
         yield Finding("clock", Health.WARN, "not known to be synchronised", "timedatectl set-ntp true")
+
+
+def _dciodvfy(settings: Settings) -> Iterator[Finding]:
+    wanted = settings.gate.dciodvfy
+    program = find(wanted)
+    if program:
+        yield Finding("dciodvfy", Health.GOOD, f"results are shown to {program} before they are sent")
+    elif wanted == "off":
+        yield Finding("dciodvfy", Health.GOOD, "off in [gate]: results are checked by the built-in rules alone")
+    elif wanted == "auto":
+        advice = "for a second opinion on every result: apt install dicom3tools"
+        yield Finding("dciodvfy", Health.GOOD, "not installed: results are checked by the built-in rules alone", advice)
+    else:
+        advice = "may this user execute it? Else set dciodvfy of [gate] to auto"
+        yield Finding("dciodvfy", Health.BAD, f"{wanted} cannot be run", advice)
 
 
 def _pipeline(name: str) -> Iterator[Finding]:

@@ -1,20 +1,24 @@
-"""What may leave: every object is judged before it is written down for any destination."""
+"""The gate: what leaves has the geometry that was found, and is what its kind of object has to be."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from node.dciodvfy import second_opinion
 from pipeline.contract import Found
 from pipeline.encode import Encoded, to_bytes
+from pipeline.iod import Breach, check_set, gathered, lost_text, references
+from pipeline.proof import prove
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One object as a file, and what was found in it.
+    """One object and the verdict on it.
 
-    fault:  what the proof found wrong; such an object is sent nowhere. "" for nothing.
-    doubts: breaches of the rules for its kind of object; what becomes of it each destination's settings say.
+    data:   the file; these bytes are what was judged, and so what is kept and sent.
+    fault:  why it is wrong: it is sent nowhere. "" when the proof held.
+    doubts: breaches of its IOD, a sentence each: destinations may warn of them or take no such object.
     copied: likewise, of what stands like that in the images: nobody's reason to do without the object.
     """
 
@@ -24,8 +28,60 @@ class Judged:
     doubts: tuple[str, ...] = ()
     copied: tuple[str, ...] = ()
 
+    @property
+    def sop_instance_uid(self) -> str:
+        """Of the object."""
+        return str(self.encoded.dataset.SOPInstanceUID)
+
 
 def judge(objects: Sequence[Encoded], found: Found, *, dciodvfy: str = "") -> tuple[Judged, ...]:
-    """Judge the objects of one run in one form."""
-    del found, dciodvfy
-    return tuple(Judged(e, to_bytes(e.dataset)) for e in objects)
+    """Every object with its verdict, in their order.
+
+    found:    what they were made from.
+    dciodvfy: the program (see `node.dciodvfy.find`); "" does without.
+
+    An object that refers to a faulty one is faulty too: a reader that follows the reference would find nothing.
+    """
+    files = [to_bytes(e.dataset) for e in objects]
+    faults = _with_referring(objects, files, _proven(files, found))
+    breaches = check_set(files)
+    return tuple(
+        _judged(e, data, faults.get(_uid(e), ""), (*_lost(e), *known, *second_opinion(data, dciodvfy)))
+        for e, data, known in zip(objects, files, breaches, strict=True)
+    )
+
+
+def _uid(encoded: Encoded) -> str:
+    return str(encoded.dataset.SOPInstanceUID)
+
+
+def _lost(encoded: Encoded) -> tuple[Breach, ...]:
+    return gathered(lost_text(encoded.dataset))
+
+
+def _judged(encoded: Encoded, data: bytes, fault: str, breaches: tuple[Breach, ...]) -> Judged:
+    doubts = tuple(dict.fromkeys(b.words for b in breaches if not b.copied))
+    return Judged(encoded, data, fault, doubts, tuple(dict.fromkeys(b.words for b in breaches if b.copied)))
+
+
+def _proven(files: Sequence[bytes], found: Found) -> dict[str, str]:
+    """SOP Instance UID -> what is wrong with it."""
+    faults: dict[str, list[str]] = {}
+    for fault in prove(files, found):
+        faults.setdefault(fault.sop_instance_uid, []).append(fault.words)
+    return {uid: " ".join(dict.fromkeys(words)) for uid, words in faults.items()}
+
+
+def _with_referring(objects: Sequence[Encoded], files: Sequence[bytes], proven: Mapping[str, str]) -> dict[str, str]:
+    """With what refers to a faulty object, and what refers to that."""
+    faults, names = dict(proven), {_uid(e): e.name for e in objects}
+    named = {_uid(e): references(data) for e, data in zip(objects, files, strict=True)} if faults else {}
+    spread = bool(faults)
+    while spread:
+        spread = False
+        for uid in names:
+            cause = next((other for other in names if other in faults and other in named[uid]), "")
+            if cause and uid not in faults:
+                faults[uid] = f"It refers to {names[cause]} ({cause}), which is held back: {faults[cause]}"
+                spread = True
+    return faults

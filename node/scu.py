@@ -106,8 +106,12 @@ class _Item:
     @property
     def syntaxes(self) -> tuple[UID, ...]:
         """Transfer syntaxes it can be sent in, its own first."""
-        others = PLAIN if self.syntax in REWRITABLE else ()
-        return (self.syntax, *(s for s in others if s != self.syntax))
+        return _sendable_as(self.syntax)
+
+
+def _sendable_as(syntax: UID) -> tuple[UID, ...]:
+    others = PLAIN if syntax in REWRITABLE else ()
+    return (syntax, *(s for s in others if s != syntax))
 
 
 def judge(code: int) -> Status:
@@ -226,9 +230,21 @@ def _converse(
 
 
 def _contexts(items: Iterable[_Item]) -> list[PresentationContext]:
-    """One context per SOP Class and transfer syntax: the peer then says of each whether it takes it."""
-    pairs = dict.fromkeys((i.sop_class_uid, s) for i in items for s in i.syntaxes)
+    return contexts_for((i.sop_class_uid, i.syntax) for i in items)
+
+
+def contexts_for(files: Iterable[tuple[UID, UID]]) -> list[PresentationContext]:
+    """What `send` proposes for files of these (SOP Class, transfer syntax).
+
+    One context per SOP Class and transfer syntax: the peer then says of each whether it takes it.
+    """
+    pairs = dict.fromkeys((sop_class, s) for sop_class, syntax in files for s in _sendable_as(syntax))
     return [build_context(sop_class, syntax) for sop_class, syntax in pairs][:MAX_CONTEXTS]
+
+
+def echo_contexts() -> list[PresentationContext]:
+    """What `echo` proposes."""
+    return [build_context(Verification, list(PLAIN))]
 
 
 def _store(association: Association, watch: Watch, item: _Item, message_id: int, limit_s: float) -> Outcome | None:
@@ -331,8 +347,7 @@ def echo(
 
     Raises PeerUnreachable without an association or an answer, PeerRefused when it will not do C-ECHO.
     """
-    contexts = [build_context(Verification, list(PLAIN))]
-    with associate(peer, contexts, calling_ae=calling_ae, timeout_s=timeout_s, tls=tls) as (association, watch):
+    with associate(peer, echo_contexts(), calling_ae=calling_ae, timeout_s=timeout_s, tls=tls) as (association, watch):
         if not association.accepted_contexts:
             raise PeerRefused(f"{peer.name} takes associations, but not C-ECHO", "results may still be welcome")
         verify(peer, association, watch, timeout_s)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from config.settings import Settings
 from node import find as c_find
 from node import scu, stow
 from node.clean import Retention
+from node.dciodvfy import find
 from node.delivery import Backoff
 from node.delivery import Desk as DeliveryDesk
 from node.intake import Desk as IntakeDesk
@@ -70,6 +70,22 @@ def settings_if_any(config: Path | None) -> Settings | None:
     return load(config, os.environ)
 
 
+def acceptor_options(s: Settings, tls: ssl.SSLContext | None = None) -> AcceptorOptions:
+    """How the node is reached, by whom, and how much of it one may take."""
+    return AcceptorOptions(
+        ae_titles=s.called_ae_titles,
+        host=s.node.host,
+        port=s.node.port,
+        peers=s.peers,
+        allow_any_calling_ae=s.node.allow_any_calling_ae,
+        require_called_ae=s.node.require_called_ae,
+        max_associations=s.node.max_associations,
+        max_pdu_bytes=s.node.max_pdu_bytes,
+        network_timeout_s=s.node.idle_timeout_s,
+        ssl_context=tls,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """The objects of one process, made from the settings. Making it opens the archive and the database."""
@@ -85,23 +101,7 @@ class House:
 
     def acceptor(self) -> Acceptor:
         """What listens."""
-        s = self.settings
-        return Acceptor(
-            AcceptorOptions(
-                ae_titles=s.called_ae_titles,
-                host=s.node.host,
-                port=s.node.port,
-                peers=s.peers,
-                allow_any_calling_ae=s.node.allow_any_calling_ae,
-                require_called_ae=s.node.require_called_ae,
-                max_associations=s.node.max_associations,
-                max_pdu_bytes=s.node.max_pdu_bytes,
-                network_timeout_s=s.node.idle_timeout_s,
-                ssl_context=self._server_tls(),
-            ),
-            self.archive,
-            self.ledger,
-        )
+        return Acceptor(acceptor_options(self.settings, self._server_tls()), self.archive, self.ledger)
 
     def intake(self, listening_since: datetime | None = None) -> Intake:
         """What turns quiet studies into jobs; see `node.intake.Desk` for `listening_since`."""
@@ -135,7 +135,7 @@ class House:
             fetch_priors=self._fetch_priors if any(r.priors_from for r in self.settings.route) else None,
             destinations={d.name: d for d in self.settings.destinations},
             profiles=self.profiles(),
-            dciodvfy=shutil.which("dciodvfy") or "",
+            dciodvfy=find(self.settings.gate.dciodvfy),
         )
 
     def executor(self, on_tick: Callable[[], None]) -> Executor:

@@ -45,7 +45,8 @@ def rt_dose(dose: Dose, findings: Findings, source: Source, stamp: Stamp) -> Dat
     ds.PlanOverviewSequence = [_overview(dose, findings, in_one_set)]
     if in_one_set:
         structures = reference(RTStructureSetStorage, stamp.instance(Part.RTSTRUCT))
-        ds.ReferencedStructureSetSequence = [structures]
+        # Of the dose as a whole it belongs to the RT DVH Module, and there are no DVHs (PS3.3 C.8.8.3, C.8.8.4).
+        ds.PlanOverviewSequence[0].ReferencedStructureSetSequence = [structures]
     return dress(ds, Part.RT_DOSE, source, findings, stamp, dose.session.number)
 
 
@@ -77,7 +78,7 @@ def _overview(dose: Dose, findings: Findings, in_one_set: bool) -> Dataset:
     item = Dataset()
     item.PlanOverviewIndex = 1
     item.RTPlanLabel = ""
-    item.TreatmentSite = ESTIMATE
+    item.TreatmentSite, item.TreatmentSiteCodeSequence = ESTIMATE, []
     item.PrescriptionOverviewSequence = _prescribed(dose, findings, in_one_set)
     item.NumberOfFractionsIncluded = 1
     return item

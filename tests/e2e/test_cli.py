@@ -19,7 +19,7 @@ COMMANDS = (
     "send", "jobs list", "jobs show", "jobs retry", "jobs cancel", "destinations list", "destinations show",
     "destinations probe", "destinations echo",
     "routes list", "routes explain", "routes test", "convert nifti", "models list", "models show", "models verify",
-    "plan", "timeline", "check-sr",
+    "plan", "timeline", "check-sr", "check-object",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ DCIODVFY, DCENTVFY, DSRDUMP = "/usr/bin/dciodvfy", "/usr/bin/dcentvfy", "/usr/bi
 
 def errors(tool: str, *paths: Path) -> list[str]:
     done = run_tool(tool, *paths)
+    assert done.returncode >= 0, f"{tool} was ended by a signal: {done.stderr}"
     return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
 
 

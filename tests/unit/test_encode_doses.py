@@ -201,9 +201,10 @@ def test_an_rt_dose_names_no_plan_and_says_what_one_would_have_to_give(tmp_path:
     assert ds.FrameIncrementPointer == 0x3004000C
     assert ds.GridFrameOffsetVector[0] == 0
     assert len(ds.GridFrameOffsetVector) == ds.NumberOfFrames
-    (structures,) = ds.ReferencedStructureSetSequence
-    assert structures.ReferencedSOPInstanceUID == made["RTSTRUCT"].SOPInstanceUID
     (overview,) = ds.PlanOverviewSequence
+    (structures,) = overview.ReferencedStructureSetSequence
+    assert structures.ReferencedSOPInstanceUID == made["RTSTRUCT"].SOPInstanceUID
+    assert "ReferencedStructureSetSequence" not in ds
     assert {(p.EntityLongLabel, p.TotalPrescriptionDose) for p in overview.PrescriptionOverviewSequence} == {
         (name, 20.0)
         for name in findings.planned.plan.sessions[0].lesions  # type: ignore[union-attr]
