@@ -13,10 +13,9 @@ from config.checks import check_pipelines
 from config.load import find, load
 from config.problems import refuse
 from config.settings import Settings
+from node import dciodvfy, scu, stow
 from node import find as c_find
-from node import scu, stow
 from node.clean import Retention
-from node.dciodvfy import find
 from node.delivery import Backoff
 from node.delivery import Desk as DeliveryDesk
 from node.intake import Desk as IntakeDesk
@@ -135,7 +134,7 @@ class House:
             fetch_priors=self._fetch_priors if any(r.priors_from for r in self.settings.route) else None,
             destinations={d.name: d for d in self.settings.destinations},
             profiles=self.profiles(),
-            dciodvfy=find(self.settings.gate.dciodvfy),
+            dciodvfy=dciodvfy.find(self.settings.gate.dciodvfy),
         )
 
     def executor(self, on_tick: Callable[[], None]) -> Executor:

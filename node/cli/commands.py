@@ -9,5 +9,5 @@ from node.cli import checks, conformance, destinations, listings, models, offlin
 
 def register(app: typer.Typer) -> None:
     """Add every command to the application."""
-from node.cli import checks, conformance, destinations, listings, models, offline, plan, processes, timeline
+    for module in (processes, offline, plan, listings, destinations, timeline, checks, conformance, models):
         module.register(app)
