@@ -69,7 +69,7 @@ def _product(settings: Settings) -> Product:
     named = settings.source.file.name if settings.source.file else ""
     return Product(
         maker="Lantern",
-        name="Lantern, a DICOM AI node",
+        name="Lantern",
         version=VERSION,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version_name=IMPLEMENTATION_VERSION_NAME,
