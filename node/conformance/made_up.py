@@ -53,7 +53,9 @@ def _in_other_forms(folder: Path) -> Iterator[Case]:
 def forms() -> tuple[Form, ...]:
     """As few as show all that a form can change: the other values of what has names, then all switches turned."""
     defaults: dict[str, Any] = {name: getattr(DEFAULT_FORM, name) for name in get_type_hints(Form)}
-    named = {name: [v for v in type(d) if v is not d] for name, d in defaults.items() if isinstance(d, StrEnum)}
+    named: dict[str, list[Any]] = {
+        name: [v for v in type(d) if v is not d] for name, d in defaults.items() if isinstance(d, StrEnum)
+    }
     turned: dict[str, Any] = {n: not d for n, d in defaults.items() if isinstance(d, bool) and n != "page"}
     most = max(map(len, named.values()), default=0)
     others = (Form(**{name: values[min(k, len(values) - 1)] for name, values in named.items()}) for k in range(most))
