@@ -10,6 +10,7 @@ from pipeline.encode.common import Encoded, Part, Stamp, to_bytes
 from pipeline.encode.dosemap import parametric_map
 from pipeline.encode.doses import doses
 from pipeline.encode.fitted import bounded, for_findings, on_left_out
+from pipeline.encode.keyobjects import key_objects
 from pipeline.encode.mammo import encode_marked
 from pipeline.encode.page import captures, drawn_pages
 from pipeline.encode.proposal import check_plan
@@ -30,11 +31,12 @@ def encode(findings: Found, stamp: Stamp) -> tuple[Encoded, ...]:
 
 
 def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
-    """Of findings in space: SEG, RTSTRUCT, SR; without lesions the SR alone, which says so.
+    """Of findings in space: SEG, RTSTRUCT, KO, SR; without lesions the SR alone, which says so.
 
     Rejected candidates stand in the SR; where `findings.rejected_labels` holds them, a second SEG, before the SR,
     shows them. With a plan, and where `findings.extras` asks for it, the estimated dose of each session comes before
-    the SR too, as Parametric Maps, then as RT Doses. Pages to look at come last before the SR, where they are wanted.
+    the SR too, as Parametric Maps, then as RT Doses. Pages to look at come next, where they are wanted; the key objects
+    come last before the SR.
 
     Where these cannot be drawn they are left out, and the SR says so. `stamp.form` says how all are written, and which
     are not made; what of it would be too large is written in the default form, which the SR says too.
@@ -53,6 +55,8 @@ def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     drawn = (*drawn, *_doses(findings, source, of_all), *shown)
     said = (*failed, *too_large, *on_left_out(form.left_out))
     findings = replace(findings, remarks=(*findings.remarks, *said))
+    if Kind.KO not in form.left_out:
+        drawn = (*drawn, *key_objects(findings, source, of_report, drawn))
     return (*drawn, *_report(findings, source, of_report, drawn))
 
 
