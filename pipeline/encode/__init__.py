@@ -11,6 +11,7 @@ from pipeline.encode.doses import doses
 from pipeline.encode.keyobjects import key_objects
 from pipeline.encode.mammo import encode_marked
 from pipeline.encode.page import captures, drawn_pages
+from pipeline.encode.probability import probability_map
 from pipeline.encode.proposal import check_plan
 from pipeline.encode.rtdose import rt_dose
 from pipeline.encode.rtstruct import structure_set
@@ -32,9 +33,9 @@ def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     """Of findings in space: SEG, RTSTRUCT, KO, SR; without lesions the SR alone, which says so.
 
     Rejected candidates stand in the SR; where `findings.rejected_labels` holds them, a second SEG, before the SR,
-    shows them. With a plan, and where `findings.extras` asks for it, the estimated dose of each session comes before
-    the SR too, as Parametric Maps, then as RT Doses. Pages to look at come next, where they are wanted; the key objects
-    come last before the SR.
+    shows them. Where `findings.extras` asks for it, the probability of every voxel is a Parametric Map, and with a plan
+    the estimated dose of each session, as Parametric Maps, then as RT Doses. Pages to look at come next, where they are
+    wanted; the key objects come last before the SR.
 
     Where these cannot be drawn they are left out, and the SR says so.
 
@@ -46,7 +47,7 @@ def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     source = read_source(findings)
     drawn = (*_lesions(findings, source, stamp), *_rejected(findings, source, stamp))
     shown, failed = _pages(findings, source, stamp)
-    drawn = (*drawn, *_doses(findings, source, stamp), *shown)
+    drawn = (*drawn, *_probability(findings, source, stamp), *_doses(findings, source, stamp), *shown)
     findings = replace(findings, remarks=(*findings.remarks, *failed))
     drawn = (*drawn, *key_objects(findings, source, stamp, drawn))
     return (*drawn, Encoded(Part.SR, report(findings, source, stamp, drawn)))
@@ -69,6 +70,13 @@ def _rejected(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded
     check_frame_of_reference(source)
     labels = checked(findings.rejected_labels, findings.rejected, source)
     return (Encoded(Part.REJECTED_SEG, rejected_segmentation(findings, labels, source, stamp)),)
+
+
+def _probability(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
+    if findings.probability is None or Extra.PROBABILITY_MAP not in findings.extras:
+        return ()
+    check_frame_of_reference(source)
+    return (Encoded(Part.PROBABILITY, probability_map(findings, findings.probability, source, stamp)),)
 
 
 def _doses(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
