@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from io import BytesIO
 
+import highdicom as hd
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
@@ -18,6 +19,9 @@ from tests.support.findings import STAMP, Grid, findings_on, planned, spheres, w
 GRID = Grid((14, 48, 48), (3.0, 0.9, 0.7), "oblique")
 """Square in pixels and not in millimetres, so that nothing hides behind a symmetry."""
 
+SHIFT = np.array([[1, 0, 0, 3], [0, 1, 0, 4], [0, 0, 1, 2], [0, 0, 0, 1]], float)
+"""From the box of the map of probability to the grid."""
+
 
 def labels() -> np.ndarray:
     made = spheres(GRID, ((4, 14, 12), 12.0), ((9, 34, 30), 9.0))
@@ -30,7 +34,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     refs = write_classic(tmp_path_factory.mktemp("images"), GRID)
     plain = findings_on(refs, GRID, labels())
     rejected = with_rejected(plain, GRID, spheres(GRID, ((11, 12, 36), 6.0)), drawn=True)
-    return planned(rejected, Wishes(sessions=2), extras=(Extra.DOSE_MAP, Extra.RT_DOSE))
+    likely = np.where(labels() > 0, 0.83, 0.01).astype(np.float32)
+    likely[:, :, :20] += np.linspace(0, 0.1, 20, dtype=np.float32)
+    box = hd.Volume(likely[3:11, 4:40, 2:44], GRID.affine @ SHIFT, "PATIENT")
+    extras = (Extra.DOSE_MAP, Extra.RT_DOSE, Extra.PROBABILITY_MAP)
+    return replace(planned(rejected, Wishes(sessions=2), extras=extras), probability=box)
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +192,10 @@ def _map_values(ds: Dataset) -> None:
     ds.FloatPixelData = (values * np.float32(1.1)).astype("<f4").tobytes()
 
 
+def _half_as_likely(ds: Dataset) -> None:
+    ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].RealWorldValueSlope = 0.0025
+
+
 def _map_rolled(ds: Dataset) -> None:
     values = np.frombuffer(ds.FloatPixelData, "<f4").reshape(-1, ds.Rows, ds.Columns)
     ds.FloatPixelData = np.roll(values, 2, axis=2).tobytes()
@@ -240,6 +252,8 @@ PLANTED = [
     ("PM_1", "moved by points", _map_rolled, "as a whole it is off by"),
     ("PM_2", "values", _map_values, "dose of session 2 differs by up to"),
     ("PM_1", "another session's", p.each(lambda ds: [ds], InstanceNumber=2), "dose of session 2 differs"),
+    ("PM_PROBABILITY", "one slice on", p.move_frames(_slice_mm), "the map of probability differs by up to 0.93 of 0.93"),
+    ("PM_PROBABILITY", "half as likely", _half_as_likely, "the map of probability differs by up to 0.465"),
     ("RTDOSE_1", "moved", _dose_moved, "dose of session 1"),
     ("RTDOSE_2", "scaled", p.each(lambda ds: [ds], DoseGridScaling="0.00001"), "dose of session 2 differs by up to"),
 ]  # fmt: skip
