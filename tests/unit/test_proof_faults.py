@@ -252,7 +252,7 @@ PLANTED = [
     ("PM_1", "moved by points", _map_rolled, "as a whole it is off by"),
     ("PM_2", "values", _map_values, "dose of session 2 differs by up to"),
     ("PM_1", "another session's", p.each(lambda ds: [ds], InstanceNumber=2), "dose of session 2 differs"),
-    ("PM_PROBABILITY", "one slice on", p.move_frames(_slice_mm), "the map of probability differs by up to 0.93 of 0.93"),
+    ("PM_PROBABILITY", "one slice on", p.move_frames(_slice_mm), "the map of probability differs by up to 0.93 of"),
     ("PM_PROBABILITY", "half as likely", _half_as_likely, "the map of probability differs by up to 0.465"),
     ("RTDOSE_1", "moved", _dose_moved, "dose of session 1"),
     ("RTDOSE_2", "scaled", p.each(lambda ds: [ds], DoseGridScaling="0.00001"), "dose of session 2 differs by up to"),
