@@ -17,6 +17,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
 from node.tls import client_context
+from node.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipeline.core.errors import PeerUnreachable
 from pipeline.core.route import Destination, Peer
 
@@ -116,6 +117,14 @@ class Storing(Protocol):
         """Handler of EVT_C_STORE; returns the status."""
 
 
+def requestor(calling_ae: str) -> AE:
+    """What opens associations: how it names itself, and the longest PDU that it takes."""
+    ae = AE(ae_title=calling_ae)
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    return ae
+
+
 @contextmanager
 def associate(
     peer: Destination | Peer,
@@ -133,7 +142,7 @@ def associate(
     entry says `tls`; None then means to trust whom the operating system trusts. `storing`: for C-GET.
     Raises PeerUnreachable when there is no association, with what to look at.
     """
-    ae = AE(ae_title=calling_ae)
+    ae = requestor(calling_ae)
     ae.connection_timeout = min(CONNECT_TIMEOUT_S, timeout_s)
     ae.acse_timeout = ae.dimse_timeout = timeout_s
     ae.network_timeout = None  # the Watch is stricter

@@ -25,10 +25,11 @@ def count_instances(
     """
     without = "remove verify_with of the route"
     with asking(peer, calling_ae=calling_ae, timeout_s=timeout_s, tls=tls, hint=without) as asker:
-        return _count(asker, study_instance_uid)
+        return count_by_asking(asker, study_instance_uid)
 
 
-def _count(asker: Asker, study: str) -> int | None:
+def count_by_asking(asker: Asker, study: str) -> int | None:
+    """The same over an open association. Raises PeerUnreachable."""
     studies = asker.ask("STUDY", StudyInstanceUID=study, NumberOfStudyRelatedInstances="")
     if not studies:
         return None

@@ -56,6 +56,9 @@ AS_THEY_ARE = (
 )
 """Uncompressed alone: scans of films, and objects without pixels. An association has room for 128 contexts."""
 
+STORED = (*WITH_PIXELS, *AS_THEY_ARE)
+"""What may come back on the association: for these the node offers to be the SCP (PS3.7 D.3.3.4)."""
+
 
 class CGet:
     """Fetches studies by C-GET, one association a study.
@@ -81,7 +84,7 @@ class CGet:
         """The series of a study that came whole, as files in `folder`. Raises PeerUnreachable, and what tick raises."""
         shelf = _Shelf(study.study_instance_uid, folder, self._require_room, tick, self._silence_s)
         opened = associate(
-            peer, _contexts(), calling_ae=self._calling_ae, timeout_s=self._silence_s, tls=self._tls, storing=shelf
+            peer, contexts(), calling_ae=self._calling_ae, timeout_s=self._silence_s, tls=self._tls, storing=shelf
         )
         with opened as (association, watch):
             if not any(c.abstract_syntax == MODEL for c in association.accepted_contexts):
@@ -98,7 +101,7 @@ class _Shelf:
     What goes wrong in here is remembered: pynetdicom would turn it into a status and go on.
     """
 
-    sop_classes: Sequence[str] = (*WITH_PIXELS, *AS_THEY_ARE)
+    sop_classes: Sequence[str] = STORED
 
     def __init__(
         self,
@@ -202,7 +205,7 @@ class _Conversation:
         return last
 
 
-def _contexts() -> list[PresentationContext]:
+def contexts() -> list[PresentationContext]:
     """One context per SOP Class and transfer syntax: the peer sends what it has as it has it, if we can read it."""
     readable = [*SYNTAXES, *(uid for uid in SAMPLES if decodes(uid))]
     pairs = [(c, s) for c in WITH_PIXELS for s in readable] + [(c, s) for c in AS_THEY_ARE for s in SYNTAXES]

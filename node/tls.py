@@ -48,9 +48,15 @@ def server_context(certificate: Path, key: Path | None = None, ca: Path | None =
     return _finish(context, certificate, key)
 
 
-def _finish(context: ssl.SSLContext, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+def hardened(context: ssl.SSLContext) -> ssl.SSLContext:
+    """The same, with the versions and ciphers that the profiles allow and no others."""
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
+    return context
+
+
+def _finish(context: ssl.SSLContext, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    hardened(context)
     if certificate is not None:
         try:
             context.load_cert_chain(certificate, key)

@@ -15,9 +15,10 @@ from pynetdicom.association import Association
 
 from node.receive.doors import Doors, Rejection
 from node.receive.server import LONGEST_PDU_BYTES, Limits, StoreServer
-from node.receive.spool import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, SpoolingDimse
+from node.receive.spool import SpoolingDimse
 from node.receive.store import OnStored, Store, association_of
 from node.syntaxes import in_senders_order, supported_contexts
+from node.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipeline.core.route import Peer
 from storage.archive import Archive
 from storage.ledger import Ledger

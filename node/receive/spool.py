@@ -21,8 +21,8 @@ from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dsutils import create_file_meta, encode_file_meta
 from pynetdicom.pdu_primitives import P_DATA
 
+from node.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipeline.core.errors import DiskFull
-from pipeline.core.uid import derive_uid
 
 PREAMBLE = b"\x00" * 128 + b"DICM"
 SUFFIX = ".receiving"
@@ -34,9 +34,6 @@ IS_COMMAND = 0x01
 
 LONGEST_IN_MEMORY_BYTES = 1 << 20
 """Command sets, and data sets of services other than storage: far more than any honest peer sends."""
-
-IMPLEMENTATION_CLASS_UID = derive_uid("lantern", "implementation class")
-IMPLEMENTATION_VERSION_NAME = "LANTERN"
 
 
 class Spool(BytesIO):

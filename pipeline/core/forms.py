@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pipeline.core.result import Kind
@@ -50,31 +51,58 @@ class Form:
     def token(self, kind: Kind) -> str:
         """What sets an object of that kind apart from the one in the default form; "" when they are the same.
 
-        It goes into the UIDs: an object has the same UID in two forms if and only if it has the same content.
+        It goes into the UIDs, so that objects of two forms which differ in content differ in UID too.
         """
         return ",".join(sorted(self._traits(kind)))
 
+    def without(self, never: Collection[Kind]) -> Form:
+        """The same but for what is said of kinds that a run never makes: then its objects are not told apart by them.
+
+        A destination without RT Dose gets the very objects of one with it, where no dose is made for either.
+        """
+        form = replace(self, left_out=self.left_out - frozenset(never))
+        if Kind.SEG in never:
+            form = replace(form, segments=Segments.BINARY, all_frames=False)
+        if Kind.RTSTRUCT in never:
+            form = replace(form, holes=Holes.KEYHOLE)
+        return replace(form, per_lesion=False) if {Kind.SEG, Kind.RTSTRUCT} <= {*never} else form
+
     def _traits(self, kind: Kind) -> set[str]:
-        drawn = {"per lesion"} if self.per_lesion else set()
+        traits: set[str] = set()
         match kind:
             case Kind.SEG:
-                more = {self.segments.value} if self.segments is not Segments.BINARY else set()
-                return drawn | more | ({"all frames"} if self.all_frames else set())
+                traits = self._segmented()
             case Kind.RTSTRUCT:
-                return drawn | ({"xor"} if self.holes is not Holes.KEYHOLE else set())
-            case Kind.SR | Kind.KO | Kind.CAD_SR:  # they refer to all others
-                own = {"2d"} if self.coordinates is not Coordinates.SPACE else set()
-                return own | self._of_others({*Kind} - _REFERRING) | ({"page"} if self.page else set())
+                traits = self._drawn() | ({"xor"} if self.holes is not Holes.KEYHOLE else set())
             case Kind.RTDOSE:
-                return self._of_others({Kind.RTSTRUCT})
-            case _:
-                return set()
+                traits = self._of_others({Kind.RTSTRUCT})
+            case Kind.CAD_SR:  # it refers to images alone, and says what is not made
+                traits = self._missing({*Kind} - {kind}) | self._paged()
+            case Kind.KO:
+                traits = self._written() | self._of_others({*Kind} - {Kind.SR, kind}) | self._missing({Kind.SR})
+            case Kind.SR:  # the root: it refers to all others
+                traits = self._written() | self._of_others({*Kind} - {kind})
+        return traits
+
+    def _drawn(self) -> set[str]:
+        return {"per lesion"} if self.per_lesion else set()
+
+    def _segmented(self) -> set[str]:
+        stored = {self.segments.value} if self.segments is not Segments.BINARY else set()
+        return self._drawn() | stored | ({"all frames"} if self.all_frames else set())
+
+    def _written(self) -> set[str]:
+        return self._paged() | ({"2d"} if self.coordinates is not Coordinates.SPACE else set())
+
+    def _paged(self) -> set[str]:
+        return {"page"} if self.page else set()
 
     def _of_others(self, kinds: set[Kind]) -> set[str]:
-        changed = {f"{k.value}:{token}" for k in kinds - self.left_out if (token := self.token(k))}
-        return changed | {f"without {k.value}" for k in kinds & self.left_out}
+        changed = {f"{k.value}({token})" for k in kinds - self.left_out if (token := self.token(k))}
+        return changed | self._missing(kinds)
 
+    def _missing(self, kinds: set[Kind]) -> set[str]:
+        return {f"without {k.value}" for k in kinds & self.left_out}
 
-_REFERRING = {Kind.SR, Kind.KO, Kind.CAD_SR}
 
 DEFAULT_FORM = Form()

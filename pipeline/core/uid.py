@@ -22,7 +22,7 @@ def instance_uid(series_instance_uid: str, number: int = 0) -> str:
     return derive_uid(series_instance_uid, "instance", *([str(number)] if number else []))
 
 
-MOST_INSTANCES = 64
+MOST_INSTANCES = 512
 """Of one series that is made here."""
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.contract import Found
+from pipeline.core.result import Kind
 from pipeline.encode.common import Encoded, Part, Stamp, to_bytes
 from pipeline.encode.dosemap import parametric_map
 from pipeline.encode.doses import doses
+from pipeline.encode.fitted import bounded, for_findings, on_left_out
+from pipeline.encode.keyobjects import key_objects
 from pipeline.encode.mammo import encode_marked
 from pipeline.encode.page import captures, drawn_pages
+from pipeline.encode.probability import probability_map
 from pipeline.encode.proposal import check_plan
 from pipeline.encode.rtdose import rt_dose
-from pipeline.encode.rtstruct import structure_set
-from pipeline.encode.seg import rejected_segmentation, segmentation
+from pipeline.encode.rtstruct import structure_sets
+from pipeline.encode.seg import segmentations
 from pipeline.encode.source import Source, check_frame_of_reference, checked, read_source
 from pipeline.encode.sr import report
 from pipeline.findings import Extra, Findings
@@ -28,13 +32,15 @@ def encode(findings: Found, stamp: Stamp) -> tuple[Encoded, ...]:
 
 
 def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
-    """Of findings in space: SEG, RTSTRUCT, SR; without lesions the SR alone, which says so.
+    """Of findings in space: SEG, RTSTRUCT, KO, SR; without lesions the SR alone, which says so.
 
     Rejected candidates stand in the SR; where `findings.rejected_labels` holds them, a second SEG, before the SR,
-    shows them. With a plan, and where `findings.extras` asks for it, the estimated dose of each session comes before
-    the SR too, as Parametric Maps, then as RT Doses. Pages to look at come last before the SR, where they are wanted.
+    shows them. Where `findings.extras` asks for it, the probability of every voxel is a Parametric Map, and with a plan
+    the estimated dose of each session, as Parametric Maps, then as RT Doses. Pages to look at come next, where they are
+    wanted; the key objects come last before the SR.
 
-    Where these cannot be drawn they are left out, and the SR says so.
+    Where these cannot be drawn they are left out, and the SR says so. `stamp.form` says how all are written, and which
+    are not made; what of it would be too large is written in the default form, which the SR says too.
 
     The images that `findings.frames` names are read again, headers only; of those that pages show, pixels too. Raises
     HeaderUnusable (an image without what results need to be placed by), NotFound (an image is gone), OurFault
@@ -42,11 +48,21 @@ def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     """
     check_plan(findings)
     source = read_source(findings)
-    drawn = (*_lesions(findings, source, stamp), *_rejected(findings, source, stamp))
-    shown, failed = _pages(findings, source, stamp)
-    drawn = (*drawn, *_doses(findings, source, stamp), *shown)
-    findings = replace(findings, remarks=(*findings.remarks, *failed))
-    return (*drawn, Encoded(Part.SR, report(findings, source, stamp, drawn)))
+    form = for_findings(stamp.form, findings)
+    written, too_large = bounded(form, findings)
+    of_all, of_report = replace(stamp, form=written), replace(stamp, form=form)
+    drawn = (*_lesions(findings, source, of_all), *_rejected(findings, source, of_all))
+    shown, failed = _pages(findings, source, of_all)
+    drawn = (*drawn, *_probability(findings, source, of_all), *_doses(findings, source, of_all), *shown)
+    said = (*failed, *too_large, *on_left_out(form.left_out))
+    findings = replace(findings, remarks=(*findings.remarks, *said))
+    if Kind.KO not in form.left_out:
+        drawn = (*drawn, *key_objects(findings, source, of_report, drawn))
+    return (*drawn, *_report(findings, source, of_report, drawn))
+
+
+def _report(findings: Findings, source: Source, stamp: Stamp, drawn: tuple[Encoded, ...]) -> tuple[Encoded, ...]:
+    return () if Kind.SR in stamp.form.left_out else (Encoded(Part.SR, report(findings, source, stamp, drawn)),)
 
 
 def _lesions(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
@@ -54,9 +70,10 @@ def _lesions(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded,
         return ()
     check_frame_of_reference(source)
     labels = checked(findings.labels, findings.lesions, source)
+    left_out = stamp.form.left_out
     return (
-        Encoded(Part.SEG, segmentation(findings, labels, source, stamp)),
-        Encoded(Part.RTSTRUCT, structure_set(findings, labels, source, stamp)),
+        *(() if Kind.SEG in left_out else segmentations(Part.SEG, findings, labels, source, stamp)),
+        *(() if Kind.RTSTRUCT in left_out else structure_sets(findings, labels, source, stamp)),
     )
 
 
@@ -65,11 +82,21 @@ def _rejected(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded
         return ()
     check_frame_of_reference(source)
     labels = checked(findings.rejected_labels, findings.rejected, source)
-    return (Encoded(Part.REJECTED_SEG, rejected_segmentation(findings, labels, source, stamp)),)
+    if Kind.SEG in stamp.form.left_out:
+        return ()
+    return segmentations(Part.REJECTED_SEG, findings, labels, source, stamp)
+
+
+def _probability(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
+    if findings.probability is None or Extra.PROBABILITY_MAP not in findings.extras or Kind.PM in stamp.form.left_out:
+        return ()
+    check_frame_of_reference(source)
+    return (Encoded(Part.PROBABILITY, probability_map(findings, findings.probability, source, stamp)),)
 
 
 def _doses(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
-    wanted = [(e, p, make) for e, p, make in _DOSE_OBJECTS if e in findings.extras]
+    left_out = stamp.form.left_out
+    wanted = [(e, p, make) for e, p, make in _DOSE_OBJECTS if e in findings.extras and p.kind not in left_out]
     if findings.planned is None or not findings.lesions or not wanted:
         return ()
     each = doses(findings.planned, source)
@@ -82,7 +109,8 @@ def _doses(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, .
 
 def _pages(findings: Findings, source: Source, stamp: Stamp) -> tuple[tuple[Encoded, ...], tuple[str, ...]]:
     """The pages, and what the report says where there are none although they were wanted."""
-    if Extra.PAGE not in findings.extras:
+    wanted = Extra.PAGE in findings.extras or stamp.form.page
+    if not wanted or Kind.SC in stamp.form.left_out:
         return (), ()
     return drawn_pages(lambda: captures(findings, source, stamp), source)
 

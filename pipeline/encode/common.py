@@ -17,6 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from pipeline.contract import Found
 from pipeline.core.errors import OurFault
+from pipeline.core.forms import DEFAULT_FORM, Form
 from pipeline.core.result import Kind
 from pipeline.core.uid import derive_uid, instance_uid
 from pipeline.encode.codes import code_item
@@ -51,11 +52,13 @@ class Part(StrEnum):
     SEG = "SEG"
     RTSTRUCT = "RTSTRUCT"
     REJECTED_SEG = "SEG_REJECTED"  #: the candidates that the false-positive step turned down; on demand
+    PROBABILITY = "PM_PROBABILITY"  #: the networks' mean probability, a Parametric Map; on demand
     DOSE_MAP = "PM"  #: estimated dose, a Parametric Map for each treatment session
     RT_DOSE = "RTDOSE"  #: the same as RT Dose, on demand
     PAGE = "SC"  #: the summary for viewers that show nothing else
     CAD_SR = "CADSR"  #: marks on mammograms as a Mammography CAD SR
     OVERLAY = "GSPS"  #: marks to lay over an image, a presentation state for each view
+    KEY_OBJECTS = "KO"  #: the images to look at first, a Key Object Selection
 
     @property
     def kind(self) -> Kind:
@@ -73,15 +76,19 @@ _MODALITY = {Kind.PM: "OT", Kind.SC: "OT", Kind.CAD_SR: "SR", Kind.GSPS: "PR"}
 
 _SERIES_NUMBER = {
     Part.SR: 1,
-    Part.SEG: 2,
-    Part.RTSTRUCT: 3,
-    Part.REJECTED_SEG: 4,
-    Part.DOSE_MAP: 5,
-    Part.RT_DOSE: 6,
-    Part.PAGE: 7,
-    Part.CAD_SR: 8,
-    Part.OVERLAY: 9,
+    Part.KEY_OBJECTS: 2,
+    Part.SEG: 3,
+    Part.CAD_SR: 3,
+    Part.RTSTRUCT: 4,
+    Part.OVERLAY: 4,
+    Part.PROBABILITY: 5,
+    Part.DOSE_MAP: 6,
+    Part.RT_DOSE: 7,
+    Part.PAGE: 8,
+    Part.REJECTED_SEG: 9,
 }
+"""The order in which a hanging protocol that sorts by number shows them. Lesions in a volume and marks on mammograms
+never come in one run, so ten numbers are enough for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ class Stamp:
     cad_reports:      likewise of the Mammography CAD SRs of these runs, which a CAD SR names as its predecessors.
     replaces:         likewise of the SEGs of the nearest of these runs.
     verified:         False when a PACS was to be asked for the number of images and did not answer.
+    form:             how the objects are written. Objects that are the same in two forms have the same UIDs.
     """
 
     seed: str
@@ -128,6 +136,7 @@ class Stamp:
     verified: bool = True
     replaces: tuple[tuple[str, str, str], ...] = ()
     cad_reports: tuple[tuple[str, str, str], ...] = ()
+    form: Form = DEFAULT_FORM
 
     def __post_init__(self) -> None:
         if self.made_at.tzinfo is None:
@@ -135,7 +144,12 @@ class Stamp:
 
     def uid(self, part: Part, what: str) -> str:
         """The UID of `what` in that object."""
-        return derive_uid(self.seed, part.value, what)
+        token = self.form.token(part.kind)
+        return derive_uid(self.seed, part.value, what, *([token] if token else []))
+
+    def tracking_uid(self, what: str) -> str:
+        """The UID by which an observation of the report is told from others, whatever the form of the report."""
+        return derive_uid(self.seed, Part.SR.value, what)
 
     def instance(self, part: Part, number: int = 0) -> str:
         """Its SOP Instance UID, by which our own objects are known again: `pipeline.core.uid.is_ours`."""
@@ -229,7 +243,7 @@ def colour(number: int) -> tuple[int, int, int]:
 
 
 def series_number(source: Origin, part: Part) -> int:
-    """90000 + 10 x the source's number + 1 (SR), 2 (SEG), 3 (RTSTRUCT), 4 (rejected): after all images, together."""
+    """90000 + 10 x the source's number + 1 (SR), 2 (KO), 3 (SEG), ...: after all images, together."""
     number = source.series_number if 0 <= source.series_number < 1_000_000 else 0
     return 90_000 + 10 * number + _SERIES_NUMBER[part]
 
@@ -294,6 +308,8 @@ def _title(part: Part) -> str:
 
 
 _TITLES = {
+    Part.KEY_OBJECTS: "Key images,",
+    Part.PROBABILITY: "Probability map,",
     Part.REJECTED_SEG: "SEG rejected candidates,",
     Part.PAGE: "Summary,",
     Part.CAD_SR: "Mammography CAD SR",

@@ -2,13 +2,15 @@
 
 Foreground is 4-connected and background 8-connected: voxels that touch in a corner only are two regions, and a gap
 in a ring that is one corner wide is open. A hole is cut out by a keyhole: one straight path of no width from the
-outline to the hole and back, which every planning system reads, as not all read CLOSEDPLANAR_XOR.
+outline to the hole and back, which every planning system reads, as not all read CLOSEDPLANAR_XOR. For those that do,
+`rings` has outlines and holes each by itself.
 
 A lattice point (r, c) is the upper left corner of voxel (r, c); its fractional index is (r - 0.5, c - 0.5).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,12 +32,26 @@ def outlines(mask: NDArray[np.bool_]) -> list[IntArray]:
              row of the last; no point lies on the straight line between its neighbours. `area` of each is the
              number of voxels in the region.
     """
-    regions, _ = ndimage.label(mask)
-    found: list[IntArray] = []
-    for number, window in enumerate(ndimage.find_objects(regions), start=1):
-        offset = np.array([w.start for w in window])
-        found.append(_outline(regions[window] == number) + offset)
-    return found
+    return [_outline(region) + corner for region, corner in _regions(mask)]
+
+
+def rings(mask: NDArray[np.bool_]) -> list[IntArray]:
+    """The outline of each 4-connected region of a slice, then that of each of its holes, in the points of `outlines`.
+
+    A voxel is in the mask when an odd number of them run around it. `area` of a hole is negative.
+    """
+    return [
+        _without_collinear(np.array(loop, dtype=np.int64)) + corner
+        for region, corner in _regions(mask)
+        for loop in _by_area(region)
+    ]
+
+
+def _regions(mask: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], IntArray]]:
+    """Each 4-connected region, cut out, and where its upper left corner was."""
+    numbered, _ = ndimage.label(mask)
+    for number, window in enumerate(ndimage.find_objects(numbered), start=1):
+        yield numbered[window] == number, np.array([w.start for w in window])
 
 
 def area(polygon: NDArray[Any]) -> float:
@@ -52,10 +68,15 @@ def area_3d(points: NDArray[np.float64]) -> float:
 
 
 def _outline(region: NDArray[np.bool_]) -> IntArray:
-    outer, *holes = sorted(_loops(region), key=lambda loop: -area(np.array(loop)))
+    outer, *holes = _by_area(region)
     for hole in sorted((_from_top(h) for h in holes), key=lambda h: h[0]):
         outer = _with_keyhole(outer, hole)
     return _without_collinear(np.array(outer, dtype=np.int64))
+
+
+def _by_area(region: NDArray[np.bool_]) -> list[list[Point]]:
+    """The outline, then the holes."""
+    return sorted(_loops(region), key=lambda loop: -area(np.array(loop)))
 
 
 def _loops(region: NDArray[np.bool_]) -> list[list[Point]]:

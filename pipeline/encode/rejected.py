@@ -6,14 +6,13 @@ whoever counts these, or looks for a Finding, counts lesions alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import highdicom as hd
-import numpy as np
-from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import SegmentationStorage
 
+from pipeline.core.forms import Coordinates
 from pipeline.encode.codes import (
     FINDING_CATEGORY,
     REASON_AGAINST,
@@ -21,7 +20,9 @@ from pipeline.encode.codes import (
     REJECTED_CANDIDATES,
     REJECTED_TYPE,
 )
+from pipeline.encode.common import Encoded, Part
 from pipeline.encode.measurements import certainty, finding_sites, sizes, threshold
+from pipeline.encode.regions import centre, segment_of
 from pipeline.encode.source import Source
 from pipeline.encode.text import plain
 from pipeline.findings import Findings, Lesion, Sought, Verdict
@@ -29,14 +30,23 @@ from pipeline.findings import Findings, Lesion, Sought, Verdict
 _CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
 
 
-def rejected_candidates(findings: Findings, source: Source, seg: Dataset | None) -> Any:
-    """A container with one container for each rejected candidate; `seg` is their segmentation, when one is made."""
+def rejected_candidates(findings: Findings, source: Source, others: Sequence[Encoded], coordinates: Coordinates) -> Any:
+    """A container with one container for each rejected candidate; `others` may hold their segmentation."""
     box = hd.sr.ContainerContentItem(name=REJECTED_CANDIDATES, relationship_type=_CONTAINS)
-    box.ContentSequence = hd.sr.ContentSequence(_candidate(c, findings.sought, source, seg) for c in findings.rejected)
+    places = [
+        (
+            centre(c.centroid_mm, source, coordinates, _CONTAINS),
+            *(segment_of(c, Part.REJECTED_SEG, others, source) or ()),
+        )
+        for c in findings.rejected
+    ]
+    box.ContentSequence = hd.sr.ContentSequence(
+        _candidate(c, findings.sought, place) for c, place in zip(findings.rejected, places, strict=True)
+    )
     return box
 
 
-def _candidate(candidate: Lesion, sought: Sought, source: Source, seg: Dataset | None) -> Any:
+def _candidate(candidate: Lesion, sought: Sought, place: Sequence[Any]) -> Any:
     item = hd.sr.ContainerContentItem(name=REJECTED_CANDIDATE, relationship_type=_CONTAINS)
     content = hd.sr.ContentSequence(
         hd.sr.TrackingIdentifier(uid=candidate.tracking_uid, identifier=plain(candidate.label))
@@ -45,7 +55,7 @@ def _candidate(candidate: Lesion, sought: Sought, source: Source, seg: Dataset |
     content.append(_code(FINDING_CATEGORY, REJECTED_TYPE))
     # As CAD reports tell what need not be shown from what must be (PS3.16 CID 6034).
     content.append(_code(codes.DCM.RenderingIntent, codes.cid6034.PresentationOptionalRenderingDeviceMayPresent))
-    content.extend(_where(candidate, source, seg))
+    content.extend(where for where in place if where is not None)
     for row in (
         *sizes(candidate),
         *certainty(candidate),
@@ -59,28 +69,6 @@ def _candidate(candidate: Lesion, sought: Sought, source: Source, seg: Dataset |
 
 def _code(name: Any, value: Any) -> Any:
     return hd.sr.CodeContentItem(name=name, value=value, relationship_type=_CONTAINS)
-
-
-def _where(candidate: Lesion, source: Source, seg: Dataset | None) -> list[Any]:
-    items: list[Any] = []
-    if source.frame_of_reference_uid:  # without one a report can be made, a point in space cannot
-        centre = hd.sr.Scoord3DContentItem(
-            name=codes.DCM.Center,
-            graphic_type=hd.sr.GraphicTypeValues3D.POINT,
-            graphic_data=np.array([candidate.centroid_mm], float),
-            frame_of_reference_uid=source.frame_of_reference_uid,
-            relationship_type=_CONTAINS,
-        )
-        items.append(centre)
-    if seg is not None:
-        segment = hd.sr.ReferencedSegment(
-            sop_class_uid=SegmentationStorage,
-            sop_instance_uid=seg.SOPInstanceUID,
-            segment_number=candidate.number,
-            source_series=hd.sr.SourceSeriesForSegmentation(source.series_instance_uid),
-        )
-        items.extend(segment)
-    return items
 
 
 def _against(verdict: Verdict | None) -> list[str]:

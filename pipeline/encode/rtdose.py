@@ -8,6 +8,7 @@ from pydicom.tag import Tag
 from pydicom.uid import RTDoseStorage, RTStructureSetStorage
 from pydicom.valuerep import format_number_as_ds
 
+from pipeline.core.result import Kind
 from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, reference
 from pipeline.encode.doses import Dose
 from pipeline.encode.source import Source
@@ -23,7 +24,10 @@ def rt_dose(dose: Dose, findings: Findings, source: Source, stamp: Stamp) -> Dat
     """The RTDOSE of a session: Gy as 32-bit integers, one frame for each slice of the dose along its normal.
 
     There is no RT Plan and none is named: Dose Summation Type is PLAN_OVERVIEW, whose parameters stand in the object.
+    It names the structure set if there is exactly one, which is all that it can name (PS3.3 C.8.8.3).
     """
+    form = stamp.form
+    in_one_set = not form.per_lesion and Kind.RTSTRUCT not in form.left_out
     ds = Dataset()
     ds.SOPClassUID = RTDoseStorage
     ds.FrameOfReferenceUID = source.frame_of_reference_uid
@@ -38,10 +42,11 @@ def rt_dose(dose: Dose, findings: Findings, source: Source, stamp: Stamp) -> Dat
     ds.DoseUnits, ds.DoseType = "GY", "PHYSICAL"
     ds.DoseComment = short(dose.brief, 64)
     ds.DoseSummationType = "PLAN_OVERVIEW"
-    ds.PlanOverviewSequence = [_overview(dose, findings)]
-    structures = reference(RTStructureSetStorage, stamp.instance(Part.RTSTRUCT))
-    # Of the dose as a whole it belongs to the RT DVH Module, and there are no DVHs (PS3.3 C.8.8.3, C.8.8.4).
-    ds.PlanOverviewSequence[0].ReferencedStructureSetSequence = [structures]
+    ds.PlanOverviewSequence = [_overview(dose, findings, in_one_set)]
+    if in_one_set:
+        structures = reference(RTStructureSetStorage, stamp.instance(Part.RTSTRUCT))
+        # Of the dose as a whole it belongs to the RT DVH Module, and there are no DVHs (PS3.3 C.8.8.3, C.8.8.4).
+        ds.PlanOverviewSequence[0].ReferencedStructureSetSequence = [structures]
     return dress(ds, Part.RT_DOSE, source, findings, stamp, dose.session.number)
 
 
@@ -68,25 +73,26 @@ def _pixels(ds: Dataset, dose: Dose) -> None:
     ds["PixelData"].VR = "OW"
 
 
-def _overview(dose: Dose, findings: Findings) -> Dataset:
+def _overview(dose: Dose, findings: Findings, in_one_set: bool) -> Dataset:
     """What a plan would have to give, of which there is none: so its label is empty."""
     item = Dataset()
     item.PlanOverviewIndex = 1
     item.RTPlanLabel = ""
     item.TreatmentSite, item.TreatmentSiteCodeSequence = ESTIMATE, []
-    item.PrescriptionOverviewSequence = _prescribed(dose, findings)
+    item.PrescriptionOverviewSequence = _prescribed(dose, findings, in_one_set)
     item.NumberOfFractionsIncluded = 1
     return item
 
 
-def _prescribed(dose: Dose, findings: Findings) -> list[Dataset]:
+def _prescribed(dose: Dose, findings: Findings, in_one_set: bool) -> list[Dataset]:
     numbers = {n.short_label: n.number for n in findings.lesions}
     items = []
     for name in dose.session.lesions:
         wanted = findings.planned.prescription_of(name) if findings.planned else None
         if wanted:
             item = Dataset()
-            item.ReferencedROINumber = numbers[name]
+            if in_one_set:
+                item.ReferencedROINumber = numbers[name]
             item.EntityLongLabel = short(name, 64)
             item.TotalPrescriptionDose = wanted.per_session_gy
             items.append(item)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import highdicom as hd
@@ -14,8 +15,10 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from scipy import ndimage
 
 from pipeline.core.errors import OurFault
+from pipeline.core.forms import Holes
 from pipeline.encode.codes import code_item
 from pipeline.encode.common import (
+    Encoded,
     Part,
     Stamp,
     brief,
@@ -28,9 +31,9 @@ from pipeline.encode.common import (
     revision,
     said_of_all,
 )
-from pipeline.encode.contours import IntArray, area_3d, outlines
+from pipeline.encode.contours import IntArray, area, area_3d, outlines, rings
 from pipeline.encode.proposal import RGB, colours, in_order, proposed
-from pipeline.encode.source import Frame, Source
+from pipeline.encode.source import Frame, Source, in_space
 from pipeline.encode.text import short
 from pipeline.findings import Algorithm, Findings, Lesion, Origin
 
@@ -45,42 +48,69 @@ _STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management (retired): what RTReferencedStudySequence is written with everywhere."""
 
 
-def structure_set(findings: Findings, labels: hd.Volume, source: Source, stamp: Stamp) -> Dataset:
-    """The RTSTRUCT of `findings`, which have at least one lesion.
+def structure_sets(findings: Findings, labels: hd.Volume, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
+    """The RTSTRUCT of `findings`, which have at least one lesion; or one for each, where the form of `stamp` says so.
 
-    ROI n is lesion n; with a plan they stand in the order of the sessions, and in the colours of these. Contours lie
-    on the planes of the source images, from the first slice of the labels to the last. Raises OurFault when they do not
-    enclose the volume of the lesion's voxels.
+    ROI n is lesion n, alone or not; with a plan they stand in the order of the sessions, and in the colours of these.
+    Contours lie on the planes of the source images, from the first slice of the labels to the last. A lesion with a
+    hole has contours of CLOSEDPLANAR_XOR where the form says so, one without never. Raises OurFault when contours do
+    not enclose the volume of the lesion's voxels.
 
     Explicit VR Little Endian, but for contours of some 2000 points and more: those only Implicit VR can hold as
     numbers, and a planning system would not look for them in UN (PS3.5 6.2.2).
     """
+    lesions = in_order(findings)
+    each = [(n.number, [n]) for n in lesions] if stamp.form.per_lesion else [(0, lesions)]
+    drawn = _Drawn(labels, ndimage.find_objects(labels.array), _names(findings.lesions), colours(findings))
+    return tuple(
+        Encoded(Part.RTSTRUCT, _structure_set(number, some, drawn, findings, source, stamp), number)
+        for number, some in each
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """What all structure sets of a run have in common: labels, where each lesion is in them, names and colours."""
+
+    labels: hd.Volume
+    windows: Sequence[tuple[slice, slice, slice]]
+    names: Mapping[int, str]
+    colours: Mapping[int, RGB]
+
+
+def _structure_set(
+    number: int, lesions: Sequence[Lesion], drawn: _Drawn, findings: Findings, source: Source, stamp: Stamp
+) -> Dataset:
     ds = Dataset()
     ds.SOPClassUID = RTStructureSetStorage
     ds.FrameOfReferenceUID = source.frame_of_reference_uid
     ds.PositionReferenceIndicator = source.position_reference_indicator
     ds.OperatorsName = ""
     which = revision(findings, stamp)
-    ds.StructureSetLabel = f"RESEARCH {which.partition(',')[0]}" if which else "LANTERN RESEARCH"
-    ds.StructureSetName = brief(findings.algorithm, which)
+    ds.StructureSetLabel = _label(which, number)
+    ds.StructureSetName = brief(findings.algorithm, ", ".join(w for w in (which, drawn.names.get(number, "")) if w))
     ds.StructureSetDescription = short(said_of_all(findings), 1024)
     ds.StructureSetDate, ds.StructureSetTime = date_and_time(local_time(source, stamp))
     ds.ReferencedFrameOfReferenceSequence = [_frame_of_reference(source)]
     edited = findings.corrections
     if edited is not None and edited.sop_class_uid == RTStructureSetStorage:
         ds.PredecessorStructureSetSequence = [reference(edited.sop_class_uid, edited.sop_instance_uid)]
-    windows = ndimage.find_objects(labels.array)
-    lesions, names, shown_in = in_order(findings), _names(findings.lesions), colours(findings)
-    ds.StructureSetROISequence = [_roi(n, names[n.number], findings, source) for n in lesions]
-    ds.ROIContourSequence = [
-        _roi_contour(n, shown_in[n.number], windows[n.number - 1], labels, source) for n in lesions
-    ]
-    ds.RTROIObservationsSequence = [_observation(n, names[n.number], findings) for n in lesions]
+    ds.StructureSetROISequence = [_roi(n, drawn.names[n.number], findings, source) for n in lesions]
+    ds.ROIContourSequence = [_roi_contour(n, drawn, source, stamp.form.holes) for n in lesions]
+    ds.RTROIObservationsSequence = [_observation(n, drawn.names[n.number], findings) for n in lesions]
     ds.ApprovalStatus = "UNAPPROVED"
-    made = dress(ds, Part.RTSTRUCT, source, findings, stamp)
+    made = dress(ds, Part.RTSTRUCT, source, findings, stamp, number)
     if _longest_contour(made) > LONGEST_EXPLICIT:
         made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     return made
+
+
+def _label(which: str, number: int) -> str:
+    """In 16 characters, and another for each lesion, since planning systems tell structure sets apart by it."""
+    again = which.partition(",")[0]
+    if number:
+        return short(f"RESEARCH {again.replace('rev ', 'r')} {number}".replace("  ", " "), 16)
+    return f"RESEARCH {again}" if again else "LANTERN RESEARCH"
 
 
 def _longest_contour(ds: Dataset) -> int:
@@ -105,14 +135,17 @@ def _frame_of_reference(source: Source) -> Dataset:
 
 
 def _names(lesions: Sequence[Lesion]) -> dict[int, str]:
-    """ROI names by lesion number, in 16 characters; where two would be one, the second ends in its number."""
+    """ROI names by lesion number, in 16 characters; where two would be one, the second ends in its number.
+
+    In capitals or not is no difference: planning systems overlook it.
+    """
     names: dict[int, str] = {}
     for lesion in lesions:
-        name = short(lesion.short_label, 16)
-        if name in names.values():
-            end = f"_{lesion.number}"
-            name = name[: 16 - len(end)] + end
-        names[lesion.number] = name
+        name = short(lesion.short_label, 16) or f"LESION_{lesion.number}"
+        taken = {other.upper() for other in names.values()}
+        ends = (f"_{lesion.number}", *(f"_{lesion.number}_{k}" for k in range(1, len(lesions))))
+        free = (name, *(name[: 16 - len(end)] + end for end in ends))
+        names[lesion.number] = next(n for n in free if n.upper() not in taken)
     return names
 
 
@@ -158,41 +191,39 @@ def _observation(lesion: Lesion, name: str, findings: Findings) -> Dataset:
     return item
 
 
-def _roi_contour(
-    lesion: Lesion, shown_in: RGB, window: tuple[slice, slice, slice], labels: hd.Volume, source: Source
-) -> Dataset:
+def _roi_contour(lesion: Lesion, drawn: _Drawn, source: Source, holes: Holes) -> Dataset:
+    labels, window = drawn.labels, drawn.windows[lesion.number - 1]
     inside = labels.array[window] == lesion.number
-    spacing_mm = float(labels.spacing[0])
     corner = np.array([window[1].start, window[2].start])
-    contours: list[Dataset] = []
-    volume_mm3 = 0.0
-    for plane, frame in zip(inside, source.frames[window[0]], strict=True):
-        for polygon in outlines(plane):
-            contour, area_mm2 = _contour(polygon + corner, frame, labels, len(contours) + 1)
-            contours.append(contour)
-            volume_mm3 += area_mm2 * spacing_mm
+    polygons = [
+        (polygon + corner, frame)
+        for plane, frame in zip(inside, source.frames[window[0]], strict=True)
+        for polygon in (rings(plane) if holes is Holes.XOR else outlines(plane))
+    ]
+    of_type = "CLOSEDPLANAR_XOR" if any(area(polygon) < 0 for polygon, _ in polygons) else "CLOSED_PLANAR"
+    written = [_contour(polygon, frame, labels, of_type, k) for k, (polygon, frame) in enumerate(polygons, start=1)]
+    volume_mm3 = sum(area_mm2 for _, area_mm2 in written) * float(labels.spacing[0])
     _check_volume(lesion, volume_mm3, int(inside.sum()) * float(np.prod(labels.spacing)))
     item = Dataset()
-    item.ROIDisplayColor = list(shown_in)
+    item.ROIDisplayColor = list(drawn.colours[lesion.number])
     item.ReferencedROINumber = lesion.number
-    item.ContourSequence = contours
+    item.ContourSequence = [contour for contour, _ in written]
     return item
 
 
-def _contour(polygon: IntArray, frame: Frame, labels: hd.Volume, number: int) -> tuple[Dataset, float]:
-    """One item of ContourSequence, and the area in mm2 of what is written in it, digits and all."""
-    in_plane = np.asarray(labels.affine, dtype=float)[:3, 1:3]
-    points = frame.position + (polygon - 0.5) @ in_plane.T
-    written = [_decimal(v) for v in points.ravel()]
+def _contour(polygon: IntArray, frame: Frame, labels: hd.Volume, of_type: str, number: int) -> tuple[Dataset, float]:
+    """One item of ContourSequence, and the area in mm2 of what is written in it, digits and all; of a hole negative."""
+    written = [_decimal(v) for v in in_space(polygon, frame, labels).ravel()]
     item = Dataset()
     if not frame.filled:
         more = {} if frame.frame_number is None else {"ReferencedFrameNumber": frame.frame_number}
         item.ContourImageSequence = [reference(frame.sop_class_uid, frame.sop_instance_uid, **more)]
-    item.ContourGeometricType = "CLOSED_PLANAR"
+    item.ContourGeometricType = of_type
     item.NumberOfContourPoints = len(polygon)
     item.ContourNumber = number
     item[_CONTOUR_DATA] = _raw_decimals(written)
-    return item, area_3d(np.array(written, dtype=float).reshape(-1, 3))
+    area_mm2 = area_3d(np.array(written, dtype=float).reshape(-1, 3))
+    return item, area_mm2 if area(polygon) > 0 else -area_mm2
 
 
 def _decimal(value: float) -> str:

@@ -59,6 +59,13 @@ class Frame:
     thickness_mm: float | None
     filled: bool = False
 
+    def pixel(self, point_mm: Array) -> tuple[float, float]:
+        """(column, row) of a point in space, where (0, 0) is the upper left corner of the image (PS3.3 C.18.6)."""
+        away = point_mm - self.position
+        between_rows, between_columns = self.spacing_mm
+        column, row = away @ self.cosines[:3] / between_columns, away @ self.cosines[3:] / between_rows
+        return float(column) + 0.5, float(row) + 0.5
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source(Origin):
@@ -73,6 +80,11 @@ class Source(Origin):
     def image_count(self) -> int:
         """How many images (frames of multi-frame objects counted one by one) the findings are drawn on."""
         return sum(not f.filled for f in self.frames)
+
+    def beneath(self, point_mm: Array) -> Frame:
+        """The frame whose plane is nearest to a point in space."""
+        normal = np.cross(self.frames[0].cosines[:3], self.frames[0].cosines[3:])
+        return min(self.frames, key=lambda f: abs(float(normal @ (point_mm - f.position))))
 
     @property
     def instances(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -130,6 +142,13 @@ def checked(labels: hd.Volume | None, drawn: Sequence[Lesion], source: Source) -
         raise OurFault(f"lesions {numbers} do not match the {len(counts) - 1} labels of the volume")
     _check_alignment(labels, source)
     return labels
+
+
+def in_space(polygon: NDArray[np.int64], frame: Frame, labels: hd.Volume) -> Array:
+    """(n, 3) LPS mm of (n, 2) lattice points of `contours`, on the plane of the frame."""
+    in_plane = np.asarray(labels.affine, dtype=float)[:3, 1:3]
+    points: Array = frame.position + (polygon - 0.5) @ in_plane.T
+    return points
 
 
 def _check_alignment(labels: hd.Volume, source: Source) -> None:

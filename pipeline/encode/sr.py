@@ -1,17 +1,17 @@
-"""Findings -> Comprehensive 3D SR with the Measurement Report template (PS3.16 TID 1500)."""
+"""Findings -> Comprehensive 3D SR, or Comprehensive SR, with the Measurement Report template (PS3.16 TID 1500)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import highdicom as hd
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import SegmentationStorage
 
+from pipeline.core.forms import Coordinates
 from pipeline.encode.common import (
     Encoded,
-    Part,
     Stamp,
     statements,
 )
@@ -29,7 +29,9 @@ from pipeline.encode.document import (
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
+from pipeline.encode.named import results
 from pipeline.encode.proposal import on_names, said_of_plan
+from pipeline.encode.regions import Group, on_filled, placed
 from pipeline.encode.rejected import rejected_candidates
 from pipeline.encode.sessions import proposed_evaluations, proposed_measurements, proposed_sessions
 from pipeline.encode.source import Source
@@ -40,18 +42,19 @@ from pipeline.findings import Findings, Lesion, Origin
 def report(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encoded, ...]) -> Dataset:
     """The SR of `findings`; `others` are the other objects of the same work.
 
-    TID 1500 with one group for each lesion (TID 1411), pointing at its segment; or, without lesions, one group
-    (TID 1501) that says that none was detected. What else is to be read stands under Qualitative Evaluations, and
-    proposed treatment sessions and rejected candidates in containers of their own.
+    TID 1500 with one group for each lesion (TID 1411), pointing at its segment or its outlines (`regions.placed`); or,
+    without lesions, one group (TID 1501) that says that none was detected. What else is to be read stands under
+    Qualitative Evaluations, and proposed treatment sessions and rejected candidates in containers of their own.
     """
     evidence = [*_images(source), *_edited(findings, source), *(e.dataset for e in others)]
     content = _content(findings, source, stamp, others)[0]
-    return report_of(hd.sr.Comprehensive3DSR, evidence, content, source, findings, stamp)
+    kind = hd.sr.ComprehensiveSR if stamp.form.coordinates is Coordinates.IMAGE else hd.sr.Comprehensive3DSR
+    return report_of(kind, evidence, content, source, findings, stamp)
 
 
 def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Encoded, ...]) -> Any:
-    made = {e.part: e.dataset for e in others}
-    groups = [_lesion_group(lesion, findings, source, made[Part.SEG].SOPInstanceUID) for lesion in findings.lesions]
+    places = placed(findings, source, others, stamp.form.coordinates)
+    groups = [_lesion_group(lesion, findings, template, place) for lesion, template, place in places]
     content = hd.sr.MeasurementReport(
         observation_context=observer(findings.algorithm),
         procedure_reported=codes.cid100.MRIUnspecifiedBodyRegion
@@ -70,20 +73,15 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
     if findings.follow_up is not None:
         items.append(followed(findings.follow_up))
     if findings.rejected:
-        items.append(rejected_candidates(findings, source, made.get(Part.REJECTED_SEG)))
+        items.append(rejected_candidates(findings, source, others, stamp.form.coordinates))
+    items.extend(results(others))
     return content
 
 
-def _lesion_group(lesion: Lesion, findings: Findings, source: Source, seg_uid: str) -> Any:
-    """TID 1411 with the segment as its region."""
-    return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+def _lesion_group(lesion: Lesion, findings: Findings, template: Group, place: Mapping[str, Any]) -> Any:
+    return template(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=lesion.tracking_uid, identifier=plain(lesion.label)),
-        referenced_segment=hd.sr.ReferencedSegment(
-            sop_class_uid=SegmentationStorage,
-            sop_instance_uid=seg_uid,
-            segment_number=lesion.number,
-            source_series=hd.sr.SourceSeriesForSegmentation(source.series_instance_uid),
-        ),
+        **place,
         finding_category=findings.sought.category,
         finding_type=findings.sought.finding,
         finding_sites=finding_sites(lesion, findings.sought) or None,
@@ -103,7 +101,7 @@ def _empty_group(findings: Findings, stamp: Stamp) -> Any:
     sought = findings.sought
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
-            uid=stamp.uid(Part.SR, "no lesion"), identifier="No lesion detected"
+            uid=stamp.tracking_uid("no lesion"), identifier="No lesion detected"
         ),
         finding_sites=[hd.sr.FindingSite(sought.site)] if sought.site else None,
         algorithm_id=identification(findings.algorithm),
@@ -134,6 +132,7 @@ def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ..
         *definitions(findings),
         *on_names(findings),
         *on_people(findings),
+        *(on_filled(findings, source) if stamp.form.coordinates is Coordinates.IMAGE else ()),
         *said_of_corrections(findings.corrections),
         *findings.remarks,
         *said_of_plan(findings),

@@ -1,21 +1,102 @@
-"""The geometry of results, decoded from their bytes and compared with what was found."""
+"""The geometry proof: objects are decoded again from their bytes and compared with what the pipeline found.
+
+It shares no code with what wrote them, and looks at millimetres in the patient: a result that is mirrored, shifted,
+on the wrong image or of the wrong patient is a Fault, in words, and is not to be sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+
+from pydicom import Dataset, dcmread
 
 from pipeline.contract import Found
+from pipeline.core.errors import LanternError
+from pipeline.findings import Findings
+from pipeline.marks import MarkedStudy
+from pipeline.proof.agreement import Agreement, agreement
+from pipeline.proof.fault import Fault
+from pipeline.proof.identity import check_identity
+from pipeline.proof.images import Identity
+from pipeline.proof.kinds import check_kind, drawn_in, left_out
+from pipeline.proof.marked import Seen, read_seen
+from pipeline.proof.truth import Truth, contradictions, read_truth
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """An object that is wrong. words: one sentence."""
-
-    sop_instance_uid: str
-    words: str
+__all__ = ["Agreement", "Fault", "agreements", "prove"]
 
 
 def prove(files: Sequence[bytes], found: Found) -> tuple[Fault, ...]:
-    """The faults of objects that were made from what was found."""
-    return ()
+    """All that is wrong with the objects of one run; nothing where they say what the pipeline found, where it did.
+
+    files: DICOM files, complete sets: an object that another one refers to is among them. found: what they were made
+    from; its images are read again, headers only.
+
+    Never raises: what cannot be read or compared is a Fault too.
+    """
+    datasets, faults = _read(files)
+    try:
+        truth = read_truth(found) if isinstance(found, Findings) else read_seen(found)
+        wrong = list(contradictions(truth)) if isinstance(truth, Truth) else []
+    except LanternError as error:
+        return (*faults, *(Fault(uid, error.message) for uid in datasets))
+    except Exception as error:  # noqa: BLE001 - whatever findings and headers hold, nothing may be sent unproven
+        return (*faults, *(Fault(uid, _unforeseen("the findings cannot be compared", error)) for uid in datasets))
+    for uid, ds in datasets.items():
+        words = dict.fromkeys((*wrong, *_words(ds, datasets, found, truth)))
+        faults += [Fault(uid, said) for said in words]
+    return tuple(faults)
+
+
+def agreements(files: Sequence[bytes], findings: Findings) -> tuple[Agreement, ...]:
+    """How well each SEG and RTSTRUCT agrees with each lesion, in numbers. Raises what reading raises."""
+    datasets, _ = _read(files)
+    truth = read_truth(findings)
+    return tuple(agreement(uid, drawn, truth.lattice) for uid, ds in datasets.items() for drawn in drawn_in(ds, truth))
+
+
+def _read(files: Sequence[bytes]) -> tuple[dict[str, Dataset], list[Fault]]:
+    """The objects by SOP Instance UID."""
+    datasets: dict[str, Dataset] = {}
+    faults = []
+    for data in files:
+        try:
+            ds = dcmread(BytesIO(data))
+            uid, _ = str(ds.SOPInstanceUID), ds.SOPClassUID
+        except Exception as error:  # noqa: BLE001 - bytes that do not parse may raise anything
+            faults.append(Fault("", _unforeseen("an object cannot be read", error)))
+            continue
+        if uid in datasets:
+            faults.append(Fault(uid, "two objects have the same SOP Instance UID"))
+        datasets[uid] = ds
+    return datasets, faults
+
+
+def _words(ds: Dataset, files: Mapping[str, Dataset], found: Found, truth: Truth | Seen) -> list[str]:
+    """What is wrong with one object."""
+    words: list[str] = []
+    try:
+        words += _whose(ds, files, found, truth)
+        words += check_kind(ds, files, truth)
+        if isinstance(truth, Truth):
+            words += left_out(ds, files, truth)
+    except Exception as error:  # noqa: BLE001 - an object that breaks its decoder is as wrong as one that lies
+        words.append(_unforeseen("it cannot be decoded", error))
+    return words
+
+
+def _whose(ds: Dataset, files: Mapping[str, Dataset], found: Found, truth: Truth | Seen) -> Iterator[str]:
+    source: Identity = truth.images.identity if isinstance(truth, Truth) else truth.identity
+    yield from check_identity(ds, frozenset({*files, *source.instances, *_named_by(found)}), source)
+
+
+def _named_by(found: Found) -> set[str]:
+    """Objects of others that results may speak of."""
+    if isinstance(found, MarkedStudy) or found.corrections is None:
+        return set()
+    return {found.corrections.sop_instance_uid}
+
+
+def _unforeseen(words: str, error: Exception) -> str:
+    """The type alone: what an exception says may quote the patient."""
+    return f"{words} ({type(error).__name__})"

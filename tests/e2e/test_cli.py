@@ -16,7 +16,8 @@ from tests.support.peers import free_port
 
 COMMANDS = (
     "serve", "receive", "work", "deliver", "web", "clean", "analyze", "check", "doctor", "demo", "studies", "results",
-    "send", "jobs list", "jobs show", "jobs retry", "jobs cancel", "destinations list", "destinations echo",
+    "send", "jobs list", "jobs show", "jobs retry", "jobs cancel", "destinations list", "destinations show",
+    "destinations probe", "destinations echo",
     "routes list", "routes explain", "routes test", "convert nifti", "models list", "models show", "models verify",
     "plan", "timeline", "check-sr", "check-object",
 )  # fmt: skip

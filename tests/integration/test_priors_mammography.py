@@ -9,7 +9,7 @@ from pydicom.uid import MammographyCADSRStorage, generate_uid
 
 from node.priors import WANTED
 from node.retrieve import Fetched, Library
-from node.retrieve_get import CGet, _contexts
+from node.retrieve_get import CGet, contexts
 from pipeline.core.route import Peer
 from pipeline.imaging.header import scan
 from tests.support.mr import edit
@@ -97,6 +97,6 @@ def test_a_film_scan_in_an_object_of_secondary_capture_comes(orthanc: OrthancPee
 
 def test_all_that_is_proposed_fits_into_one_association() -> None:
     """PS3.8 9.3.2.2: Presentation Context IDs are odd numbers of one byte."""
-    proposed = {c.abstract_syntax for c in _contexts()}
-    assert len(_contexts()) <= 128
+    proposed = {c.abstract_syntax for c in contexts()}
+    assert len(contexts()) <= 128
     assert {MAMMOGRAM, TOMOSYNTHESIS, SECONDARY_CAPTURE, MammographyCADSRStorage} <= proposed

@@ -36,6 +36,7 @@ def test_every_room_says_what_it_is_and_what_was_decided() -> None:
         "pipeline/core",
         "pipeline/imaging",
         "pipeline/encode",
+        "pipeline/proof",
         "pipeline/execute",
         "pipeline/templates",
         "pipeline/iod",

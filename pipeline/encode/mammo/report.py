@@ -20,7 +20,7 @@ from pipeline.encode.codes import (
     SCHEME,
     WITHOUT_PLACE,
 )
-from pipeline.encode.common import Encoded, Part, Stamp
+from pipeline.encode.common import Encoded, Stamp
 from pipeline.encode.document import (
     NOT_DETECTED,
     evaluations,
@@ -46,6 +46,7 @@ from pipeline.encode.mammo.words import (
     why_rejected,
 )
 from pipeline.encode.measurements import number
+from pipeline.encode.named import results
 from pipeline.encode.text import plain
 from pipeline.marks import Breast, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, QualityNote, View
 
@@ -68,7 +69,7 @@ def marked_report(study: MarkedStudy, source: MarkedSource, stamp: Stamp, others
     place stand in a container of their own. Rejected marks stand apart, in no group.
     """
     evidence = [*(_evidence(one, source) for one in source.images), *(e.dataset for e in others)]
-    content = _content(study, source, stamp)[0]
+    content = _content(study, source, stamp, others)[0]
     return report_of(hd.sr.ComprehensiveSR, evidence, content, source, study, stamp)
 
 
@@ -76,9 +77,9 @@ def _evidence(one: Image, source: MarkedSource) -> Dataset:
     return stub(source, one.view.sop_class_uid, one.view.sop_instance_uid, one.series_instance_uid)
 
 
-def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Any:
+def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp, others: tuple[Encoded, ...]) -> Any:
     marks = [_mark(m, study, source) for m in study.marks]
-    others = [
+    placeless = [
         *(_composite(c, study) for c in study.composites),
         *(_not_found(kind, study, stamp) for kind in _sought(study)),
         *(_breast(b, study, stamp) for b in study.breasts),
@@ -89,15 +90,16 @@ def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Any:
         observation_context=observer(study.algorithm),
         procedure_reported=Code("71651007", "SCT", "Mammography"),
         title=codes.DCM.ImagingMeasurementReport,
-        imaging_measurements=marks or others,
+        imaging_measurements=marks or placeless,
     )
     items = content[0].ContentSequence
     items.insert(len(items) - 1, _library(source))
     if marks:
-        items.append(_without_place(others))
+        items.append(_without_place(placeless))
     items.append(evaluations(findings_summary(study), sentences(study, source, stamp)))
     if study.rejected:
         items.append(_rejected(study, source))
+    items.extend(results(others))
     return content
 
 
@@ -176,7 +178,7 @@ def _group(
 def _not_found(kind: Kind, study: MarkedStudy, stamp: Stamp) -> Any:
     """TID 1501: no Finding, which readers would list as one, but the question and its answer."""
     answer = [hd.sr.QualitativeEvaluation(FINDINGS[kind], NOT_DETECTED)]
-    return _group(stamp.uid(Part.SR, f"no {kind.value}"), f"No {KINDS[kind]}", study, None, None, [], answer)
+    return _group(stamp.tracking_uid(f"no {kind.value}"), f"No {KINDS[kind]}", study, None, None, [], answer)
 
 
 def _breast(breast: Breast, study: MarkedStudy, stamp: Stamp) -> Any:
@@ -188,7 +190,7 @@ def _breast(breast: Breast, study: MarkedStudy, stamp: Stamp) -> Any:
     density = [_estimated(DENSITIES[breast.density])] if breast.density else None
     words = density_words(breast)
     label = f"{SIDES[breast.laterality].meaning}{': density is a measured, non-clinical estimate' if words else ''}"
-    uid = stamp.uid(Part.SR, f"breast {breast.laterality.value}")
+    uid = stamp.tracking_uid(f"breast {breast.laterality.value}")
     return _group(uid, label, study, breast.laterality, None, measured, density)
 
 
@@ -205,7 +207,7 @@ def _estimated(density: Code) -> Any:
 def _view(one: Image, study: MarkedStudy, stamp: Stamp) -> Any:
     """The score of one image."""
     measured = [number(SUSPICION, suspicion(one.view.score), _PERCENT)]
-    uid = stamp.uid(Part.SR, f"view {one.view.role}")
+    uid = stamp.tracking_uid(f"view {one.view.role}")
     return _group(
         uid, one.view.role, study, one.view.laterality, None, measured, _seen_on(one.view), source_images=[_named(one)]
     )
@@ -222,7 +224,7 @@ def _quality(note: QualityNote, k: int, study: MarkedStudy, source: MarkedSource
     finding = [hd.sr.QualitativeEvaluation(codes.DCM.QualityFinding, QUALITY[note.shortcoming])]
     label = f"{note.role}: {note.shortcoming.value}"
     laterality = ours[0].view.laterality if ours else None
-    return _group(stamp.uid(Part.SR, f"quality {k}"), label, study, laterality, None, [], finding, **more)
+    return _group(stamp.tracking_uid(f"quality {k}"), label, study, laterality, None, [], finding, **more)
 
 
 def _library(source: MarkedSource) -> Any:

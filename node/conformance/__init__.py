@@ -1,0 +1,1 @@
+"""The DICOM conformance statement, made from the running code and the configuration (PS3.2)."""
