@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydicom.uid import (
     Comprehensive3DSRStorage,
@@ -65,13 +65,13 @@ def breaches(root: Item) -> Found:
     known = frozenset(_VALUE_TYPES.get(root.text("SOPClassUID"), "").split())
     if not known:
         return
-    positions = {position for position, _ in _content(root)}
-    for position, item in _content(root):
+    content = dict(_content(root))
+    for position, item in content.items():
         yield from _item(item, known, position)
         target = item.numbers("ReferencedContentItemIdentifier")
-        if target and target not in positions:
+        if target and target not in content:
             yield _breach(item, "ReferencedContentItemIdentifier", "points at no content item", "PS3.3 C.17.3.2.5")
-    yield from _evidence(root)
+    yield from _evidence(root, content.values())
 
 
 def _content(item: Item, position: tuple[int, ...] = (1,)) -> Iterator[tuple[tuple[int, ...], Item]]:
@@ -127,7 +127,7 @@ def _drawn(item: Item, dimensions: int) -> Found:
         yield _breach(item, "GraphicData", "has a negative coordinate, outside the image", "PS3.3 C.18.6.1.1")
 
 
-def _evidence(root: Item) -> Found:
+def _evidence(root: Item, content: Iterable[Item]) -> Found:
     """Every object that the tree names is among the evidence of the document (PS3.3 C.17.2.3)."""
     listed = {
         reference.text("ReferencedSOPInstanceUID")
@@ -136,7 +136,7 @@ def _evidence(root: Item) -> Found:
         for series in study.items("ReferencedSeriesSequence")
         for reference in series.items("ReferencedSOPSequence")
     }
-    for _, item in _content(root):
+    for item in content:
         for reference in item.items("ReferencedSOPSequence"):
             if reference.text("ReferencedSOPInstanceUID") not in listed:
                 words = "is of an object that is not among the evidence of the document"
