@@ -169,8 +169,8 @@ def _source(path: Path, seen: Seen) -> tuple[str, str]:
 
 
 def _is_fixed(path: Path, seen: Seen, values: list[str]) -> bool:
-    """One value in cases that differ in all else; but for what counts segments and frames, which are few in all."""
-    counts = path[-1].startswith("Referenced") and path[-1].endswith("Number")
+    """One value in cases that differ in all else; but for what counts objects, segments and frames: all have few."""
+    counts = path[-1] == "InstanceNumber" or (path[-1].startswith("Referenced") and path[-1].endswith("Number"))
     return not counts and len(seen.cases) > 1 and len(values) == len(seen.values) == 1 and len(values[0]) <= LONGEST
 
 

@@ -11,12 +11,16 @@ from pipeline.core.breast import Density, Laterality, QualityNote, Shortcoming, 
 from pipeline.core.uid import derive_uid
 from pipeline.datasets.mg_writer import Display, MgAcquisition, mammogram
 from pipeline.findings import Algorithm, Verdict
-from pipeline.marks import Analysis, Attempt, Breast, Composite, Kind, Mark, MarkedStudy, Outcome, View
+from pipeline.marks import Analysis, Attempt, Breast, Composite, Kind, Mark, MarkedStudy, Outcome, Shown, View
 
 ROLES = ("R-CC", "R-MLO")
 ROWS, COLUMNS = 48, 40
 LEAST, NO_MARK = 3, 4
 """From these numbers on cases say as little as they may, and have no mark."""
+
+
+DRAWN = (2, LEAST)
+"""Cases with pages, which take long to draw."""
 
 
 def marks(folder: Path, number: int, algorithm: Algorithm) -> tuple[MarkedStudy, tuple[Path, ...]]:
@@ -37,6 +41,7 @@ def marks(folder: Path, number: int, algorithm: Algorithm) -> tuple[MarkedStudy,
         unread=_unread(number) if full else (),
         heat={role: np.full((6, 5), 40 * number, np.uint8) for role in ROLES} if full else {},
         remarks=(f"Made up, {number}.",) if full else (),
+        wanted=frozenset(Shown) - (set() if number in DRAWN else {Shown.PAGE}),
     )
     return study, tuple(v.path for v in views)
 
