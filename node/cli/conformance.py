@@ -43,10 +43,12 @@ def conformance(
     from node.conformance.gather import gather
     from node.conformance.html import html
     from node.conformance.markdown import markdown
+    from node.receive.acceptor import quiet_libraries
     from node.wiring import settings_if_any
 
     if as_html and as_json:
         raise typer.BadParameter("either --html or --json, not both")
+    quiet_libraries()
     statement = gather(settings_if_any(config) or Settings())
     if as_json:
         show_json(asdict(statement))

@@ -71,7 +71,7 @@ def lesions(
 def _grid(number: int) -> hd.Volume:
     """An empty volume; each number has another shape, spacing and place."""
     shape = (6, 24 + 2 * number, 20 + 2 * number)
-    spacing_mm = (2.0, 1.0 + 0.1 * number, 1.0 + 0.1 * number, 1.0)
+    spacing_mm = (2.0 + 0.1 * number, 1.0 + 0.1 * number, 1.0 + 0.1 * number, 1.0)
     # Axial, and coronal for even numbers.
     affine = np.diag(spacing_mm)[[2, 1, 0, 3] if number % 2 else [2, 0, 1, 3]] * (1, -1 if number % 2 == 0 else 1, 1, 1)
     affine[:3, 3] = (-10.5 * number, 20.25, 5.0 - number)

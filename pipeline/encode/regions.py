@@ -114,9 +114,9 @@ def _short_outlines(mask: NDArray[np.bool_]) -> list[IntArray]:
     found = outlines(mask)
     if all(len(polygon) < MOST_POINTS for polygon in found):
         return found
+    rows = np.flatnonzero(mask.any(axis=1))
     upper, lower = mask.copy(), mask.copy()
-    half = len(mask) // 2
-    upper[half:], lower[:half] = False, False
+    upper[rows[len(rows) // 2] :], lower[: rows[len(rows) // 2]] = False, False
     return [*_short_outlines(upper), *_short_outlines(lower)]
 
 

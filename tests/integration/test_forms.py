@@ -7,6 +7,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
+from node.gate import judge
 from pipeline.core.forms import DEFAULT_FORM, Coordinates, Form, Segments
 from pipeline.core.result import Kind
 from pipeline.encode import Encoded, Part, encode, to_bytes
@@ -183,6 +184,12 @@ def test_outlines_in_pixels_are_the_masks_and_nothing_is_in_space(made: Made) ->
         assert sr.SOPClassUID == ComprehensiveSRStorage
         assert "SCOORD3D" not in {item.ValueType for item in items(sr)}
         assert np.array_equal(labels_of_image_regions(sr, made.findings), labels.array)
+
+
+def test_the_gate_lets_every_form_pass(made: Made) -> None:
+    for objects in made.by_form.values():
+        judged = judge([encoded for encoded, _ in objects.values()], made.findings)
+        assert [(j.fault, j.doubts) for j in judged] == [("", ())] * len(objects)
 
 
 def test_nothing_refers_to_what_is_not_made(made: Made) -> None:

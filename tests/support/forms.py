@@ -69,16 +69,15 @@ def labels_of_segmentations(files: Iterable[bytes], findings: Findings) -> NDArr
     number = {n.tracking_uid: n.number for n in findings.lesions}
     for data in files:
         seg = hd.seg.segread(BytesIO(data))
-        for segment in seg.segment_numbers:
-            uid = str(seg.get_segment_description(segment).tracking_uid)
-            volume = seg.get_volume(segment_numbers=[segment], combine_segments=True, relabel=True)
-            index = np.argwhere(volume.array)
-            back = np.c_[index, np.ones(len(index))] @ np.asarray(volume.affine).T
-            back = back @ np.linalg.inv(np.asarray(labels.affine)).T
-            assert np.abs(back - back.round()).max() < 1e-3
-            at = tuple(back[:, :3].round().astype(int).T)
-            assert not found[at].any()
-            found[at] = number[uid]
+        volume = seg.get_volume(combine_segments=True)
+        index = np.argwhere(volume.array)
+        back = np.c_[index, np.ones(len(index))] @ np.asarray(volume.affine).T
+        back = back @ np.linalg.inv(np.asarray(labels.affine)).T
+        assert np.abs(back - back.round()).max() < 1e-3
+        at = tuple(back[:, :3].round().astype(int).T)
+        assert not found[at].any()
+        uids = {n: str(seg.get_segment_description(n).tracking_uid) for n in seg.segment_numbers}
+        found[at] = [number[uids[n]] for n in volume.array[tuple(index.T)]]
     return found
 
 
