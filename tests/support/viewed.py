@@ -75,7 +75,7 @@ def scene(images: Sequence[Path], found: Found, folder: Path, forms: Sequence[st
 
 
 def head(folder: Path, orientation: Orientation, seed: int = 3) -> Scene:
-    """A head with three lesions, two solid and a ring, whose true outlines are the result; a probability map of them."""
+    """A head with three lesions, two solid and a ring: their true outlines are the result, with a probability map."""
     made = t1c_phantom(seed, orientation=orientation, **HEAD)  # type: ignore[arg-type]
     images = write_volume(made.image, folder / "images")
     read = read_volume(only_series(folder / "images"))
