@@ -6,18 +6,22 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 STUDY ?=
 WORKERS ?= 2
+VIEWER := .cache/viewer
 DATA ?=
 
-.PHONY: help setup setup-test demo test lint check format walk real torture bench eval clean
+.PHONY: help setup setup-test demo test lint check format walk real torture bench proof eval viewer viewer-if-npm viewer-shots clean
 
 help:
 	@echo "make demo [STUDY=DIR]  the main job from end to end, on a synthetic study or your own series"
 	@echo "make test              set up and run all tests"
 	@echo "make check             formatting, lint, types, import contracts, unit tests"
 	@echo "make torture           kill -9 every process at random moments, 30 rounds"
+	@echo "make viewer            OHIF and what steers Chromium, into $(VIEWER): the tests look at results through it"
+	@echo "make viewer-shots      the pictures of README: results in OHIF, as a radiologist sees them"
 	@echo "make real              all real series of $$LANTERN_SHARED_DATA through a node"
 	@echo "make eval [DATA=DIR]   how good both pipelines are on phantoms, or srs on your own scans with truth"
 	@echo "make bench             timings, as ratios against DCMTK in the same run"
+	@echo "make proof             500 random geometries encoded, decoded by other code, and compared in the patient"
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -45,7 +49,20 @@ setup-test: setup $(VENV)/.test
 demo: setup
 	$(BIN)/lantern demo --out demo-out $(if $(STUDY),--study "$(STUDY)")
 
-test: setup-test
+$(VIEWER)/.done: tests/viewer/package.json tests/viewer/package-lock.json
+	@command -v npm >/dev/null || { echo "the viewer is fetched by npm: apt install nodejs npm"; exit 1; }
+	@mkdir -p $(VIEWER)
+	cp tests/viewer/package.json tests/viewer/package-lock.json $(VIEWER)/
+	npm ci --prefix $(VIEWER) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+viewer: $(VIEWER)/.done
+
+# Tests that need it skip without it, but for CI=true.
+viewer-if-npm:
+	@if command -v npm >/dev/null; then $(MAKE) -s viewer || echo "no viewer: tests that look through it are skipped"; fi
+
+test: setup-test viewer-if-npm
 	# A file stays with one process, for what its tests share; the long ones come first. One thread of arithmetic each.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests
 
@@ -74,6 +91,9 @@ eval: setup
 
 bench: setup-test
 	$(BIN)/python -m tests.bench
+
+proof: setup-test
+	OMP_NUM_THREADS=1 WORKERS=$(WORKERS) $(BIN)/python -m tests.proof
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -27,6 +27,8 @@ from config.conditions import parse_when
 from config.problems import Source
 from config.values import AeTitle, AeTitles, Days, Device, Host, Name, Names, PipelineName, Port, Seconds, Texts
 from pipeline.core import route as core
+from pipeline.core.forms import Holes
+from pipeline.core.wishes import CoordinatesWish, FramesWish, ObjectsWish, PageWish, SegmentsWish, Validate, Wishes
 
 S = TypeVar("S", bound="Section")
 
@@ -230,6 +232,25 @@ class LogSettings(Section):
     as_json: bool = Field(default=False, alias="json", description="true writes one JSON object a line")
 
 
+class GateSettings(Section):
+    """What every result is checked with before it is sent; what is done with doubts each [[destination]] says."""
+
+    dciodvfy: str = Field(
+        default="auto",
+        description="the program dciodvfy of dicom3tools: auto uses it where it is installed, off never; or its path",
+    )
+
+    @field_validator("dciodvfy", mode="after")
+    @classmethod
+    def _program(cls, value: str, info: ValidationInfo) -> str:
+        if value in ("auto", "off"):
+            return value
+        path = _beside_the_file(Path(value), info)
+        if not path.is_file():
+            raise ValueError("must be auto, off, or the path of a program that is there")
+        return str(path)
+
+
 class TlsSettings(Section):
     """The node's certificate and whom it trusts, for DICOM over TLS (PS3.15 B.12). Files in PEM form."""
 
@@ -289,6 +310,34 @@ class DestinationSettings(Section):
     )
     timeout_s: float = Field(default=30.0, gt=0, description="seconds to wait for any one answer")
     park_after_s: float | None = Field(default=None, gt=0, description="seconds; instead of park_after_s of [deliver]")
+    segments: SegmentsWish = Field(
+        default=SegmentsWish.AUTO,
+        description="segmentations: binary, labelmap, none, or auto: binary, else a label map where only that is taken",
+    )
+    frames: FramesWish = Field(
+        default=FramesWish.SPARSE,
+        description="frames of a segmentation: sparse (those with a segment), or full (one for every image)",
+    )
+    objects: ObjectsWish = Field(
+        default=ObjectsWish.STUDY, description="a segmentation and a structure set for the study, or for each lesion"
+    )
+    holes: Holes = Field(
+        default=Holes.KEYHOLE,
+        description="what a lesion encloses, in structure sets: keyhole (every system), or xor (a contour each)",
+    )
+    coordinates: CoordinatesWish = Field(
+        default=CoordinatesWish.AUTO,
+        description="reports point in space (3d), on images (2d), or auto: 3d, else 2d where only that is taken",
+    )
+    page: PageWish = Field(
+        default=PageWish.AUTO,
+        description="pages to look at (Secondary Capture): always, never, or auto: where no SEG or report is taken",
+    )
+    validation: Validate = Field(
+        default=Validate.WARN,
+        alias="validate",
+        description="objects that break DICOM's rules: off (sent), warn (sent, and told), block (quarantined)",
+    )
 
     @model_validator(mode="after")
     def _one_way_there(self) -> Self:
@@ -306,6 +355,9 @@ class DestinationSettings(Section):
             park_after_s=self.park_after_s or park_after_s,
             timeout_s=self.timeout_s,
             secret=self.token.get_secret_value(),
+            wishes=Wishes(
+                self.segments, self.frames, self.objects, self.holes, self.coordinates, self.page, self.validation
+            ),
         )
 
 
@@ -378,6 +430,7 @@ class Settings(Section):
     web: WebSettings = Field(default_factory=WebSettings)
     work: WorkSettings = Field(default_factory=WorkSettings)
     deliver: DeliverSettings = Field(default_factory=DeliverSettings)
+    gate: GateSettings = Field(default_factory=GateSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     peer: tuple[PeerSettings, ...] = ()

@@ -45,6 +45,10 @@ corrections  where a person sent contours: {"by", "sop_instance_uid" of their ob
              "deleted", "label", "tracking_uid", "words"}]}; else null
 study_score, images, breasts, marks, composites, rejected_marks, attempts, quality, unread, threshold
              of projection images alone (mammograms): see `node.marks_data`
+quarantined  objects that the gate holds back, in the folder "quarantine" and not among the objects: {"kind", "part",
+             "number", "file", "sop_instance_uid", "why"}
+doubts       breaches of the standard in the others: {"file", "words": [...] and "copied": [...], of what stands like
+             that in the images}; an object without any is left out
 remarks      sentences for the reader
 timings_s    seconds by stage
 lantern      {"version"}
@@ -60,7 +64,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from node.gate import judge
 from node.marks_data import marks_as_data
+from node.quarantine import Kept, clear, keep
 from node.version import VERSION
 from node.work_key import result_seed, work_key
 from pipeline import registry
@@ -68,7 +74,7 @@ from pipeline.contract import Declined, Earlier, Executor, Follower, Found, Inpu
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, OurFault, place_of
 from pipeline.core.study import Study
-from pipeline.encode import Encoded, Part, Stamp, encode, to_bytes
+from pipeline.encode import Encoded, Part, Stamp, encode
 from pipeline.findings import RESEARCH_USE_ONLY, Algorithm, Corrections, Findings, Lesion
 from pipeline.followup.change import Change, FollowUp
 from pipeline.imaging.header import content_digest
@@ -84,7 +90,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What became of one study. `outcome` is "completed", "declined" or "failed"."""
+    """What became of one study. `outcome` is "completed", "declined" or "failed".
+
+    files: the objects that passed the gate; kept: all of them, with the verdict.
+    """
 
     outcome: str
     reason: str
@@ -93,6 +102,12 @@ class Analysis:
     findings: Found | None = None
     files: tuple[tuple[Encoded, Path], ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    kept: tuple[Kept, ...] = ()
+
+    @property
+    def held_back(self) -> tuple[Kept, ...]:
+        """The objects that are wrong, in the folder `quarantine`."""
+        return tuple(k for k in self.kept if k.is_held_back)
 
 
 def analyze(
@@ -104,10 +119,14 @@ def analyze(
     clock: Clock = utc_now,
     *,
     priors: tuple[Study, ...] = (),
+    dciodvfy: str = "",
 ) -> Analysis:
     """Run a pipeline on a study, write its objects and `summary.json` to `out`. Raises NotFound (no such pipeline).
 
-    priors: earlier studies of the patient, images and our objects, the newest first; for pipelines that carry on.
+    priors:   earlier studies of the patient, images and our objects, the newest first; for pipelines that carry on.
+    dciodvfy: the program that is asked for a second opinion; "" does without.
+
+    An object that is not what was found is written to `out/quarantine`, with the reasons (see `node.gate`).
 
     What goes wrong after that is the analysis's own outcome, "failed", with the reason.
     """
@@ -116,9 +135,10 @@ def analyze(
     old = [path for part in Part for path in (out / f"{part.value}.dcm", *out.glob(f"{part.value}_[0-9]*.dcm"))]
     for path in (*old, out / "summary.json", out / PICTURE):
         path.unlink(missing_ok=True)  # of another analysis: must not lie beside this one's summary
+    clear(out, [name for part in Part for name in (part.value, f"{part.value}_[0-9]*")])
     started = time.perf_counter()
     try:
-        done = _analyze(study, pipeline, pipeline_name, out, executor, options or {}, clock, priors)
+        done = _analyze(study, pipeline, pipeline_name, out, executor, options or {}, clock, priors, dciodvfy)
     except LanternError as e:
         done = Analysis("failed", str(e), study)
     except Exception as e:  # noqa: BLE001  # the edge: the caller gets a summary whatever a pipeline or file does
@@ -139,6 +159,7 @@ def _analyze(
     options: Mapping[str, Any],
     clock: Clock,
     priors: tuple[Study, ...],
+    dciodvfy: str,
 ) -> Analysis:
     inputs = pipeline.select(study, options)
     if isinstance(inputs, Declined):
@@ -152,9 +173,12 @@ def _analyze(
         return Analysis("declined", found.reason, study, inputs)
     seed = result_seed(_key(inputs, name, found.algorithm), found.algorithm)
     stamp = Stamp(seed=seed, made_at=clock().astimezone(), software_version=VERSION)
-    files = tuple((e, _write(e, out)) for e in encode(found, stamp))
-    timings = {**found.timings_s, "pipeline": ran - begun, "encode": time.perf_counter() - ran}
-    return Analysis("completed", "", study, inputs, found, files, timings)
+    objects = encode(found, stamp)
+    encoded = time.perf_counter()
+    kept = keep(judge(objects, found, dciodvfy=dciodvfy), out)
+    files = tuple((k.judged.encoded, k.path) for k in kept if not k.is_held_back)
+    stages = {"pipeline": ran - begun, "encode": encoded - ran, "gate": time.perf_counter() - encoded}
+    return Analysis("completed", "", study, inputs, found, files, {**found.timings_s, **stages}, kept)
 
 
 def _own(study: Study) -> Study | None:
@@ -167,12 +191,6 @@ def _key(inputs: Inputs, name: str, algorithm: Algorithm) -> str:
     """Equal images, pipeline, version and options make equal UIDs, here as in a node."""
     files = {i.path for s in inputs.series.values() for i in s.instances}
     return work_key((content_digest(p) for p in files), name, algorithm, inputs.options)
-
-
-def _write(encoded: Encoded, out: Path) -> Path:
-    path = out / f"{encoded.name}.dcm"
-    path.write_bytes(to_bytes(encoded.dataset))
-    return path
 
 
 def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mapping[str, float]) -> dict[str, Any]:
@@ -194,22 +212,32 @@ def summary(done: Analysis, pipeline_name: str, pipeline: Pipeline, total: Mappi
             "use": RESEARCH_USE_ONLY,
         },
         "objects": [
-            {
-                "kind": e.kind.value,
-                "part": e.part.value,
-                "number": e.number,
-                "file": path.name,
+            _named(e, path)
+            | {
                 "sop_class_uid": str(e.dataset.SOPClassUID),
                 "sop_instance_uid": str(e.dataset.SOPInstanceUID),
                 "series_instance_uid": str(e.dataset.SeriesInstanceUID),
             }
             for e, path in done.files
         ],
+        "quarantined": [
+            _named(k.judged.encoded, k.path) | {"sop_instance_uid": k.judged.sop_instance_uid, "why": k.judged.fault}
+            for k in done.held_back
+        ],
+        "doubts": [
+            {"file": k.path.name, "words": list(k.judged.doubts), "copied": list(k.judged.copied)}
+            for k in done.kept
+            if k.judged.doubts or k.judged.copied
+        ],
         **_said(done.findings),
         "remarks": list(done.findings.remarks) if done.findings else [],
         "timings_s": {k: round(v, 3) for k, v in {**done.timings_s, **total}.items()},
         "lantern": {"version": VERSION},
     }
+
+
+def _named(encoded: Encoded, path: Path) -> dict[str, Any]:
+    return {"kind": encoded.kind.value, "part": encoded.part.value, "number": encoded.number, "file": path.name}
 
 
 def _said(found: Found | None) -> dict[str, Any]:
@@ -282,7 +310,7 @@ def _corrections(made: Corrections | None) -> dict[str, Any] | None:
 def picture(done: Analysis, out: Path) -> Path:
     """Draw `picture.png` from the objects that were written: of lesions slices, of marks the first summary page.
 
-    Raises OurFault when nothing was completed, or no page could be drawn.
+    Raises OurFault when nothing was completed, no page could be drawn, or the report is held back.
     """
     from node.picture import draw, first_page  # noqa: PLC0415 - brings a plotting library that nothing else needs
 
@@ -293,6 +321,8 @@ def picture(done: Analysis, out: Path) -> Path:
     if done.findings is None:
         raise OurFault("no picture without findings")
     parts = {e.part: path for e, path in done.files}
+    if Part.SR not in parts:
+        raise OurFault("no picture: the report is held back")
     images = list(dict.fromkeys(f.path for f in done.findings.frames))
     remarks = done.findings.remarks
     draw(parts.get(Part.RTSTRUCT), images, png, RESEARCH_USE_ONLY, report=parts[Part.SR], remarks=remarks)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from node.loop import Stop, run
+from node.profiles import Prober, Profiles
 from node.scu import Outcome, Status
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, OurFault, PeerRefused, place_of
@@ -29,6 +30,9 @@ YIELD = timedelta(seconds=30)
 """How much later than the others a suspect is tried."""
 STRAYS_EVERY_S = 60.0
 """Seconds between two looks for deliveries to destinations that the configuration no longer has."""
+
+ASK_EVERY_S = 2.0
+"""Seconds between two looks whether a destination is to be asked what it takes."""
 
 Send = Callable[[Destination, Sequence[Path]], list[Outcome]]
 """Sends files, answers one Outcome each; raises LanternError when nothing could be sent at all."""
@@ -49,7 +53,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the outbox works with."""
+    """What the outbox works with. profiles: kept fresh while it sends; None: nobody asks."""
 
     ledger: Ledger
     archive: Archive
@@ -57,12 +61,17 @@ class Desk:
     backoff: Backoff
     holder: str
     clock: Clock = utc_now
+    profiles: Profiles | None = None
 
 
 class Deliverer:
-    """Sends what waits for one destination."""
+    """Sends what waits for one destination.
 
-    def __init__(self, desk: Desk, destination: Destination) -> None:
+    on_unwanted: told when it accepts no presentation context for an object that it was to take.
+    """
+
+    def __init__(self, desk: Desk, destination: Destination, on_unwanted: Callable[[], None] = lambda: None) -> None:
+        self._on_unwanted = on_unwanted
         self._desk = desk
         self._to = destination
         self._unanswered: list[int] = []
@@ -101,6 +110,9 @@ class Deliverer:
     def _note(self, delivery: Delivery, outcome: Outcome) -> None:
         ledger, holder = self._desk.ledger, self._desk.holder
         detail = outcome.detail
+        if outcome.unwanted:
+            self._on_unwanted()
+            detail += f"; `lantern jobs retry {delivery.job_id} --compute` writes the results as it takes them"
         where = (
             f"job {delivery.job_id}: {delivery.result.kind.value} {delivery.result.sop_instance_uid} to {self._to.name}"
         )
@@ -145,12 +157,22 @@ class Deliverer:
 
 
 def deliver_all(desk: Desk, destinations: Sequence[Destination], stop: Stop, poll_s: float) -> list[threading.Thread]:
-    """Start one thread per destination, and one that parks what waits for none of them; each ends when `stop` asks."""
+    """Start the threads of the outbox; each ends when `stop` asks.
+
+    For each destination one that sends and one that asks it now and then what it takes, so that a question without an
+    answer holds up nothing; and one that parks what waits for no destination of the configuration.
+    """
 
     def ticking(name: str, tick: Callable[[], bool], pause_s: float) -> threading.Thread:
         return threading.Thread(target=run, args=(tick, stop), kwargs={"poll_s": pause_s}, name=name, daemon=True)
 
-    threads = [ticking(f"to-{d.name}", Deliverer(desk, d).tick, poll_s) for d in destinations]
+    threads: list[threading.Thread] = []
+    for d in destinations:
+        prober = Prober(desk.profiles, d) if desk.profiles else None
+        deliverer = Deliverer(desk, d, prober.doubt) if prober else Deliverer(desk, d)
+        threads.append(ticking(f"to-{d.name}", deliverer.tick, poll_s))
+        if prober:
+            threads.append(ticking(f"ask-{d.name}", prober.tick, ASK_EVERY_S))
     threads.append(ticking("strays", lambda: _park_strays(desk, destinations), STRAYS_EVERY_S))
     for thread in threads:
         thread.start()

@@ -13,6 +13,8 @@ from functools import partial
 from pydicom.uid import UID
 
 from config.settings import Settings
+from node.dciodvfy import find
+from node.losses import losses
 from node.models import Model, catalogue, verify
 from node.scu import echo
 from node.syntaxes import SAMPLES, readable_syntaxes
@@ -50,6 +52,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_guard("decoders", _decoders),
         *_guard("device", lambda: _device(settings)),
         *_guard("clock", _clock),
+        *_guard("dciodvfy", lambda: _dciodvfy(settings)),
     ]
     for name in dict.fromkeys(route.pipeline for route in settings.routes):
         found += _guard(f"pipeline {name}", partial(_pipeline, name))
@@ -143,6 +146,21 @@ def _clock() -> Iterator[Finding]:
         yield Finding("clock", Health.WARN, "not known to be synchronised", "timedatectl set-ntp true")
 
 
+def _dciodvfy(settings: Settings) -> Iterator[Finding]:
+    wanted = settings.gate.dciodvfy
+    program = find(wanted)
+    if program:
+        yield Finding("dciodvfy", Health.GOOD, f"results are shown to {program} before they are sent")
+    elif wanted == "off":
+        yield Finding("dciodvfy", Health.GOOD, "off in [gate]: results are checked by the built-in rules alone")
+    elif wanted == "auto":
+        advice = "for a second opinion on every result: apt install dicom3tools"
+        yield Finding("dciodvfy", Health.GOOD, "not installed: results are checked by the built-in rules alone", advice)
+    else:
+        advice = "may this user execute it? Else set dciodvfy of [gate] to auto"
+        yield Finding("dciodvfy", Health.BAD, f"{wanted} cannot be run", advice)
+
+
 def _pipeline(name: str) -> Iterator[Finding]:
     algorithm = registry.get(name).algorithm
     registry.verify_weights(name)
@@ -164,6 +182,11 @@ def _database(house: House) -> Iterator[Finding]:
     yield Finding("database", Health.GOOD, f"answers; {sum(counts.jobs.values())} jobs, {counts.instances} images")
     if failed := counts.jobs.get("failed", 0):
         yield Finding("jobs", Health.WARN, f"{failed} failed and wait for a person", "lantern jobs list --state failed")
+    held = {d: n for (d, state), n in counts.deliveries.items() if state == "quarantined" and n}
+    if held or counts.faults:
+        where = ", ".join(f"{n} for {d}" for d, n in sorted(held.items())) or f"{counts.faults} in the archive"
+        advice = "they are not sent: `lantern jobs list --state failed`, then `lantern jobs show` says what is wrong"
+        yield Finding("results", Health.WARN, f"objects quarantined: {where}", advice)
     if counts.conflicts:
         advice = "two different images came under one UID: ask the sender; the first was kept in use"
         yield Finding("images", Health.WARN, f"{counts.conflicts} kept aside", advice)
@@ -196,6 +219,14 @@ def _processes(house: House) -> Iterator[Finding]:
 
 def _reach(house: House, destination: Destination) -> Iterator[Finding]:
     yield Finding(f"destination {destination.name}", Health.GOOD, f"reachable; {house.reach(destination)}".rstrip("; "))
+    profile = house.profiles().of(destination)
+    what = f"what {destination.name} takes"
+    if profile is None or not profile.is_known:
+        yield Finding(what, Health.WARN, "nobody has asked it yet", f"lantern destinations probe {destination.name}")
+        return
+    lost = losses(destination, profile)
+    advice = f"allow these there, then `lantern destinations probe {destination.name}`"
+    yield Finding(what, Health.WARN if lost else Health.GOOD, " ".join(lost) or "everything", advice if lost else "")
 
 
 def _retrieves(house: House, peer: Peer) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pipeline import registry
 from pipeline.contract import Inputs
 from pipeline.core.errors import HeaderUnusable, NotFound
 from pipeline.core.job import Decision
+from pipeline.core.result import DeliveryState
 from pipeline.core.route import Match, Route, match
 from pipeline.core.study import Study
 from pipeline.imaging.header import scan
@@ -24,6 +25,7 @@ class Explanation:
 
     selection: what the pipeline makes of the series that the route takes, in a sentence.
     waits_for: what the route waits for before it decides; empty once it has.
+    results:   of its jobs, what is quarantined, and what a destination does not get; a sentence each.
     """
 
     study_instance_uid: str
@@ -32,6 +34,7 @@ class Explanation:
     selection: str
     waits_for: str = ""
     decisions: tuple[Decision, ...] = ()
+    results: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -41,6 +44,7 @@ class Explanation:
         tail = [f"  pipeline: {self.selection}"] if self.selection else []
         tail += [f"  waits for: {self.waits_for}"] if self.waits_for else []
         tail += [f"  decided: {_sentence(d)}" for d in self.decisions]
+        tail += [f"  results: {said}" for said in self.results]
         return [f"study {self.study_instance_uid}", head, *why, *tail, ""]
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,6 +62,7 @@ class Explanation:
                 {"revision": d.revision, "outcome": d.outcome.value, "reason": d.reason, "job": d.job_id, "at": d.at}
                 for d in self.decisions
             ],
+            "results": list(self.results),
         }
 
 
@@ -90,7 +95,7 @@ def explain_study(
             found.append(
                 Explanation(
                     told.study_instance_uid, told.called_ae, told.match, told.selection,
-                    waits.get(route.name, ""), decided,
+                    waits.get(route.name, ""), decided, _not_as_usual(ledger, decided),
                 )
             )  # fmt: skip
     return found
@@ -116,6 +121,19 @@ def rehearse(ledger: Ledger, archive: Archive, routes: Sequence[Route]) -> list[
                 }
             )
     return rows
+
+
+def _not_as_usual(ledger: Ledger, decided: Sequence[Decision]) -> tuple[str, ...]:
+    """What became of the results of these decisions' jobs that the admin should know."""
+    found: list[str] = []
+    for job_id in dict.fromkeys(d.job_id for d in decided if d.job_id):
+        held = ledger.deliveries(job_id=job_id, states=[DeliveryState.QUARANTINED])
+        kept = {d.result.sop_instance_uid for d in held}
+        alone = [r for _, r in ledger.results(job_id=job_id) if r.fault and r.sop_instance_uid not in kept]
+        found += [f"job {job_id}: {note}" for note in ledger.notes(job_id).values()]
+        found += [f"job {job_id}: {d.result.kind.value} quarantined for {d.destination}: {d.error}" for d in held]
+        found += [f"job {job_id}: {r.kind.value} quarantined: {r.fault}" for r in alone]
+    return tuple(found)
 
 
 def _stored(ledger: Ledger, archive: Archive, study_instance_uid: str, called_ae: str) -> Study:

@@ -15,6 +15,7 @@ from node.retrieve import Fetched, Tick
 from pipeline.core.errors import DiskFull, HeaderUnusable, NotFound
 from pipeline.core.job import Job
 from pipeline.core.patient import differences, patient_of
+from pipeline.core.result import Kind, Result
 from pipeline.core.study import Instance, Study, group
 from storage import Archive, Ledger
 
@@ -34,11 +35,20 @@ def own_results(ledger: Ledger, archive: Archive, job: Job, image: Instance) -> 
     image: one of those that the job works on.
     """
     for older in replaced_jobs(ledger, job):
-        kept = [(r.path, r.sha256) for _, r in ledger.results(job_id=older) if r.path]
+        kept = [(r.path, r.sha256) for r in _one_set(ledger, older) if r.path]
         studies = group([i for i in _readable(archive, kept) if not differences(patient_of(image), patient_of(i))])
         if studies:
             return studies[0]
     return None
+
+
+def _one_set(ledger: Ledger, job_id: int) -> list[Result]:
+    """Of what a job made, one form of it: where there are several, one whose structures are in the fewest objects."""
+    sets = [[r for _, r in ledger.results(job_id=job_id, destination=d)] for d in ledger.job(job_id).destinations]
+    drawn = [s for s in sets if any(r.kind is Kind.RTSTRUCT for r in s)]
+    if drawn:
+        return min(drawn, key=lambda s: (sum(r.kind is Kind.RTSTRUCT for r in s), -len({r.kind for r in s})))
+    return [r for _, r in ledger.results(job_id=job_id) if not r.fault]
 
 
 def replaced_jobs(ledger: Ledger, job: Job) -> Iterator[int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread, dcmwrite
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
@@ -62,6 +63,11 @@ REWRITABLE = frozenset(
 MAX_CONTEXTS = 128
 """Presentation Context IDs are odd and at most 255 (PS3.8 9.3.2.2)."""
 
+LONGEST_SHORT = 0xFFFE
+BYTES_EACH = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4}
+SHORT_VRS = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI", *BYTES_EACH})
+"""VRs whose length has 16 bits in Explicit VR (PS3.5 Table 7.1-2)."""
+
 SLOWEST_BYTES_PER_S = 500_000.0
 """A transfer slower than this is given up: the time limit of one object is timeout_s plus its size over this."""
 
@@ -76,11 +82,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file. `detail`: status code and comment of the peer, one line without control characters."""
+    """What became of one file. `detail`: status code and comment of the peer, one line without control characters.
+
+    unwanted: the peer accepted no presentation context for it: what it takes is not what we thought.
+    """
 
     sop_instance_uid: str
     status: Status
     detail: str = ""
+    unwanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +253,7 @@ def _store(association: Association, watch: Watch, item: _Item, message_id: int,
     syntax = next((s for s in item.syntaxes if s in accepted), None)
     if syntax is None:
         said = f"no presentation context accepted for {item.sop_class_uid.name} in {item.syntax.name}"
-        return Outcome(item.sop_instance_uid, Status.REFUSED, said)
+        return Outcome(item.sop_instance_uid, Status.REFUSED, said, unwanted=True)
     association.dimse_timeout = limit_s
     watch.allow(limit_s)
     try:
@@ -305,8 +315,29 @@ def _rewrite(path: Path, copy: Path, syntax: UID) -> None:
         if dataset.get("SamplesPerPixel", 1) != 1:
             raise ValueError("the colours of a compressed image might change")
         dataset.decompress(generate_instance_uid=False)
+    if not syntax.is_implicit_VR and (keyword := _too_long(dataset)):
+        raise ValueError(f"a value of {keyword} is longer than its VR can be there: it must take Implicit VR as well")
     dataset.file_meta.TransferSyntaxUID = syntax
     dcmwrite(copy, dataset, implicit_vr=syntax.is_implicit_VR, little_endian=True, enforce_file_format=True)
+
+
+def _too_long(dataset: Dataset) -> str:
+    """The keyword of a value that Explicit VR could only hold as UN, which readers do not take for numbers; "" if none.
+
+    PS3.5 7.1.2: most VRs have a length of 16 bits there; 6.2.2 allows UN instead, and contours would be lost.
+    """
+    for element in dataset.iterall():
+        if element.VR in SHORT_VRS and element.VM and _encoded_length(element) > LONGEST_SHORT:
+            return str(element.keyword or element.tag)
+    return ""
+
+
+def _encoded_length(element: DataElement) -> int:
+    values = element.value if element.VM > 1 else [element.value]
+    size = BYTES_EACH.get(element.VR)
+    if size is not None:
+        return size * len(values)
+    return sum(len(str(v).encode(errors="replace")) + 1 for v in values)
 
 
 def echo(
@@ -319,13 +350,18 @@ def echo(
     with associate(peer, echo_contexts(), calling_ae=calling_ae, timeout_s=timeout_s, tls=tls) as (association, watch):
         if not association.accepted_contexts:
             raise PeerRefused(f"{peer.name} takes associations, but not C-ECHO", "results may still be welcome")
-        watch.allow(timeout_s)
-        try:
-            answer: Any = association.send_c_echo()
-        except RuntimeError:
-            answer = Dataset()
-        if "Status" not in answer:
-            raise PeerUnreachable(f"{peer.name} took the association, but did not answer C-ECHO")
-        if answer.Status != 0:
-            raise PeerRefused(f"{peer.name} answered C-ECHO with 0x{answer.Status:04X}")
+        verify(peer, association, watch, timeout_s)
         return clean(association.acceptor.implementation_version_name or "")
+
+
+def verify(peer: Destination | Peer, association: Association, watch: Watch, timeout_s: float) -> None:
+    """C-ECHO on an association that has a context for it. Raises PeerUnreachable without an answer, PeerRefused."""
+    watch.allow(timeout_s)
+    try:
+        answer: Any = association.send_c_echo()
+    except RuntimeError:
+        answer = Dataset()
+    if "Status" not in answer:
+        raise PeerUnreachable(f"{peer.name} took the association, but did not answer C-ECHO")
+    if answer.Status != 0:
+        raise PeerRefused(f"{peer.name} answered C-ECHO with 0x{answer.Status:04X}")

@@ -13,8 +13,8 @@ from config.checks import check_pipelines
 from config.load import find, load
 from config.problems import refuse
 from config.settings import Settings
+from node import dciodvfy, scu, stow
 from node import find as c_find
-from node import scu, stow
 from node.clean import Retention
 from node.delivery import Backoff
 from node.delivery import Desk as DeliveryDesk
@@ -23,6 +23,8 @@ from node.intake import Intake
 from node.loop import Stop, holder_name, is_gone
 from node.options import pipeline_problems
 from node.priors import WANTED
+from node.probe import probe
+from node.profiles import Profiles
 from node.receive.acceptor import Acceptor, AcceptorOptions
 from node.retrieve import Fetched, Library, Retriever, Tick
 from node.retrieve_get import CGet
@@ -34,6 +36,7 @@ from pipeline.contract import Executor, Follower
 from pipeline.core.clock import utc_now
 from pipeline.core.errors import ConfigInvalid, NotFound
 from pipeline.core.job import Job
+from pipeline.core.profile import Profile
 from pipeline.core.route import Destination, Peer
 from pipeline.core.study import Study
 from pipeline.execute import ExecutorOptions, make_executor
@@ -129,6 +132,9 @@ class House:
             max_attempts=w.max_attempts,
             stop=stop,
             fetch_priors=self._fetch_priors if any(r.priors_from for r in self.settings.route) else None,
+            destinations={d.name: d for d in self.settings.destinations},
+            profiles=self.profiles(),
+            dciodvfy=dciodvfy.find(self.settings.gate.dciodvfy),
         )
 
     def executor(self, on_tick: Callable[[], None]) -> Executor:
@@ -148,7 +154,20 @@ class House:
             send=self.send,
             backoff=Backoff(d.backoff_first_s, d.backoff_cap_s),
             holder=holder_name("deliver"),
+            profiles=self.profiles(),
         )
+
+    def profiles(self) -> Profiles:
+        """What the destinations take."""
+        return Profiles(self.ledger, self.probe)
+
+    def probe(self, destination: Destination, timeout_s: float | None = None) -> Profile:
+        """Ask a destination what it takes, within `timeout_s` for each answer. Raises LanternError."""
+        if destination.stow_url:
+            tls = self._client_tls() if self.settings.tls.ca else None
+        else:
+            tls = self._tls_for(destination.tls)
+        return probe(destination, calling_ae=self._own_ae, tls=tls, timeout_s=timeout_s)
 
     def retention(self) -> Retention:
         """How long what is kept."""

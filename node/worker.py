@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from node.intake import arrived, read_instances
 from node.loop import BEAT_EVERY_S, Stop, notify
-from node.recall import FetchPriors, folder_for, own_results, replaced_jobs, sweep
+from node.produce import Press, Written, produce
+from node.profiles import Profiles
+from node.recall import FetchPriors, folder_for, own_results, sweep
 from node.retrieve import Fetched
 from node.version import VERSION
 from node.work_key import recalled_key, result_seed
@@ -27,9 +29,9 @@ from pipeline.core.errors import (
     place_of,
 )
 from pipeline.core.job import Job
-from pipeline.core.result import Kind, Result
+from pipeline.core.route import Destination
 from pipeline.core.study import group
-from pipeline.encode import Encoded, Stamp, encode, to_bytes
+from pipeline.encode import Stamp
 from storage import Archive, Ledger
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Bench:
     lease_s: must be longer than the time between two ticks of the executor.
     stop:    asked at every tick of the executor, so that a long computation does not hold up the end of the process.
     fetch_priors: for pipelines that carry on earlier work; None where there is nobody to ask.
+    destinations, profiles, dciodvfy: see `node.produce.Press`.
     """
 
     ledger: Ledger
@@ -67,6 +70,9 @@ class Bench:
     clock: Clock = utc_now
     stop: Stop = field(default_factory=Stop)
     fetch_priors: FetchPriors | None = None
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
+    profiles: Profiles | None = None
+    dciodvfy: str = ""
 
 
 class Worker:
@@ -78,6 +84,7 @@ class Worker:
         self._held_until = bench.clock()
         self._beaten_at = -BEAT_EVERY_S
         self._executor = bench.make_executor(self._on_tick)
+        self._press = Press(bench.ledger, bench.archive, bench.destinations, bench.profiles, bench.dciodvfy)
         sweep(bench.archive, bench.holder)
 
     def close(self) -> None:
@@ -133,10 +140,11 @@ class Worker:
             return
         self._on_tick()  # an inline run had nobody to call it, and encoding takes its time
         recalled = recalled_key(chosen, inputs) if isinstance(chosen, Inputs) and isinstance(inputs, Inputs) else ""
-        results = [self._keep(e) for e in encode(found, self._stamp(job, found, recalled))]
-        if not self._bench.ledger.produced(job.id, self._bench.holder, results):
+        made = produce(self._press, job, found, self._stamp(job, found, recalled), self._on_tick)
+        if not self._bench.ledger.produced(job.id, self._bench.holder, made.results, made.plan):
             raise JobTaken
-        log.info("job %d: %d findings, %d objects", job.id, found.count, len(results))
+        log.info("job %d: %d findings, %d objects", job.id, found.count, len(made.results))
+        _log_what_is_held(job, made)
 
     def _recalled(self, job: Job, inputs: Inputs, folder: Path) -> Inputs:
         """With what there is of the patient beside the study, for a pipeline that carries on."""
@@ -173,37 +181,7 @@ class Worker:
             seed=result_seed(job.work.key, found.algorithm, recalled),
             made_at=job.created_at.astimezone(),  # of the job: an attempt more must make the same bytes
             software_version=VERSION,
-            supersedes=self._superseded(job, Kind.SR),
-            cad_reports=self._superseded(job, Kind.CAD_SR),
             verified=job.work.verified,
-            replaces=self._replaced(job),
-        )
-
-    def _superseded(self, job: Job, kind: Kind) -> tuple[tuple[str, str, str], ...]:
-        """The reports of that kind of the jobs that this one replaces, nearest first."""
-        return tuple(
-            (r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid)
-            for older in replaced_jobs(self._bench.ledger, job)
-            for _, r in self._bench.ledger.results(job_id=older, kind=kind)
-        )
-
-    def _replaced(self, job: Job) -> tuple[tuple[str, str, str], ...]:
-        """The SEGs of the nearest job that this one replaces."""
-        nearest = next(iter(replaced_jobs(self._bench.ledger, job)), None)
-        found = [] if nearest is None else self._bench.ledger.results(job_id=nearest, kind=Kind.SEG)
-        return tuple((r.sop_class_uid, r.sop_instance_uid, r.series_instance_uid) for _, r in found)
-
-    def _keep(self, encoded: Encoded) -> Result:
-        ds = encoded.dataset
-        stored = self._bench.archive.put(to_bytes(ds))
-        return Result(
-            sop_instance_uid=str(ds.SOPInstanceUID),
-            sop_class_uid=str(ds.SOPClassUID),
-            series_instance_uid=str(ds.SeriesInstanceUID),
-            kind=encoded.kind,
-            path=stored.path,
-            sha256=stored.sha256,
-            transfer_syntax_uid=str(ds.file_meta.TransferSyntaxUID),
         )
 
     def _give_back(self, job: Job, error: Retryable) -> None:
@@ -238,3 +216,15 @@ class Worker:
         if time.monotonic() - self._beaten_at >= BEAT_EVERY_S:
             self._bench.ledger.beat(self._bench.holder)
             self._beaten_at = time.monotonic()
+
+
+def _log_what_is_held(job: Job, made: Written) -> None:
+    """What stays here although it was made; the reasons name UIDs and places, and nobody."""
+    for result in made.results:
+        if result.fault:
+            log.error("job %d: %s %s quarantined: %s", job.id, result.kind.value, result.sop_instance_uid, result.fault)
+    for name, share in made.plan.items():
+        if share.note:
+            log.warning("job %d: %s", job.id, share.note)
+        if blocked := len(set(share.held) - {r.sop_instance_uid for r in made.results if r.fault}):
+            log.error("job %d: %d objects quarantined for %s by its settings", job.id, blocked, name)

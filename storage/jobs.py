@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import IllegalMove, NotFound, WrongState
 from pipeline.core.job import Event, Job, Move, State
-from pipeline.core.result import DeliveryState, Kind, Result
+from pipeline.core.result import DeliveryState, Kind, Result, Share
 from storage import tables as t
 from storage.engine import Database
+from storage.handover import close_job, destinations_of, open_deliveries, replace_results
 from storage.moves import lock_state, move_job
 from storage.rows import job_of, result_of
 
@@ -96,31 +97,36 @@ class Jobs:
             deliveries = db.execute(sa.select(t.delivery.c.lease).where(t.delivery.c.lease != "")).scalars()
             return {*jobs, *deliveries}
 
-    def produced(self, job_id: int, holder: str, results: Sequence[Result]) -> bool:
+    def produced(
+        self, job_id: int, holder: str, results: Sequence[Result], plan: Mapping[str, Share] | None = None
+    ) -> bool:
         """Results, deliveries and the move, in one transaction. False when the job was no longer this holder's.
 
-        With no destination the job is delivered at once.
+        plan: what each destination gets; without one, and for a destination that joined the job meanwhile, see
+        `handover`. With no destination the job is delivered at once. What has a fault is sent nowhere, and the job
+        fails with it once everything else is where it should be.
         """
         now = self._now()
         with self._db.write() as db:
             if not _holds(db, job_id, holder):
                 return False
-            _replace_results(db, job_id, results, now)
+            replace_results(db, job_id, results, now)
             move_job(db, job_id, Event.PRODUCE, by=holder, why="", at=now)
-            if not _open_deliveries(db, job_id, now):
-                move_job(db, job_id, Event.FINISH, by=holder, why="no destination", at=now)
+            open_deliveries(db, job_id, results, plan or {}, now)
+            close_job(db, job_id, holder, now)
         return True
 
-    def retry(self, job_id: int, by: str) -> State:
+    def retry(self, job_id: int, by: str, *, compute: bool = False) -> State:
         """Set a failed, declined or cancelled job going again: parked deliveries first, else the computation.
 
-        Of a job that still delivers elsewhere, the parked deliveries are set going. Raises NotFound, WrongState.
+        Of a job that still delivers elsewhere, the parked deliveries are set going. What is quarantined is never sent:
+        it is computed again. compute: the computation at once, whatever is parked. Raises NotFound, WrongState.
         """
         now = self._now()
         with self._db.write() as db, _said_to_a_person():
             state = lock_state(db, job_id)
             _refuse_outdated(db, job_id)
-            if state in (State.FAILED, State.DELIVERING) and _unpark(db, job_id, now):
+            if not compute and state in (State.FAILED, State.DELIVERING) and _unpark(db, job_id, now):
                 if state is State.DELIVERING:
                     return state
                 return move_job(db, job_id, Event.RESEND, by=by, why="asked for again", at=now)
@@ -154,7 +160,7 @@ class Jobs:
             query = query.where(c.study_instance_uid == study_instance_uid)
         with self._db.read() as db:
             rows = db.execute(query).mappings().all()
-            sent_to = _destinations(db, [r["id"] for r in rows])
+            sent_to = destinations_of(db, [r["id"] for r in rows])
             return [job_of(r, sent_to.get(r["id"], ())) for r in rows]
 
     def moves(self, job_id: int) -> list[Move]:
@@ -195,9 +201,13 @@ class Jobs:
             return list(dict.fromkeys(names))
 
     def results(
-        self, *, job_id: int = 0, study_instance_uid: str = "", kind: Kind | None = None
+        self, *, job_id: int = 0, study_instance_uid: str = "", kind: Kind | None = None, destination: str = ""
     ) -> list[tuple[int, Result]]:
-        """(job number, result), oldest first; of one job, of one study, or all."""
+        """(job number, result), oldest first; of one job, of one study, or all.
+
+        destination: only what is meant for it and not quarantined, whether it has it already or not.
+        """
+        d = t.delivery.c
         query = sa.select(t.result).join(t.job, t.job.c.id == t.result.c.job_id).order_by(t.result.c.id)
         if job_id:
             query = query.where(t.result.c.job_id == job_id)
@@ -205,8 +215,18 @@ class Jobs:
             query = query.where(t.job.c.study_instance_uid == study_instance_uid)
         if kind:
             query = query.where(t.result.c.kind == kind.value)
+        if destination:
+            meant = (d.destination == destination, d.state != DeliveryState.QUARANTINED.value)
+            query = query.where(t.result.c.id.in_(sa.select(d.result_id).where(*meant)))
         with self._db.read() as db:
             return [(r["job_id"], result_of(r)) for r in db.execute(query).mappings()]
+
+    def notes(self, job_id: int) -> dict[str, str]:
+        """By destination, what it does not get of a job's results, and why; those that get everything are left out."""
+        c = t.job_destination.c
+        query = sa.select(c.destination, c.note).where(c.job_id == job_id, c.note != "").order_by(c.destination)
+        with self._db.read() as db:
+            return dict(row.tuple() for row in db.execute(query))
 
     def _end(self, job_id: int, holder: str, event: Event, why: str) -> bool:
         with self._db.write() as db:
@@ -229,15 +249,7 @@ def _job(db: sa.Connection, job_id: int) -> Job:
     row = db.execute(sa.select(t.job).where(t.job.c.id == job_id)).mappings().first()
     if row is None:
         raise NotFound(f"there is no job {job_id}")
-    return job_of(row, _destinations(db, [job_id]).get(job_id, ()))
-
-
-def _destinations(db: sa.Connection, job_ids: Sequence[int]) -> dict[int, list[str]]:
-    c = t.job_destination.c
-    found: dict[int, list[str]] = {}
-    for job_id, name in db.execute(sa.select(c.job_id, c.destination).where(c.job_id.in_(job_ids))):
-        found.setdefault(job_id, []).append(name)
-    return found
+    return job_of(row, destinations_of(db, [job_id]).get(job_id, ()))
 
 
 def _holds(db: sa.Connection, job_id: int, holder: str) -> bool:
@@ -255,42 +267,6 @@ def _give_back(
     if attempts >= max_attempts:
         return move_job(db, job_id, Event.FAIL, by=by, why=f"{why}; tried {attempts} times", at=now)
     return move_job(db, job_id, Event.GIVE_BACK, by=by, why=why, at=now, not_before=not_before)
-
-
-def _replace_results(db: sa.Connection, job_id: int, results: Sequence[Result], now: datetime) -> None:
-    # A retried job makes the same UIDs again; what an earlier attempt wrote gives way as a whole.
-    db.execute(sa.delete(t.delivery).where(t.delivery.c.job_id == job_id))
-    db.execute(sa.delete(t.result).where(t.result.c.job_id == job_id))
-    if not results:
-        return
-    columns = (
-        "sop_instance_uid",
-        "sop_class_uid",
-        "series_instance_uid",
-        "transfer_syntax_uid",
-        "path",
-        "sha256",
-    )
-    db.execute(
-        sa.insert(t.result),
-        [
-            {"job_id": job_id, "kind": r.kind.value, "made_at": now} | {c: getattr(r, c) for c in columns}
-            for r in results
-        ],
-    )
-
-
-def _open_deliveries(db: sa.Connection, job_id: int, now: datetime) -> int:
-    results = db.execute(sa.select(t.result.c.id).where(t.result.c.job_id == job_id).order_by(t.result.c.id)).scalars()
-    rows = [
-        {"job_id": job_id, "result_id": r, "destination": d, "state": DeliveryState.WAITING.value,
-         "attempts": 0, "error": "", "lease": "", "created_at": now, "next_at": now}
-        for r in results
-        for d in _destinations(db, [job_id]).get(job_id, ())
-    ]  # fmt: skip
-    if rows:
-        db.execute(sa.insert(t.delivery), rows)
-    return len(rows)
 
 
 @contextmanager

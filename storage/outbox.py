@@ -8,11 +8,12 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from pipeline.core.clock import Clock, utc_now
-from pipeline.core.job import Event, State
+from pipeline.core.job import State
 from pipeline.core.result import Delivery, DeliveryState
 from storage import tables as t
 from storage.engine import Database
-from storage.moves import lock_state, move_job
+from storage.handover import close_job
+from storage.moves import lock_state
 from storage.rows import DELIVERY_WITH_RESULT, delivery_of
 
 _WAITING = DeliveryState.WAITING.value
@@ -151,22 +152,4 @@ class Outbox:
             open_ones = (d.id == delivery_id, d.state != DeliveryState.SENT.value)
             db.execute(sa.update(t.delivery).where(*open_ones).values(**values))
             if job_state is State.DELIVERING:
-                _close_job(db, job_id, by, now)
-
-
-def _close_job(db: sa.Connection, job_id: int, by: str, now: datetime) -> None:
-    """Move the job when none of its deliveries waits any more."""
-    d = t.delivery.c
-    count = sa.select(d.state, sa.func.count()).where(d.job_id == job_id).group_by(d.state)
-    states: dict[str, int] = dict(row.tuple() for row in db.execute(count))
-    if states.get(_WAITING):
-        return
-    parked = states.get(DeliveryState.PARKED.value, 0)
-    if not parked:
-        move_job(db, job_id, Event.FINISH, by=by, why="", at=now)
-        return
-    which = sa.select(t.result.c.kind, d.destination, d.error).join(t.result, t.result.c.id == d.result_id)
-    first = db.execute(which.where(d.job_id == job_id, d.state == DeliveryState.PARKED.value).order_by(d.id)).first()
-    assert first is not None
-    why = f"{parked} of {sum(states.values())} objects parked; {first.kind} to {first.destination}: {first.error}"
-    move_job(db, job_id, Event.FAIL, by=by, why=why, at=now)
+                close_job(db, job_id, by, now)

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LedgerUnavailable
 from pipeline.core.job import Decision, Event, Outcome, State, Work
-from pipeline.core.result import DeliveryState, Kind
+from pipeline.core.result import Kind
 from pipeline.core.route import PRIORS
 from pipeline.core.study import DERIVED, Added, Association, Conflict, Instance, Known, Reception
 from storage import tables as t
 from storage.engine import Database
+from storage.handover import close_job, late_deliveries
 from storage.moves import move_job
 from storage.rows import work_columns
 
@@ -441,18 +442,9 @@ def _add_destinations(db: sa.Connection, job_id: int, destinations: Sequence[str
     if not fresh:
         return
     db.execute(sa.insert(t.job_destination), [{"job_id": job_id, "destination": d} for d in fresh])
-    results = db.execute(sa.select(t.result.c.id).where(t.result.c.job_id == job_id)).scalars().all()
-    if not results:
+    if not late_deliveries(db, job_id, fresh, now):
         return
-    db.execute(
-        sa.insert(t.delivery),
-        [
-            {"job_id": job_id, "result_id": r, "destination": d, "state": DeliveryState.WAITING.value,
-             "attempts": 0, "error": "", "lease": "", "created_at": now, "next_at": now}
-            for r in results
-            for d in fresh
-        ],
-    )  # fmt: skip
     state = State(db.execute(sa.select(t.job.c.state).where(t.job.c.id == job_id)).scalar_one())
     if state in (State.DELIVERED, State.FAILED):
         move_job(db, job_id, Event.RESEND, by="intake", why=f"also to {', '.join(fresh)}", at=now)
+        close_job(db, job_id, "intake", now)  # all that there is may be quarantined

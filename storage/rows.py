@@ -69,6 +69,7 @@ def result_of(row: Row) -> Result:
         path=row["path"],
         sha256=row["sha256"],
         transfer_syntax_uid=row["transfer_syntax_uid"],
+        fault=row["fault"],
     )
 
 
@@ -78,6 +79,7 @@ DELIVERY_WITH_RESULT = sa.select(
     t.delivery.c.state,
     t.delivery.c.attempts,
     t.delivery.c.error,
+    t.delivery.c.warning,
     t.delivery.c.created_at,
     t.delivery.c.next_at,
     t.result,
@@ -96,4 +98,5 @@ def delivery_of(row: Row) -> Delivery:
         created_at=row["created_at"],
         next_at=row["next_at"],
         error=row["error"],
+        warning=row["warning"],
     )

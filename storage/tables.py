@@ -139,6 +139,7 @@ job_destination = Table(
     metadata,
     Column("job_id", Integer, ForeignKey("job.id"), primary_key=True),
     Column("destination", String(64), primary_key=True),
+    Column("note", Text, nullable=False, server_default=""),
 )
 
 #: What a route made of a revision of a study; one row for good, which is also the answer to "why did it not run".
@@ -182,6 +183,7 @@ result = Table(
     Column("kind", String(16), nullable=False),
     Column("path", Text, nullable=False, index=True),
     Column("sha256", String(64), nullable=False),
+    Column("fault", Text, nullable=False, server_default=""),
     _moment("made_at"),
 )
 
@@ -195,6 +197,7 @@ delivery = Table(
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
+    Column("warning", Text, nullable=False, server_default=""),
     Column("lease", String(128), nullable=False),
     _moment("lease_until", nullable=True),
     _moment("created_at"),
@@ -209,6 +212,19 @@ retrieval = Table(
     metadata,
     Column("study_instance_uid", UID, primary_key=True),
     _moment("until"),
+)
+
+#: What a destination was found to accept: pairs of SOP Class and transfer syntax. Of another endpoint it says nothing.
+profile = Table(
+    "profile",
+    metadata,
+    Column("destination", String(64), primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    _moment("asked_at"),
+    _moment("probed_at", nullable=True),
+    Column("accepted", sa.JSON, nullable=False),
+    Column("software", Text, nullable=False),
+    Column("error", Text, nullable=False),
 )
 
 #: When each process last said that it is alive.

@@ -28,6 +28,7 @@ class Counts:
     failed: int = 0  # ever, as moves
     image_bytes: int = 0
     conflicts: int = 0
+    faults: int = 0  # results that their proof found wrong
 
 
 _FORGOTTEN = "instances forgotten"
@@ -74,6 +75,7 @@ class Upkeep:
                 failed=moves.get(Event.FAIL.value, 0),
                 image_bytes=int(db.execute(sa.select(sa.func.coalesce(sa.func.sum(i.size_bytes), 0))).scalar_one()),
                 conflicts=db.execute(sa.select(n).select_from(t.conflict)).scalar_one(),
+                faults=db.execute(sa.select(n).select_from(t.result).where(t.result.c.fault != "")).scalar_one(),
             )
 
     def forgettable_studies(self, images_before: datetime, failed_before: datetime) -> list[str]:

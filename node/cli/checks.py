@@ -1,4 +1,4 @@
-"""Is it right? check, doctor, check-sr, routes."""
+"""Is it right? check, doctor, check-object, check-sr, routes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(epilog=example("lantern check --config lantern.toml"), rich_help_panel="Is it right?")(check)
     app.command(epilog=example("lantern doctor"), rich_help_panel="Is it right?")(doctor)
+    epilog = example("lantern check-object results/*.dcm")
+    app.command("check-object", epilog=epilog, rich_help_panel="Is it right?")(check_object)
     epilog = example("lantern check-sr cad.dcm --images study/")
     app.command("check-sr", epilog=epilog, rich_help_panel="Is it right?")(check_sr)
     app.add_typer(routes_app, name="routes", rich_help_panel="Is it right?")
@@ -58,6 +60,35 @@ def doctor(config: Config = None, as_json: Json = False) -> None:
     rows = [{"what": f.what, "state": f.state.value, "found": f.found, "do": f.advice} for f in findings]
     show("Doctor", rows, as_json=as_json)
     if any(r["state"] == "bad" for r in rows):
+        raise typer.Exit(1)
+
+
+def check_object(
+    files: Annotated[list[Path], typer.Argument(help="DICOM files of any kind.", exists=True, dir_okay=False)],
+    dciodvfy: Annotated[
+        str, typer.Option(help='Ask dciodvfy too: "auto" where it is installed, "off", or the path of the program.')
+    ] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Check DICOM objects as the gate does before they are sent. Exit code 1 where one breaks a rule.
+
+    Value Representations, character sets, missing attributes, UIDs, pixel data, references and content of any DICOM
+    file, each breach with attribute, place and rule; and what files of one study contradict each other in. No value of
+    an attribute is shown. Whether an object shows what was found only `lantern analyze` and a node can tell.
+    """
+    from node.dciodvfy import find
+    from node.object_check import checked
+
+    program = find(dciodvfy)
+    if dciodvfy not in ("auto", "off") and not program:
+        raise typer.BadParameter(f"{dciodvfy} is no program that can be run", param_hint="--dciodvfy")
+    rows = [
+        {"file": str(c.path), "where": b.where, "breach": b.what, "rule": b.rule, "times": b.times}
+        for c in checked(files, program)
+        for b in (*c.breaches, *c.second)
+    ]
+    show("Breaches", rows, as_json=as_json, empty="none")
+    if rows:
         raise typer.Exit(1)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from node.cli import checks, conformance, listings, models, offline, plan, processes, timeline
+from node.cli import checks, conformance, destinations, listings, models, offline, plan, processes, timeline
 
 
 def register(app: typer.Typer) -> None:
     """Add every command to the application."""
-    for module in (processes, offline, plan, listings, timeline, checks, conformance, models):
+    for module in (processes, offline, plan, listings, destinations, timeline, checks, conformance, models):
         module.register(app)

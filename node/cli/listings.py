@@ -1,4 +1,4 @@
-"""What there is: studies, jobs, results, destinations."""
+"""What there is: studies, jobs, results."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import typer
 from node.cli.app import Config, Json, example
 from node.cli.show import show, show_json
 from node.wiring import house_from
-from pipeline.core.errors import LanternError
 from pipeline.core.job import Job, State
 
 jobs_app = typer.Typer(no_args_is_help=True, help="Jobs: list, show, retry, cancel.")
-destinations_app = typer.Typer(no_args_is_help=True, help="Destinations: list, echo.")
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +19,6 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example("lantern studies --json"), rich_help_panel="What there is")(studies)
     app.command(epilog=example("lantern results 17"), rich_help_panel="What there is")(results)
     app.add_typer(jobs_app, name="jobs", rich_help_panel="What there is")
-    app.add_typer(destinations_app, name="destinations", rich_help_panel="What there is")
 
 
 def studies(
@@ -87,21 +84,43 @@ def show_job(
             "state": d.state.value,
             "attempts": d.attempts,
             "error": d.error,
+            "warning": d.warning,
         }
         for d in ledger.deliveries(job_id=job_id)
     ]
+    notes = ledger.notes(job_id)
+    faults = [
+        {"kind": r.kind.value, "sop_instance_uid": r.sop_instance_uid, "fault": r.fault}
+        for _, r in ledger.results(job_id=job_id)
+        if r.fault
+    ]
     if as_json:
-        show_json({**_row(job), "supersedes": job.supersedes, "history": history, "deliveries": deliveries})
+        whole = {"history": history, "deliveries": deliveries, "notes": notes, "quarantined": faults}
+        show_json({**_row(job), "supersedes": job.supersedes, **whole})
         return
     show(f"Job {job_id}", [_row(job)], as_json=False)
     show("History", history, as_json=False)
     show("Deliveries", deliveries, as_json=False)
+    if notes:
+        show("Not as usual", [{"destination": d, "why": n} for d, n in notes.items()], as_json=False)
+    if faults:
+        show("Quarantined: found wrong, sent nowhere", faults, as_json=False)
 
 
-@jobs_app.command("retry", epilog=example("lantern jobs retry 17"))
-def retry_job(job_id: Annotated[int, typer.Argument(help="The number of the job.")], config: Config = None) -> None:
-    """Set a failed, declined or cancelled job going again: its parked objects, or else its computation."""
-    state = house_from(config).ledger.retry(job_id, by="command line")
+@jobs_app.command("retry", epilog=example("lantern jobs retry 17 --compute"))
+def retry_job(
+    job_id: Annotated[int, typer.Argument(help="The number of the job.")],
+    config: Config = None,
+    compute: Annotated[
+        bool, typer.Option("--compute", help="Compute and write the results again, whatever is parked.")
+    ] = False,
+) -> None:
+    """Set a failed, declined or cancelled job going again: its parked objects, or else its computation.
+
+    What is quarantined is never sent as it is: it is computed again. With --compute so is the rest, in the form that
+    each destination takes now.
+    """
+    state = house_from(config).ledger.retry(job_id, by="command line", compute=compute)
     typer.echo(f"job {job_id} is {state.value}")
 
 
@@ -126,50 +145,13 @@ def results(
             "sop_instance_uid": r.sop_instance_uid,
             "series_instance_uid": r.series_instance_uid,
             "sent": [f"{d.destination}: {d.state.value}" for d in sent if d.result == r],
+            "fault": r.fault,
             "file": str(house.archive.absolute(r.path)) if r.path else "(its time is over)",
         }
         for number, r in house.ledger.results(job_id=job_id)
         for sent in [house.ledger.deliveries(job_id=number)]
     ]
     show("Results", rows, as_json=as_json, empty="none")
-
-
-@destinations_app.command("list", epilog=example("lantern destinations list --json"))
-def list_destinations(config: Config = None, as_json: Json = False) -> None:
-    """List the destinations, and what waits for each."""
-    house = house_from(config)
-    counts = house.ledger.counts()
-    rows = [
-        {
-            "name": d.name,
-            "ae_title": d.ae_title,
-            "address": d.stow_url or f"{d.host}:{d.port}",
-            **{s: counts.deliveries.get((d.name, s), 0) for s in ("waiting", "sent", "parked")},
-            "oldest_waiting": counts.oldest_waiting_at.get(d.name),
-        }
-        for d in house.settings.destinations
-    ]
-    show("Destinations", rows, as_json=as_json, empty="none configured")
-
-
-@destinations_app.command("echo", epilog=example("lantern destinations echo pacs"))
-def echo_destinations(
-    name: Annotated[str, typer.Argument(help="The destination; none is all.")] = "",
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Ask destinations whether they are there (C-ECHO). Exit code 1 when one is not."""
-    house = house_from(config)
-    chosen = [house.destination(name)] if name else list(house.settings.destinations)
-    rows: list[dict[str, Any]] = []
-    for d in chosen:
-        try:
-            rows.append({"name": d.name, "reachable": True, "says": house.reach(d)})
-        except LanternError as e:
-            rows.append({"name": d.name, "reachable": False, "says": str(e)})
-    show("Destinations", rows, as_json=as_json, empty="none configured")
-    if not all(r["reachable"] for r in rows):
-        raise typer.Exit(1)
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     DECLINED = 3
+    HELD_BACK = 4  #: completed, but at least one object is wrong and lies in quarantine
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +66,10 @@ def analyze(  # noqa: PLR0913, PLR0917  (options of a command line, each given b
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline on files, with no server. Exit code 0 completed, 3 declined, 1 failed, 2 wrong usage.
+    """Run a pipeline on files, with no server.
+
+    Exit code 0 completed, 3 declined, 1 failed, 2 wrong usage, 4 completed with objects that the gate holds back: these
+    are in --out/quarantine with the reasons, and not to be used.
 
     Writes the DICOM objects and summary.json (schema lantern.summary/1) to --out; with several studies in the folder,
     each to a folder of its own, and --json prints an array of summaries. Film scans become mammograms first, as
@@ -77,6 +81,7 @@ def analyze(  # noqa: PLR0913, PLR0917  (options of a command line, each given b
     from node.analyze import picture as paint
     from node.cli.progress import spinner
     from node.cli.unused import unused
+    from node.dciodvfy import find
     from node.logs import set_up_logging
     from pipeline.execute import ExecutorOptions, make_executor
     from pipeline.imaging.header import scan
@@ -93,10 +98,12 @@ def analyze(  # noqa: PLR0913, PLR0917  (options of a command line, each given b
     for number, study in enumerate(studies, 1):
         place = out if len(studies) == 1 else out / f"study-{number}"
         with spinner(f"{pipeline}: study {number} of {len(studies)}"):
-            done = run(study, pipeline, place, executor, options, priors=priors)
-            if picture and done.findings is not None:
+            done = run(study, pipeline, place, executor, options, priors=priors, dciodvfy=find("auto"))
+            if picture and done.findings is not None and not done.held_back:
                 paint(done, place)
-        codes.append(Exit[done.outcome.upper()])
+        codes.append(Exit.HELD_BACK if done.held_back else Exit[done.outcome.upper()])
+        for kept in done.held_back:
+            typer.echo(f"Held back: {kept.path}: {kept.judged.fault}", err=True)
         summaries.append(json.loads((place / "summary.json").read_text()))
         used = {s["series_instance_uid"] for s in summaries[-1]["series"] if s["role"].startswith("prior")}
         for sentence in unused(study, priors, used):
@@ -172,11 +179,15 @@ def _say(summary: dict[str, Any], place: Path, which: str) -> None:
         if summary["corrections"]:
             changed = [{"outline": c["label"], "what": c["words"]} for c in summary["corrections"]["changes"]]
             show(f"Outlines by {summary['corrections']['by']}", changed, as_json=False)
-        for remark in summary["remarks"]:
+        for remark in (*summary["remarks"], *(w for d in summary["doubts"] for w in _doubts(d))):
             typer.echo(f"Note: {remark}")
         drawn = ["picture.png"] if (place / "picture.png").exists() else []
         files = [*(o["file"] for o in summary["objects"]), *drawn]
         typer.echo(f"{', '.join(files)} and summary.json are in {place}")
+
+
+def _doubts(doubt: dict[str, Any]) -> list[str]:
+    return [f"{doubt['file']}: {words}" for words in (*doubt["words"], *doubt["copied"])]
 
 
 def _say_marks(summary: dict[str, Any]) -> None:

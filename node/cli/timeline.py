@@ -66,7 +66,9 @@ def _kept(patient_id: str, config: Path | None) -> list[Dataset]:
 
     house = house_from(config)
     try:
-        paths = [house.archive.absolute(result.path) for _, result in house.ledger.results(kind=Kind.SR)]
+        made = reversed(house.ledger.results(kind=Kind.SR))
+        reports_of = {job: r for job, r in made if not r.fault}  # of several forms of one report the first
+        paths = [house.archive.absolute(r.path) for r in reversed(reports_of.values())]
     finally:
         house.close()
     found = reports(p for p in paths if p.exists())

@@ -24,6 +24,7 @@ class Snapshot:
     oldest_waiting_s:  by destination's name, the age of its oldest delivery that still waits; 0 if none does.
     receptions_open:   studies that still receive images or wait for their quiet period.
     instances_received, declined, failed: how many ever (moves, not states: a retry that fails again counts again).
+    faults:            results that their proof found wrong, and that are sent nowhere.
     archive_bytes:     bytes the archive holds; archive_free_bytes: bytes its file system still takes.
     """
 
@@ -34,6 +35,7 @@ class Snapshot:
     instances_received: int = 0
     declined: int = 0
     failed: int = 0
+    faults: int = 0
     archive_bytes: int = 0
     archive_free_bytes: int = 0
 
@@ -81,7 +83,8 @@ def _work(s: Snapshot) -> Iterable[Metric]:
     open_now = GaugeMetricFamily(
         "lantern_receptions_open", "Studies that still receive images or wait to be quiet.", s.receptions_open
     )
-    return [jobs, deliveries, oldest, open_now]
+    faults = GaugeMetricFamily("lantern_results_faulty", "Results found wrong by their proof, sent nowhere.", s.faults)
+    return [jobs, deliveries, oldest, open_now, faults]
 
 
 def _every(states: type[StrEnum], named: Mapping[str, int]) -> list[str]:

@@ -39,6 +39,7 @@ def probes(house: House) -> Mapping[str, Probe]:
     return {
         "database": partial(_database, house),
         "archive": partial(_archive, house),
+        "results": partial(_results, house),
         **{process: partial(_process, house, process) for process in NEEDED},
     }
 
@@ -59,6 +60,7 @@ def snapshot(house: House) -> Snapshot:
         instances_received=counts.received,
         declined=counts.declined,
         failed=counts.failed,
+        faults=counts.faults,
         archive_bytes=counts.image_bytes,
         archive_free_bytes=house.archive.free_bytes(),
     )
@@ -71,6 +73,13 @@ def _database(house: House) -> tuple[bool, str]:
 def _archive(house: House) -> tuple[bool, str]:
     house.archive.require_room()
     return True, f"{house.archive.free_bytes() // MB} MB free"
+
+
+def _results(house: House) -> tuple[bool, str]:
+    """Always right: a node with something in quarantine does its work, and somebody should look."""
+    counts = house.ledger.counts()
+    held = sum(n for (_, state), n in counts.deliveries.items() if state == "quarantined")
+    return True, f"{held} deliveries quarantined: `lantern jobs list --state failed`" if held else "none quarantined"
 
 
 def _process(house: House, process: str) -> tuple[bool, str]:

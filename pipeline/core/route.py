@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.core.study import Series, Study
+from pipeline.core.wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,12 @@ class Destination:
     park_after_s: float = 3 * 86400.0
     timeout_s: float = 30.0
     secret: str = field(default="", repr=False)
+    wishes: Wishes = field(default_factory=Wishes)
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is: what is known of one place says nothing about another of the same name."""
+        return self.stow_url or f"{self.ae_title}@{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,11 @@ GRAY = Code("Gy", "UCUM", "Gray")
 GRAY2_ML = Code("Gy2.ml", "UCUM", "square gray milliliter")
 ML = Code("cm3", "UCUM", "cubic centimeter")
 
+RESULTS = Code("RESULTS_ALL", SCHEME, "Other objects of this run")
+REJECTED_SEGMENTATION = Code("REJECTED_SEG", SCHEME, "Segmentation of rejected candidates")
+PROBABILITY_MAP = Code("PROBABILITY_MAP", SCHEME, "Map of probability, voxel by voxel")
+SUMMARY_PAGE = Code("SUMMARY_PAGE", SCHEME, "Summary to look at")
+
 SUPERSEDED = Code("SUPERSEDED", SCHEME, "Series that this one supersedes")
 CORRECTIONS = Code("CORRECTIONS_ALL", SCHEME, "Outlines that were sent")
 CORRECTION = Code("CORRECTION_ONE", SCHEME, "Correction of an outline")

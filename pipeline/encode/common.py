@@ -52,11 +52,13 @@ class Part(StrEnum):
     SEG = "SEG"
     RTSTRUCT = "RTSTRUCT"
     REJECTED_SEG = "SEG_REJECTED"  #: the candidates that the false-positive step turned down; on demand
+    PROBABILITY = "PM_PROBABILITY"  #: the networks' mean probability, a Parametric Map; on demand
     DOSE_MAP = "PM"  #: estimated dose, a Parametric Map for each treatment session
     RT_DOSE = "RTDOSE"  #: the same as RT Dose, on demand
     PAGE = "SC"  #: the summary for viewers that show nothing else
     CAD_SR = "CADSR"  #: marks on mammograms as a Mammography CAD SR
     OVERLAY = "GSPS"  #: marks to lay over an image, a presentation state for each view
+    KEY_OBJECTS = "KO"  #: the images to look at first, a Key Object Selection
 
     @property
     def kind(self) -> Kind:
@@ -74,15 +76,19 @@ _MODALITY = {Kind.PM: "OT", Kind.SC: "OT", Kind.CAD_SR: "SR", Kind.GSPS: "PR"}
 
 _SERIES_NUMBER = {
     Part.SR: 1,
-    Part.SEG: 2,
-    Part.RTSTRUCT: 3,
-    Part.REJECTED_SEG: 4,
-    Part.DOSE_MAP: 5,
-    Part.RT_DOSE: 6,
-    Part.PAGE: 7,
-    Part.CAD_SR: 8,
-    Part.OVERLAY: 9,
+    Part.KEY_OBJECTS: 2,
+    Part.SEG: 3,
+    Part.CAD_SR: 3,
+    Part.RTSTRUCT: 4,
+    Part.OVERLAY: 4,
+    Part.PROBABILITY: 5,
+    Part.DOSE_MAP: 6,
+    Part.RT_DOSE: 7,
+    Part.PAGE: 8,
+    Part.REJECTED_SEG: 9,
 }
+"""The order in which a hanging protocol that sorts by number shows them. Lesions in a volume and marks on mammograms
+never come in one run, so ten numbers are enough for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +243,7 @@ def colour(number: int) -> tuple[int, int, int]:
 
 
 def series_number(source: Origin, part: Part) -> int:
-    """90000 + 10 x the source's number + 1 (SR), 2 (SEG), 3 (RTSTRUCT), 4 (rejected): after all images, together."""
+    """90000 + 10 x the source's number + 1 (SR), 2 (KO), 3 (SEG), ...: after all images, together."""
     number = source.series_number if 0 <= source.series_number < 1_000_000 else 0
     return 90_000 + 10 * number + _SERIES_NUMBER[part]
 
@@ -302,6 +308,8 @@ def _title(part: Part) -> str:
 
 
 _TITLES = {
+    Part.KEY_OBJECTS: "Key images,",
+    Part.PROBABILITY: "Probability map,",
     Part.REJECTED_SEG: "SEG rejected candidates,",
     Part.PAGE: "Summary,",
     Part.CAD_SR: "Mammography CAD SR",

@@ -24,19 +24,20 @@ _CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
 
 
 def observer(algorithm: Algorithm) -> Any:
+    """TID 1001 with the software alone."""
+    return hd.sr.ObservationContext(observer_device_context=device(algorithm))
+
+
+def device(algorithm: Algorithm) -> Any:
     """TID 1004: the software as a device."""
-    device = hd.sr.DeviceObserverIdentifyingAttributes(
+    attributes = hd.sr.DeviceObserverIdentifyingAttributes(
         uid=derive_uid("device", algorithm.name, algorithm.version, algorithm.weights_sha256),
         name=plain(f"Lantern {algorithm.name.removeprefix('Lantern ')}"),
         manufacturer_name=plain(algorithm.manufacturer),
         model_name=plain(f"{algorithm.name} {algorithm.version}"),
         serial_number=serial_number(algorithm),
     )
-    return hd.sr.ObservationContext(
-        observer_device_context=hd.sr.ObserverContext(
-            observer_type=codes.DCM.Device, observer_identifying_attributes=device
-        )
-    )
+    return hd.sr.ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=attributes)
 
 
 def identification(algorithm: Algorithm) -> Any:

@@ -45,7 +45,8 @@ def rt_dose(dose: Dose, findings: Findings, source: Source, stamp: Stamp) -> Dat
     ds.PlanOverviewSequence = [_overview(dose, findings, in_one_set)]
     if in_one_set:
         structures = reference(RTStructureSetStorage, stamp.instance(Part.RTSTRUCT))
-        ds.ReferencedStructureSetSequence = [structures]
+        # Of the dose as a whole it belongs to the RT DVH Module, and there are no DVHs (PS3.3 C.8.8.3, C.8.8.4).
+        ds.PlanOverviewSequence[0].ReferencedStructureSetSequence = [structures]
     return dress(ds, Part.RT_DOSE, source, findings, stamp, dose.session.number)
 
 

@@ -29,6 +29,7 @@ from pipeline.encode.document import (
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
+from pipeline.encode.named import results
 from pipeline.encode.proposal import on_names, said_of_plan
 from pipeline.encode.regions import Group, on_filled, placed
 from pipeline.encode.rejected import rejected_candidates
@@ -73,6 +74,7 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
         items.append(followed(findings.follow_up))
     if findings.rejected:
         items.append(rejected_candidates(findings, source, others, stamp.form.coordinates))
+    items.extend(results(others))
     return content
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
-from pydicom.uid import UID
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    KeyObjectSelectionDocumentStorage,
+    MammographyCADSRStorage,
+)
 
 from pipeline.iod.breach import Breach, Found
 from pipeline.iod.read import Item
 
 _BASIC = "TEXT CODE NUM DATETIME DATE TIME UIDREF PNAME COMPOSITE IMAGE WAVEFORM CONTAINER"
 _VALUE_TYPES: Mapping[str, str] = {
-    "Enhanced SR Storage": f"{_BASIC} SCOORD TCOORD",
-    "Comprehensive SR Storage": f"{_BASIC} SCOORD TCOORD",
-    "Comprehensive 3D SR Storage": f"{_BASIC} SCOORD SCOORD3D TCOORD TABLE",
-    "Mammography CAD SR Storage": "TEXT CODE NUM DATE TIME UIDREF PNAME SCOORD COMPOSITE IMAGE CONTAINER",
-    "Key Object Selection Document Storage": "TEXT CODE UIDREF PNAME COMPOSITE IMAGE WAVEFORM CONTAINER",
+    EnhancedSRStorage: f"{_BASIC} SCOORD TCOORD",
+    ComprehensiveSRStorage: f"{_BASIC} SCOORD TCOORD",
+    Comprehensive3DSRStorage: f"{_BASIC} SCOORD SCOORD3D TCOORD TABLE",
+    MammographyCADSRStorage: "TEXT CODE NUM DATE TIME UIDREF PNAME SCOORD COMPOSITE IMAGE CONTAINER",
+    KeyObjectSelectionDocumentStorage: "TEXT CODE UIDREF PNAME COMPOSITE IMAGE WAVEFORM CONTAINER",
 }
 """By SOP Class (PS3.3 A.35.2 to A.35.13, A.35.4 for Key Object Selection)."""
 
@@ -56,10 +62,9 @@ _EVIDENCE = ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenc
 
 def breaches(root: Item) -> Found:
     """The breaches of a document; of an object that is none, none."""
-    name = UID(root.text("SOPClassUID")).name
-    if name not in _VALUE_TYPES:
+    known = frozenset(_VALUE_TYPES.get(root.text("SOPClassUID"), "").split())
+    if not known:
         return
-    known = set(_VALUE_TYPES[name].split())
     positions = {position for position, _ in _content(root)}
     for position, item in _content(root):
         yield from _item(item, known, position)
@@ -75,7 +80,7 @@ def _content(item: Item, position: tuple[int, ...] = (1,)) -> Iterator[tuple[tup
         yield from _content(child, (*position, number))
 
 
-def _item(item: Item, known: set[str], position: tuple[int, ...]) -> Found:
+def _item(item: Item, known: frozenset[str], position: tuple[int, ...]) -> Found:
     if len(position) > 1 and item.text("RelationshipType") not in _RELATIONSHIPS:
         yield _breach(item, "RelationshipType", "is no relationship of content items", "PS3.3 C.17.3.2.4")
     if item.has("ReferencedContentItemIdentifier"):

@@ -19,7 +19,7 @@ from pipeline.proof.agreement import Agreement, agreement
 from pipeline.proof.fault import Fault
 from pipeline.proof.identity import check_identity
 from pipeline.proof.images import Identity
-from pipeline.proof.kinds import check_kind, drawn_in
+from pipeline.proof.kinds import check_kind, drawn_in, left_out
 from pipeline.proof.marked import Seen, read_seen
 from pipeline.proof.truth import Truth, contradictions, read_truth
 
@@ -78,6 +78,8 @@ def _words(ds: Dataset, files: Mapping[str, Dataset], found: Found, truth: Truth
     try:
         words += _whose(ds, files, found, truth)
         words += check_kind(ds, files, truth)
+        if isinstance(truth, Truth):
+            words += left_out(ds, files, truth)
     except Exception as error:  # noqa: BLE001 - an object that breaks its decoder is as wrong as one that lies
         words.append(_unforeseen("it cannot be decoded", error))
     return words

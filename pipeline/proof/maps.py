@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from pipeline.core.errors import LanternError
+from pipeline.proof.fault import few
 from pipeline.proof.images import Plane, group_value, numbers, plane_of, plane_of_frame
 from pipeline.proof.lattice import Array, Lattice, way
 from pipeline.proof.named import named_images, off_named
@@ -53,7 +54,7 @@ def check_map(ds: Dataset, truth: Truth) -> Iterator[str]:
     planes = [plane_of_frame(ds, i) for i in range(int(ds.NumberOfFrames))]
     yield from compared(Shown(_real_values(ds), planes), expected)
     yield from _beyond_depth(ds, planes, expected)
-    yield from list(_off_images(ds, planes, truth))[:3]
+    yield from few(_off_images(ds, planes, truth))
 
 
 def check_dose(ds: Dataset, truth: Truth) -> Iterator[str]:

@@ -16,9 +16,10 @@ from tests.support.peers import free_port
 
 COMMANDS = (
     "serve", "receive", "work", "deliver", "web", "clean", "analyze", "check", "doctor", "demo", "studies", "results",
-    "send", "jobs list", "jobs show", "jobs retry", "jobs cancel", "destinations list", "destinations echo",
+    "send", "jobs list", "jobs show", "jobs retry", "jobs cancel", "destinations list", "destinations show",
+    "destinations probe", "destinations echo",
     "routes list", "routes explain", "routes test", "convert nifti", "models list", "models show", "models verify",
-    "plan", "timeline", "check-sr",
+    "plan", "timeline", "check-sr", "check-object",
 )  # fmt: skip
 
 
@@ -179,6 +180,7 @@ def test_doctor_names_what_is_wrong_and_what_to_do(config: Path) -> None:
     assert rows["destination pacs"]["do"]
     assert rows["database"]["state"] == "good"
     assert "JPEG" in rows["decoders"]["found"]
+    assert "results are" in rows["dciodvfy"]["found"]
 
 
 def test_send_is_a_sender_of_its_own(series: Path, tmp_path: Path) -> None:

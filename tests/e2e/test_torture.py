@@ -101,7 +101,7 @@ def check_results_are_there_once(orthanc: OrthancPeer, studies: int) -> None:
         found[series["ParentStudy"], series["MainDicomTags"]["Modality"]] += len(series["Instances"])
     assert len({study for study, _ in found}) == studies
     assert set(found.values()) == {1}, f"not once: {[k for k, v in found.items() if v != 1]}"
-    assert len(found) == 3 * studies
+    assert len(found) == 4 * studies
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def errors_of(dcm: bytes, folder: Path) -> list[str]:
     return [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")]
 
 
-def test_a_study_sent_by_dcmsend_comes_back_as_seg_rtstruct_and_sr(tmp_path: Path, orthanc: OrthancPeer) -> None:
+def test_a_study_sent_by_dcmsend_comes_back_as_seg_rtstruct_ko_and_sr(tmp_path: Path, orthanc: OrthancPeer) -> None:
     write_blobs(tmp_path / "series")
     tables = [n.destination("pacs", orthanc.ae_title, orthanc.dicom_port), n.route(["pacs"], NAME)]
     with n.RunningNode(tmp_path / "node", *tables).serve() as node:
@@ -44,7 +44,7 @@ def test_a_study_sent_by_dcmsend_comes_back_as_seg_rtstruct_and_sr(tmp_path: Pat
         (job,) = node.ended()
         assert job.state is State.DELIVERED, node.log()
         found = results_in(orthanc)
-        assert set(found) == {"SEG", "RTSTRUCT", "SR"}
+        assert set(found) == {"SEG", "RTSTRUCT", "KO", "SR"}
         for dcm in found.values():
             assert errors_of(dcm, tmp_path) == []
         (tmp_path / "sr.dcm").write_bytes(found["SR"])
@@ -86,10 +86,10 @@ def test_a_pacs_that_routes_by_itself_gets_each_result_once_and_no_loop_begins(
         pacs.know("LANTERN", n.AE, "127.0.0.1", node.port)
         pacs.upload(*write_blobs(tmp_path / "series"))
         node.ended()
-        eventually(lambda: len(pacs.instances()) == 8 + 3, within_s=30)
+        eventually(lambda: len(pacs.instances()) == 8 + 4, within_s=30)
         eventually(lambda: not pacs.get("/jobs", expand="") or node.ledger.open_receptions() == [], within_s=30)
         assert [j.state for j in node.ended()] == [State.DELIVERED]
-        assert len(pacs.instances()) == 8 + 3
+        assert len(pacs.instances()) == 8 + 4
 
 
 def test_results_go_by_stow_as_well(tmp_path: Path, orthanc: OrthancPeer) -> None:
@@ -98,7 +98,7 @@ def test_results_go_by_stow_as_well(tmp_path: Path, orthanc: OrthancPeer) -> Non
     with n.RunningNode(tmp_path / "node", *tables).serve() as node:
         n.dcmsend(node.port, tmp_path / "series")
         assert node.ended()[0].state is State.DELIVERED, node.log()
-    assert set(results_in(orthanc)) == {"SEG", "RTSTRUCT", "SR"}
+    assert set(results_in(orthanc)) == {"SEG", "RTSTRUCT", "KO", "SR"}
 
 
 def test_a_node_on_postgresql_does_the_same(tmp_path: Path, orthanc: OrthancPeer, postgres_url: str) -> None:
@@ -107,7 +107,7 @@ def test_a_node_on_postgresql_does_the_same(tmp_path: Path, orthanc: OrthancPeer
     with n.RunningNode(tmp_path / "node", *tables, database_url=postgres_url).serve() as node:
         n.dcmsend(node.port, tmp_path / "series")
         assert node.ended()[0].state is State.DELIVERED, node.log()
-    assert set(results_in(orthanc)) == {"SEG", "RTSTRUCT", "SR"}
+    assert set(results_in(orthanc)) == {"SEG", "RTSTRUCT", "KO", "SR"}
 
 
 def test_a_pacs_that_is_down_gets_its_results_when_it_is_back(
@@ -122,7 +122,7 @@ def test_a_pacs_that_is_down_gets_its_results_when_it_is_back(
         eventually(lambda: [d for d in node.ledger.deliveries() if d.attempts > 1], within_s=60)
         pacs.start()
         assert node.ended()[0].state is State.DELIVERED
-    assert len(pacs.instances()) == 3
+    assert len(pacs.instances()) == 4
 
 
 def test_a_declined_study_says_why_and_sends_nothing(tmp_path: Path, orthanc: OrthancPeer) -> None:

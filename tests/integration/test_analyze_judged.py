@@ -58,13 +58,14 @@ def test_rejected_candidates_are_printed_in_a_table_of_their_own(tmp_path: Path)
 
 def test_the_second_segmentation_is_off_unless_asked_for(tmp_path: Path) -> None:
     _, summary, out = analyzed(tmp_path / "off")
-    assert [o["part"] for o in summary["objects"]] == ["SEG", "RTSTRUCT", "SR"]
+    assert [o["part"] for o in summary["objects"]] == ["SEG", "RTSTRUCT", "KO", "SR"]
     assert not (out / "SEG_REJECTED.dcm").exists()
     _, summary, out = analyzed(tmp_path / "on", "-o", "rejected_seg=true")
     assert [(o["part"], o["kind"]) for o in summary["objects"]] == [
         ("SEG", "SEG"),
         ("RTSTRUCT", "RTSTRUCT"),
         ("SEG_REJECTED", "SEG"),
+        ("KO", "KO"),
         ("SR", "SR"),
     ]
     assert "rejected" in dcmread(out / "SEG_REJECTED.dcm").SeriesDescription

@@ -45,7 +45,7 @@ def test_images_go_when_their_time_is_over_and_results_stay_for_theirs(node: Nod
     assert _clean(node).studies == 1
     assert _files(node.archive) == results
     node.clock.advance(30 * DAY_S)
-    assert _clean(node).results == 3
+    assert _clean(node).results == 4
     assert _files(node.archive) == set()
 
 

@@ -23,7 +23,7 @@ from tests.support.blobs import write_blobs
 from tests.support.peers import OrthancPeer, StoreScp, eventually, free_port
 
 Make = Callable[..., d.Node]
-ORDER = ("SEG", "RTSTRUCT", "SR")
+ORDER = ("SEG", "RTSTRUCT", "KO", "SR")
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_dead_destination_is_tried_ever_more_rarely_and_nothing_is_lost(make: 
     while alive.tick():
         pass
     assert node.states() == [State.DELIVERED] * 2
-    assert len(orthanc.instances()) == 6
+    assert len(orthanc.instances()) == 8
 
 
 def test_a_destination_dead_too_long_parks_its_deliveries_until_a_person_comes(
@@ -107,7 +107,7 @@ def test_a_dead_destination_delays_nobody_else(make: Make, orthanc: OrthancPeer)
     node = make("dead", "pacs", studies=2)
     stop = Stop()
     threads = deliver_all(desk(node), [nowhere("dead"), at(orthanc)], stop, 0.05)
-    eventually(lambda: len(orthanc.instances()) == 6, within_s=30)
+    eventually(lambda: len(orthanc.instances()) == 8, within_s=30)
     stop.ask()
     for t in threads:
         t.join(30)
@@ -122,15 +122,16 @@ def test_one_refused_object_is_parked_and_the_others_arrive(
     profile.write_text(
         "[[TransferSyntaxes]]\n[Plain]\nTransferSyntax1 = LocalEndianExplicit\nTransferSyntax2 = LittleEndianImplicit\n"
         "[[PresentationContexts]]\n[NoSeg]\nPresentationContext1 = RTStructureSetStorage\\Plain\n"
-        "PresentationContext2 = Comprehensive3DSRStorage\\Plain\n[[Profiles]]\n"
+        "PresentationContext2 = Comprehensive3DSRStorage\\Plain\n"
+        "PresentationContext3 = KeyObjectSelectionDocumentStorage\\Plain\n[[Profiles]]\n"
         "[Default]\nPresentationContexts = NoSeg\n"
     )
     peer = make_storescp("-xf", profile, "Default")
     node = make("pacs")
     deliverer(node, at(peer)).tick()
     states = {x.result.kind.value: x.state.value for x in node.ledger.deliveries()}
-    assert states == {"SEG": "parked", "RTSTRUCT": "sent", "SR": "sent"}
-    assert sorted(dcmread(f).Modality for f in peer.files()) == ["RTSTRUCT", "SR"]
+    assert states == {"SEG": "parked", "RTSTRUCT": "sent", "KO": "sent", "SR": "sent"}
+    assert sorted(dcmread(f).Modality for f in peer.files()) == ["KO", "RTSTRUCT", "SR"]
     job = node.jobs()[0]
     assert job.state is State.FAILED
     assert "SEG to pacs" in job.reason
@@ -152,7 +153,7 @@ def test_a_crash_in_the_middle_of_sending_ends_with_each_object_there_once(make:
     node.ledger.release(["crashed"])
     deliverer(node, at(orthanc)).tick()
     assert node.states() == [State.DELIVERED]
-    assert len(orthanc.instances()) == 3
+    assert len(orthanc.instances()) == 4
 
 
 def _scripted(node: d.Node, answer: Callable[[Sequence[Path]], list[scu.Outcome]]) -> Deliverer:

@@ -23,6 +23,7 @@ DCIODVFY, DCENTVFY, DSRDUMP = "/usr/bin/dciodvfy", "/usr/bin/dcentvfy", "/usr/bi
 
 def errors(tool: str, *paths: Path) -> list[str]:
     done = run_tool(tool, *paths)
+    assert done.returncode >= 0, f"{tool} was ended by a signal: {done.stderr}"
     return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
 
 
@@ -122,7 +123,7 @@ def test_marks_on_a_real_mammogram_make_objects_without_errors(tmp_path: Path, s
     one = mark(1, role, center=(image.Columns / 2, image.Rows / 2))
     attempts = (Attempt(Kind.MASS, Outcome.SUCCEEDED, (role,)),)
     objects = write_objects(unmarked((view,), marks=(one,), attempts=attempts, heat={}), tmp_path / "objects")
-    assert {"CADSR", "GSPS_1", "SC_1", "SR"} == objects.keys()
+    assert {"CADSR", "GSPS_1", "SC_1", "KO", "SR"} == objects.keys()
     for path in objects.values():
         assert errors(DCIODVFY, path) == []
     assert [str(f) for f in _faults(objects["CADSR"], (view,))] == []
@@ -150,7 +151,7 @@ def test_a_view_alone_is_enough(tmp_path: Path) -> None:
     view = write_view(tmp_path / "images", "R-MLO")
     attempts = (Attempt(Kind.MASS, Outcome.SUCCEEDED, ("R-MLO",)),)
     study = unmarked((view,), marks=(mark(1, "R-MLO"),), attempts=attempts, breasts=(), heat={})
-    assert write_objects(study, tmp_path / "objects").keys() == {"CADSR", "GSPS_1", "SC_1", "SR"}
+    assert write_objects(study, tmp_path / "objects").keys() == {"CADSR", "GSPS_1", "SC_1", "KO", "SR"}
 
 
 @pytest.mark.real("dicom3tools")

@@ -121,7 +121,7 @@ def test_a_pacs_that_is_away_costs_no_result_and_the_report_says_it(tmp_path: Pa
     node = Node(tmp_path / "node", (FOLLOWS,))
     job = follow(node, written(tmp_path, "20250601"), worker_of(node, get(node), free_port()))
     assert "Not compared with earlier studies" in said(node, job)
-    assert len(results(node, job)) == 3
+    assert len(results(node, job)) == 4
 
 
 def test_a_job_on_the_same_study_is_told_what_the_one_before_made(tmp_path: Path) -> None:

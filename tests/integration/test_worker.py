@@ -28,13 +28,13 @@ def _node(tmp_path: Path, **options: object) -> Node:
     return node
 
 
-def test_a_job_ends_in_three_objects_that_wait_to_be_sent(tmp_path: Path) -> None:
+def test_a_job_ends_in_four_objects_that_wait_to_be_sent(tmp_path: Path) -> None:
     node = _node(tmp_path)
     assert node.worker().tick()
     assert node.states() == [State.DELIVERING]
     kinds = [r.kind for _, r in node.ledger.results()]
-    assert kinds == [Kind.SEG, Kind.RTSTRUCT, Kind.SR]
-    assert len(node.ledger.deliveries(destination="pacs")) == 3
+    assert kinds == [Kind.SEG, Kind.RTSTRUCT, Kind.KO, Kind.SR]
+    assert len(node.ledger.deliveries(destination="pacs")) == 4
     for _, r in node.ledger.results():
         ds = dcmread(node.archive.absolute(r.path))
         assert ds.SOPInstanceUID == r.sop_instance_uid
@@ -111,7 +111,7 @@ def test_a_worker_whose_job_was_taken_hands_nothing_over(tmp_path: Path) -> None
     node.worker("quick").tick()
     assert node.states() == [State.DELIVERING]
     assert not node.ledger.produced(job.id, "slow", [])
-    assert len(node.ledger.results()) == 3
+    assert len(node.ledger.results()) == 4
 
 
 def test_superseding_results_name_what_they_replace(tmp_path: Path) -> None:

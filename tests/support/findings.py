@@ -202,7 +202,11 @@ def with_rejected(findings: Findings, grid: Grid, labels: NDArray[np.uint16], *,
 def findings_on(frames: tuple[FrameRef, ...], grid: Grid, labels: NDArray[np.uint16], **more: Any) -> Findings:
     """Findings with the lesions of `labels`, measured by the imaging room."""
     uid = derive_uid("frame of reference")
-    volume = hd.Volume(labels, grid.affine, "PATIENT", frame_of_reference_uid=uid)
+    return findings_of(frames, hd.Volume(labels, grid.affine, "PATIENT", frame_of_reference_uid=uid), **more)
+
+
+def findings_of(frames: tuple[FrameRef, ...], volume: hd.Volume, **more: Any) -> Findings:
+    """Findings with the lesions of a label volume, measured by the imaging room."""
     lesions = tuple(
         Lesion(
             number=m.number,

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from pipeline.encode.contours import area, area_3d, outlines
+from pipeline.encode.contours import area, area_3d, outlines, rings
 from tests.support.polygons import winding
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.booleans())
@@ -30,6 +30,24 @@ def test_the_area_of_each_polygon_is_the_count_of_its_regions_voxels(mask: np.nd
     regions, count = ndimage.label(mask)
     sizes = [int((regions == n).sum()) for n in range(1, count + 1)]
     assert [area(p) for p in outlines(mask)] == sizes
+
+
+@settings(max_examples=200, deadline=None)
+@given(MASKS)
+def test_an_odd_number_of_rings_runs_around_every_voxel_of_the_mask_and_an_even_one_around_others(
+    mask: np.ndarray,
+) -> None:
+    parity = sum((np.abs(winding(p - 0.5, mask.shape)) for p in rings(mask)), np.zeros(mask.shape, int)) % 2
+    assert np.array_equal(parity, mask)
+    assert sum(area(p) for p in rings(mask)) == mask.sum()
+
+
+@settings(max_examples=200, deadline=None)
+@given(MASKS)
+def test_a_mask_without_holes_has_the_same_rings_as_outlines(mask: np.ndarray) -> None:
+    has_holes = any(area(p) < 0 for p in rings(mask))
+    same = [p.tolist() for p in rings(mask)] == [p.tolist() for p in outlines(mask)]
+    assert has_holes != same or not mask.any()
 
 
 @settings(max_examples=200, deadline=None)

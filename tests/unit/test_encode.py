@@ -41,8 +41,8 @@ def read_back(findings: Findings, stamp: Stamp = STAMP) -> list[Dataset]:
     return [dcmread(BytesIO(to_bytes(e.dataset))) for e in encode(findings, stamp)]
 
 
-def test_segmentation_structure_set_and_report_come_in_this_order(tmp_path: Path) -> None:
-    assert [e.kind for e in encode(findings_in(tmp_path), STAMP)] == [Kind.SEG, Kind.RTSTRUCT, Kind.SR]
+def test_segmentation_structure_set_key_objects_and_report_come_in_this_order(tmp_path: Path) -> None:
+    assert [e.kind for e in encode(findings_in(tmp_path), STAMP)] == [Kind.SEG, Kind.RTSTRUCT, Kind.KO, Kind.SR]
 
 
 def test_equal_findings_and_stamps_make_the_same_bytes(tmp_path: Path) -> None:
@@ -54,20 +54,20 @@ def test_other_work_makes_other_objects(tmp_path: Path) -> None:
     findings = findings_in(tmp_path)
     ours = {e.dataset.SOPInstanceUID for e in encode(findings, STAMP)}
     theirs = {e.dataset.SOPInstanceUID for e in encode(findings, replace(STAMP, seed="b" * 64))}
-    assert len(ours | theirs) == 6
+    assert len(ours | theirs) == 8
     assert all(is_uid(uid) for uid in ours | theirs)
 
 
 def test_each_object_is_in_a_series_of_its_own_that_sorts_after_the_images(tmp_path: Path) -> None:
     made = read_back(findings_in(tmp_path))
-    assert len({ds.SeriesInstanceUID for ds in made}) == 3
-    assert [ds.SeriesNumber for ds in made] == [90072, 90073, 90071]
+    assert len({ds.SeriesInstanceUID for ds in made}) == 4
+    assert [ds.SeriesNumber for ds in made] == [90073, 90074, 90072, 90071]
 
 
-@pytest.mark.parametrize("kind", [0, 1, 2])
-def test_every_object_says_research_only_with_model_weights_and_tier(tmp_path: Path, kind: int) -> None:
+@pytest.mark.parametrize(("kind", "title"), [(0, "SEG"), (1, "RTSTRUCT"), (2, "Key images,"), (3, "SR")])
+def test_every_object_says_research_only_with_model_weights_and_tier(tmp_path: Path, kind: int, title: str) -> None:
     ds = read_back(findings_in(tmp_path))[kind]
-    assert ds.SeriesDescription == f"{ds.Modality} RESEARCH USE ONLY: srs 1.2.3"
+    assert ds.SeriesDescription == f"{title} RESEARCH USE ONLY: srs 1.2.3"
     *_, processing = ds.ContributingEquipmentSequence
     assert processing.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
     for words in ("RESEARCH USE ONLY", "srs 1.2.3", ALGORITHM.weights_sha256, "Evidence tier T1", "Synthetic lesions"):
@@ -96,7 +96,9 @@ def test_patient_and_study_are_copied_as_they_stand_and_an_empty_study_id_stays_
             assert ds.get(keyword) == source[keyword].value, keyword
         assert "StudyID" in ds
         assert not ds.StudyID
-        assert ds.get("FrameOfReferenceUID") == (source.FrameOfReferenceUID if ds.Modality != "SR" else None)
+        assert ds.get("FrameOfReferenceUID") == (
+            source.FrameOfReferenceUID if ds.Modality not in ("SR", "KO") else None
+        )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_a_malformed_weight_or_birth_date_is_no_reason_to_withhold_a_result(tmp_
         data = ref.path.read_bytes().replace(b"19570131", b"1957/1/3").replace(b"71.5", b"71kg")
         ref.path.write_bytes(data.replace(b"\x10\x00\xc0\x21US", b"\x10\x00\xc0\x21FD"))
     made = read_back(findings_on(refs, GRID, LABELS))
-    assert len(made) == 3
+    assert len(made) == 4
     for ds in made:
         assert ds.PatientBirthDate == "1957/1/3"  # identifies: as it stands
         assert "PatientWeight" not in ds
@@ -193,7 +195,7 @@ def test_a_slice_as_far_off_the_grid_as_the_reader_allows_is_drawn_where_its_ima
     (study,) = scan(tmp_path)
     read = read_volume(study.series[0])
     assert np.abs(read.volume.affine - grid.affine).max() < 1e-6
-    _, rtstruct, _ = read_back(findings_on(read.frames, grid, spheres(grid, ((5, 10, 10), 8.0))))
+    _, rtstruct, *_ = read_back(findings_on(read.frames, grid, spheres(grid, ((5, 10, 10), 8.0))))
     drawn = [float(z) for c in rtstruct.ROIContourSequence[0].ContourSequence for z in c.ContourData[2::3]]
     assert set(drawn) == {float(ds.ImagePositionPatient[2])}
 
@@ -226,7 +228,7 @@ def test_a_filled_slice_has_its_own_place_and_names_no_image(tmp_path: Path) -> 
     findings = findings_in(tmp_path)
     frames = list(findings.frames)
     frames[5] = frames[4]
-    seg, rtstruct, sr = read_back(replace(findings, frames=tuple(frames)))
+    seg, rtstruct, _, sr = read_back(replace(findings, frames=tuple(frames)))
     unnamed = [g for g in seg.PerFrameFunctionalGroupsSequence if not g.DerivationImageSequence]
     assert [float(v) for v in unnamed[0].PlanePositionSequence[0].ImagePositionPatient] == GRID.position(5)
     loose = [c for c in rtstruct.ROIContourSequence[0].ContourSequence if "ContourImageSequence" not in c]
@@ -263,7 +265,8 @@ OLD_SEG = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.3.6", "1.2.3.5")
 def test_what_supersedes_says_so_where_lists_show_it_within_the_lengths_of_its_vrs(tmp_path: Path) -> None:
     findings = findings_in(tmp_path)
     stamp = replace(STAMP, supersedes=(OLD, OLD), replaces=(OLD_SEG,))
-    seg, structures, report = read_back(findings, stamp)
+    seg, structures, keys, report = read_back(findings, stamp)
+    assert keys.SeriesDescription.startswith("Key images, rev 3, RESEARCH USE ONLY")
     for ds in (seg, structures, report):
         assert f"{ds.Modality} rev 3 RESEARCH USE ONLY" in ds.SeriesDescription
     assert structures.StructureSetLabel == "RESEARCH rev 3"
@@ -273,7 +276,7 @@ def test_what_supersedes_says_so_where_lists_show_it_within_the_lengths_of_its_v
     assert (related.StudyInstanceUID, related.SeriesInstanceUID) == (seg.StudyInstanceUID, OLD_SEG[2])
     changes = tuple(Correction(Edit.UNCHANGED, n.label, n.tracking_uid, n.origin, "") for n in findings.lesions)
     made = replace(findings, corrections=Corrections("Editor", OLD[0], "1.3", "1.4", changes, True))
-    _, structures, report = read_back(made, replace(stamp, supersedes=(OLD,)))
+    _, structures, _, report = read_back(made, replace(stamp, supersedes=(OLD,)))
     assert "rev 2, corrected" in report.SeriesDescription
     assert "rev 2, corrected" in structures.StructureSetName
 
@@ -296,7 +299,7 @@ def test_however_often_it_was_corrected_every_text_fits_and_both_warnings_stay(t
 
 
 def test_a_first_result_says_nothing_of_revisions(tmp_path: Path) -> None:
-    seg, structures, report = read_back(findings_in(tmp_path))
-    assert not any("rev" in ds.SeriesDescription for ds in (seg, structures, report))
+    seg, structures, keys, report = read_back(findings_in(tmp_path))
+    assert not any("rev" in ds.SeriesDescription for ds in (seg, structures, keys, report))
     assert structures.StructureSetLabel == "LANTERN RESEARCH"
     assert "RelatedSeriesSequence" not in seg

@@ -201,9 +201,10 @@ def test_an_rt_dose_names_no_plan_and_says_what_one_would_have_to_give(tmp_path:
     assert ds.FrameIncrementPointer == 0x3004000C
     assert ds.GridFrameOffsetVector[0] == 0
     assert len(ds.GridFrameOffsetVector) == ds.NumberOfFrames
-    (structures,) = ds.ReferencedStructureSetSequence
-    assert structures.ReferencedSOPInstanceUID == made["RTSTRUCT"].SOPInstanceUID
     (overview,) = ds.PlanOverviewSequence
+    (structures,) = overview.ReferencedStructureSetSequence
+    assert structures.ReferencedSOPInstanceUID == made["RTSTRUCT"].SOPInstanceUID
+    assert "ReferencedStructureSetSequence" not in ds
     assert {(p.EntityLongLabel, p.TotalPrescriptionDose) for p in overview.PrescriptionOverviewSequence} == {
         (name, 20.0)
         for name in findings.planned.plan.sessions[0].lesions  # type: ignore[union-attr]
@@ -216,10 +217,10 @@ def test_what_is_not_wanted_or_not_planned_is_not_made(tmp_path: Path) -> None:
     def names(findings: Findings) -> list[str]:
         return [e.name for e in encode(findings, STAMP)]
 
-    assert names(everything) == ["SEG", "RTSTRUCT", "PM_1", "PM_2", "RTDOSE_1", "RTDOSE_2", "SC_1", "SC_2", "SR"]
-    assert names(replace(everything, extras=frozenset({Extra.DOSE_MAP})))[2:] == ["PM_1", "PM_2", "SR"]
-    assert names(replace(everything, extras=frozenset())) == ["SEG", "RTSTRUCT", "SR"]
-    assert names(replace(everything, planned=None)) == ["SEG", "RTSTRUCT", "SC_1", "SR"]
+    assert names(everything) == ["SEG", "RTSTRUCT", "PM_1", "PM_2", "RTDOSE_1", "RTDOSE_2", "SC_1", "SC_2", "KO", "SR"]
+    assert names(replace(everything, extras=frozenset({Extra.DOSE_MAP})))[2:] == ["PM_1", "PM_2", "KO", "SR"]
+    assert names(replace(everything, extras=frozenset())) == ["SEG", "RTSTRUCT", "KO", "SR"]
+    assert names(replace(everything, planned=None)) == ["SEG", "RTSTRUCT", "SC_1", "KO", "SR"]
 
 
 def test_equal_plans_and_stamps_make_the_same_bytes(tmp_path: Path) -> None:

@@ -65,11 +65,11 @@ def _points(values: list[float]) -> np.ndarray:
 def test_the_objects_of_a_run_are_a_cad_sr_an_overlay_for_each_view_with_a_mark_pages_and_the_report(
     made: tuple[Encoded, ...],
 ) -> None:
-    assert [e.name for e in made] == ["CADSR", "GSPS_1", "GSPS_2", "GSPS_3", "SC_1", "SR"]
-    assert {e.kind for e in made} == {ObjectKind.CAD_SR, ObjectKind.GSPS, ObjectKind.SC, ObjectKind.SR}
-    assert [e.dataset.Modality for e in made] == ["SR", "PR", "PR", "PR", "OT", "SR"]
-    assert [e.dataset.SeriesNumber for e in made] == [90038, 90039, 90039, 90039, 90037, 90031]
-    assert len({e.dataset.SeriesInstanceUID for e in made}) == 4
+    assert [e.name for e in made] == ["CADSR", "GSPS_1", "GSPS_2", "GSPS_3", "SC_1", "KO", "SR"]
+    assert {e.kind for e in made} == {ObjectKind.CAD_SR, ObjectKind.GSPS, ObjectKind.SC, ObjectKind.KO, ObjectKind.SR}
+    assert [e.dataset.Modality for e in made] == ["SR", "PR", "PR", "PR", "OT", "KO", "SR"]
+    assert [e.dataset.SeriesNumber for e in made] == [90033, 90034, 90034, 90034, 90038, 90032, 90031]
+    assert len({e.dataset.SeriesInstanceUID for e in made}) == 5
 
 
 def test_equal_marks_make_equal_bytes(views: tuple[View, ...], made: tuple[Encoded, ...]) -> None:
@@ -395,7 +395,7 @@ def test_an_image_that_is_gone_or_another_is_named(tmp_path: Path) -> None:
 def test_pages_that_cannot_be_drawn_cost_no_results(tmp_path: Path) -> None:
     view = write_view(tmp_path, "R-MLO", PixelData=None)
     made = encode(_alone((view,), mark(1, "R-MLO")), STAMP)
-    assert [e.name for e in made] == ["CADSR", "GSPS_1", "SR"]
+    assert [e.name for e in made] == ["CADSR", "GSPS_1", "KO", "SR"]
     for part in (Part.CAD_SR, Part.SR):
         (ds,) = _of(made, part)
         assert "The summary page could not be drawn" in _texts(ds)

@@ -199,12 +199,12 @@ def test_without_labels_of_rejected_candidates_there_is_no_second_segmentation(f
 def test_the_second_segmentation_holds_the_rejected_candidates_and_says_so(found: Findings) -> None:
     findings = with_rejected(found, GRID, REJECTED, drawn=True)
     made = objects(findings)
-    assert list(made) == [Part.SEG, Part.RTSTRUCT, Part.REJECTED_SEG, Part.SR]
+    assert list(made) == [Part.SEG, Part.RTSTRUCT, Part.REJECTED_SEG, Part.KEY_OBJECTS, Part.SR]
     second = made[Part.REJECTED_SEG]
     assert Part.REJECTED_SEG.kind is Kind.SEG
     assert second.SeriesDescription.startswith("SEG rejected candidates, RESEARCH USE ONLY")
     assert second.SeriesInstanceUID != made[Part.SEG].SeriesInstanceUID
-    assert second.SeriesNumber == 90074
+    assert second.SeriesNumber == 90079
     for candidate, segment in zip(findings.rejected, second.SegmentSequence, strict=True):
         assert (segment.SegmentLabel, segment.TrackingUID) == (candidate.label, candidate.tracking_uid)
         assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "111102"

@@ -166,3 +166,27 @@ def test_contours_that_lose_volume_are_refused(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(rtstruct, "outlines", lambda mask: exact(mask)[:-1] if mask.sum() < 20 else exact(mask))
     with pytest.raises(OurFault, match="enclose"):
         encode(findings, STAMP)
+
+
+def test_contours_come_slice_by_slice_and_name_the_frame_of_reference_of_the_images(tmp_path: Path) -> None:
+    grid = Grid(orientation="oblique")
+    findings = findings_on(write_classic(tmp_path, grid), grid, spheres(grid, ((8, 12, 12), 7.0), ((15, 30, 30), 6.0)))
+    ds = structure_set_of(findings)
+    normal = np.asarray(findings.labels.affine)[:3, 0]
+    for roi in ds.ROIContourSequence:
+        heights = [float(np.array(c.ContourData[:3], float) @ normal) for c in roi.ContourSequence]
+        assert heights == sorted(heights)
+        assert [c.ContourNumber for c in roi.ContourSequence] == list(range(1, len(heights) + 1))
+    named = {r.ReferencedFrameOfReferenceUID for r in ds.StructureSetROISequence}
+    assert named == {ds.FrameOfReferenceUID} == {i.FrameOfReferenceUID for i in ds.ReferencedFrameOfReferenceSequence}
+
+
+def test_no_two_regions_have_one_name_whatever_they_are_called(tmp_path: Path) -> None:
+    grid = Grid()
+    labels = spheres(grid, *(((8, 6 + 9 * k, 12), 4.0) for k in range(4)))
+    findings = findings_on(write_classic(tmp_path, grid), grid, labels)
+    names = ("met_4", "MET", "", "met")
+    lesions = tuple(replace(n, name=name, label="") for n, name in zip(findings.lesions, names, strict=True))
+    ds = structure_set_of(replace(findings, lesions=lesions))
+    assert [r.ROIName for r in ds.StructureSetROISequence] == ["met_4", "MET", "LESION_3", "met_4_1"]
+    assert [r.ROIObservationLabel for r in ds.RTROIObservationsSequence] == ["met_4", "MET", "LESION_3", "met_4_1"]

@@ -36,7 +36,7 @@ def codes_of(item: Dataset) -> set[tuple[str, str]]:
 
 def test_each_lesion_is_a_volumetric_group_that_points_at_its_segment(tmp_path: Path) -> None:
     findings = findings_on(write_classic(tmp_path, GRID), GRID, LABELS)
-    seg, _, sr = (e.dataset for e in encode(findings, STAMP))
+    seg, _, _, sr = (e.dataset for e in encode(findings, STAMP))
     groups = hd.sr.srread(BytesIO(to_bytes(sr))).content.get_volumetric_roi_measurement_groups()
     for lesion, group in zip(findings.lesions, groups, strict=True):
         assert (group.tracking_identifier, group.tracking_uid) == (lesion.label, lesion.tracking_uid)
@@ -115,7 +115,7 @@ def test_the_report_is_complete_but_preliminary_and_verified_by_nobody(tmp_path:
 
 def test_images_segmentation_and_structure_set_are_evidence(tmp_path: Path) -> None:
     findings = findings_on(write_classic(tmp_path, GRID), GRID, LABELS)
-    seg, rtstruct, sr = (e.dataset for e in encode(findings, STAMP))
+    seg, rtstruct, keys, sr = (e.dataset for e in encode(findings, STAMP))
     referenced = {
         instance.ReferencedSOPInstanceUID
         for study in sr.CurrentRequestedProcedureEvidenceSequence
@@ -123,7 +123,7 @@ def test_images_segmentation_and_structure_set_are_evidence(tmp_path: Path) -> N
         for instance in series.ReferencedSOPSequence
     }
     images = {f.sop_instance_uid for f in findings.frames}
-    assert referenced == images | {seg.SOPInstanceUID, rtstruct.SOPInstanceUID}
+    assert referenced == images | {seg.SOPInstanceUID, rtstruct.SOPInstanceUID, keys.SOPInstanceUID}
 
 
 def test_the_image_library_lists_only_the_frames_that_were_used(tmp_path: Path) -> None:

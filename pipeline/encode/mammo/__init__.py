@@ -8,6 +8,7 @@ from pipeline.core.result import Kind
 from pipeline.encode.common import Encoded, Part, Stamp
 from pipeline.encode.fitted import for_marks, on_left_out
 from pipeline.encode.mammo.cad import cad_report
+from pipeline.encode.mammo.keyobjects import marked_key_objects
 from pipeline.encode.mammo.overlay import overlays
 from pipeline.encode.mammo.page import marked_captures
 from pipeline.encode.mammo.report import marked_report
@@ -19,9 +20,10 @@ __all__ = ["encode_marked"]
 
 
 def encode_marked(study: MarkedStudy, stamp: Stamp) -> tuple[Encoded, ...]:
-    """Of marks on single images: a Mammography CAD SR, a presentation state for each view with a mark, pages, the SR.
+    """Of marks on single images: a Mammography CAD SR, a presentation state for each view with a mark, pages, KO, SR.
 
-    All but the last only where `study.wanted` has them, or `stamp.form` a page; none that the form leaves out.
+    KO only with marks; all but the SR only where `study.wanted` has them, or `stamp.form` a page; none that the form
+    leaves out.
 
     Where pages cannot be drawn they are left out, and the reports say so, as they say what the form leaves out. The
     images of `study.views` are read again, headers, and for pages pixels. Raises HeaderUnusable, NotFound (an image is
@@ -39,6 +41,8 @@ def encode_marked(study: MarkedStudy, stamp: Stamp) -> tuple[Encoded, ...]:
     if Shown.CAD_SR in study.wanted and Kind.CAD_SR not in left_out:
         cad = (Encoded(Part.CAD_SR, cad_report(study, source, stamp)),)
     others = (*cad, *over, *shown)
+    if Kind.KO not in left_out:
+        others = (*others, *marked_key_objects(study, source, stamp, others))
     if Kind.SR in left_out:
         return others
     return (*others, Encoded(Part.SR, marked_report(study, source, stamp, others)))

@@ -46,6 +46,7 @@ from pipeline.encode.mammo.words import (
     why_rejected,
 )
 from pipeline.encode.measurements import number
+from pipeline.encode.named import results
 from pipeline.encode.text import plain
 from pipeline.marks import Breast, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, QualityNote, View
 
@@ -68,7 +69,7 @@ def marked_report(study: MarkedStudy, source: MarkedSource, stamp: Stamp, others
     place stand in a container of their own. Rejected marks stand apart, in no group.
     """
     evidence = [*(_evidence(one, source) for one in source.images), *(e.dataset for e in others)]
-    content = _content(study, source, stamp)[0]
+    content = _content(study, source, stamp, others)[0]
     return report_of(hd.sr.ComprehensiveSR, evidence, content, source, study, stamp)
 
 
@@ -76,9 +77,9 @@ def _evidence(one: Image, source: MarkedSource) -> Dataset:
     return stub(source, one.view.sop_class_uid, one.view.sop_instance_uid, one.series_instance_uid)
 
 
-def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Any:
+def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp, others: tuple[Encoded, ...]) -> Any:
     marks = [_mark(m, study, source) for m in study.marks]
-    others = [
+    placeless = [
         *(_composite(c, study) for c in study.composites),
         *(_not_found(kind, study, stamp) for kind in _sought(study)),
         *(_breast(b, study, stamp) for b in study.breasts),
@@ -89,15 +90,16 @@ def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp) -> Any:
         observation_context=observer(study.algorithm),
         procedure_reported=Code("71651007", "SCT", "Mammography"),
         title=codes.DCM.ImagingMeasurementReport,
-        imaging_measurements=marks or others,
+        imaging_measurements=marks or placeless,
     )
     items = content[0].ContentSequence
     items.insert(len(items) - 1, _library(source))
     if marks:
-        items.append(_without_place(others))
+        items.append(_without_place(placeless))
     items.append(evaluations(findings_summary(study), sentences(study, source, stamp)))
     if study.rejected:
         items.append(_rejected(study, source))
+    items.extend(results(others))
     return content
 
 

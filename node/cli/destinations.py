@@ -1,0 +1,125 @@
+"""`lantern destinations`: where results go, what each place takes, and what it does not get."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from node.cli.app import Config, Json, example
+from node.cli.show import show, show_json
+from node.wiring import House, house_from
+from pipeline.core.errors import LanternError
+from pipeline.core.profile import Profile
+from pipeline.core.route import Destination
+
+app = typer.Typer(no_args_is_help=True, help="Destinations: list, show, probe, echo.")
+
+Name = Annotated[str, typer.Argument(help="The destination; none is all.")]
+
+
+def register(into: typer.Typer) -> None:
+    """Add the commands of this module."""
+    into.add_typer(app, name="destinations", rich_help_panel="What there is")
+
+
+@app.command("list", epilog=example("lantern destinations list --json"))
+def list_destinations(config: Config = None, as_json: Json = False) -> None:
+    """List the destinations, what waits for each, and whether it takes what is made here."""
+    house = house_from(config)
+    counts = house.ledger.counts()
+    rows = [
+        {
+            "name": d.name,
+            "ae_title": d.ae_title,
+            "address": d.stow_url or f"{d.host}:{d.port}",
+            **{s: counts.deliveries.get((d.name, s), 0) for s in ("waiting", "sent", "parked", "quarantined")},
+            "oldest_waiting": counts.oldest_waiting_at.get(d.name),
+            "takes": _in_short(house, d),
+        }
+        for d in house.settings.destinations
+    ]
+    show("Destinations", rows, as_json=as_json, empty="none configured")
+
+
+@app.command("show", epilog=example("lantern destinations show pacs"))
+def show_destination(
+    name: Annotated[str, typer.Argument(help="The destination.")], config: Config = None, as_json: Json = False
+) -> None:
+    """Show what a destination takes, in which form it gets results, what is lost and why. Asks nobody; see `probe`."""
+    house = house_from(config)
+    told = _told(house, house.destination(name))
+    if as_json:
+        show_json(told)
+        return
+    kinds, lost, wishes = told.pop("kinds"), told.pop("lost"), told.pop("wishes")
+    show(f"Destination {name}", [told], as_json=False)
+    show("Takes", kinds, as_json=False)
+    show("Wishes in force", [wishes], as_json=False)
+    show("Does not get", [{"why": said} for said in lost], as_json=False, empty="it gets everything that is made here")
+
+
+@app.command("probe", epilog=example("lantern destinations probe pacs"))
+def probe_destinations(name: Name = "", config: Config = None, as_json: Json = False) -> None:
+    """Ask destinations now what they take (C-ECHO and negotiation). Exit code 1 when one did not say."""
+    house = house_from(config)
+    chosen = [house.destination(name)] if name else list(house.settings.destinations)
+    rows = [_probed(house, d, house.profiles().probe(d)) for d in chosen]
+    show("Destinations", rows, as_json=as_json, empty="none configured")
+    if any(r["error"] for r in rows):
+        raise typer.Exit(1)
+
+
+@app.command("echo", epilog=example("lantern destinations echo pacs"))
+def echo_destinations(name: Name = "", config: Config = None, as_json: Json = False) -> None:
+    """Ask destinations whether they are there (C-ECHO). Exit code 1 when one is not."""
+    house = house_from(config)
+    chosen = [house.destination(name)] if name else list(house.settings.destinations)
+    rows: list[dict[str, Any]] = []
+    for d in chosen:
+        try:
+            rows.append({"name": d.name, "reachable": True, "says": house.reach(d)})
+        except LanternError as e:
+            rows.append({"name": d.name, "reachable": False, "says": str(e)})
+    show("Destinations", rows, as_json=as_json, empty="none configured")
+    if not all(r["reachable"] for r in rows):
+        raise typer.Exit(1)
+
+
+def _in_short(house: House, destination: Destination) -> str:
+    from node.losses import losses
+
+    profile = house.profiles().of(destination)
+    if profile is None or not profile.is_known:
+        return "not known yet"
+    if profile.is_assumed:
+        return "taken as everything (STOW-RS)"
+    return "not everything: see `show`" if losses(destination, profile) else "everything"
+
+
+def _probed(house: House, destination: Destination, profile: Profile) -> dict[str, Any]:
+    return {
+        "name": destination.name,
+        "endpoint": profile.endpoint,
+        "takes": _in_short(house, destination),
+        "software": profile.software,
+        "error": profile.error,
+    }
+
+
+def _told(house: House, destination: Destination) -> dict[str, Any]:
+    from node.losses import kinds, losses
+
+    profile = house.profiles().of(destination)
+    return {
+        "name": destination.name,
+        "endpoint": destination.endpoint,
+        "software": profile.software if profile else "",
+        "probed_at": profile.probed_at if profile else None,
+        "error": profile.error if profile else "it has not been asked yet",
+        "negotiated": bool(profile and profile.is_known and not profile.is_assumed),
+        "kinds": [asdict(k) for k in kinds(destination, profile)],
+        "lost": list(losses(destination, profile)),
+        "wishes": asdict(destination.wishes),
+    }

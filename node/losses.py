@@ -1,0 +1,55 @@
+"""What a destination takes of everything that is made here, and what it does not get, for people to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydicom.uid import UID
+
+from node.choose import choose
+from node.sent import ALL, USUAL, taken
+from pipeline.core.profile import Profile
+from pipeline.core.route import Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One kind of object at one destination.
+
+    taken:    "yes", "no", "assumed" (STOW-RS negotiates nothing), or "not known".
+    gets:     whether the destination gets such objects, when a run makes them.
+    syntaxes: in which transfer syntaxes it takes them.
+    """
+
+    kind: str
+    name: str
+    sop_class_uid: str
+    taken: str
+    gets: bool
+    syntaxes: tuple[str, ...]
+
+
+def kinds(destination: Destination, profile: Profile | None) -> list[Taken]:
+    """Every SOP Class of results, in a fixed order."""
+    gets = choose(USUAL, destination.name, profile, destination.wishes).gets
+    known = profile if profile and profile.is_known else None
+
+    def answer(takes: bool) -> str:
+        return "assumed" if known and known.is_assumed else "yes" if takes else "no"
+
+    return [
+        Taken(
+            s.kind.value,
+            s.name,
+            s.sop_class_uid,
+            answer(taken(known, s)) if known else "not known",
+            s in gets,
+            tuple(UID(u).name for u in known.syntaxes(s.sop_class_uid)) if known else (),
+        )
+        for s in ALL
+    ]
+
+
+def losses(destination: Destination, profile: Profile | None) -> tuple[str, ...]:
+    """A sentence for everything that a destination does not get of what runs make here."""
+    return choose(USUAL, destination.name, profile, destination.wishes).told
