@@ -91,9 +91,9 @@ def _probe() -> Function:
         "probe",
         "Capability Probe SCU",
         "Learn what a destination takes",
-        "Before the first results for a destination, and again after a day or when an object was not taken: proposes all "
-        "that might be sent, and C-ECHO, and stores nothing. What the destination accepts decides in which form results "
-        "are written for it.",
+        "Before the first results for a destination, and again after a day or when an object was not taken: proposes "
+        "all that might be sent, and C-ECHO, and stores nothing. What the destination accepts decides in which form "
+        "results are written for it.",
         contexts.probed(),
         "one; several, one after another, where the contexts are more than 128",
         (("wait for an answer", "as for results, or less"),),
