@@ -42,7 +42,7 @@ def probe(
     limit_s = min(destination.timeout_s, timeout_s or destination.timeout_s)
     accepted: set[tuple[str, str]] = set()
     software, echoed = "", False
-    for contexts in _associations():
+    for contexts in associations():
         with associate(destination, contexts, calling_ae=calling_ae, timeout_s=limit_s, tls=tls) as (
             association,
             watch,
@@ -62,8 +62,8 @@ def probe(
     return Profile(destination.endpoint, now, now, frozenset(accepted), software)
 
 
-def _associations() -> Iterator[Sequence[PresentationContext]]:
-    """What is proposed: all pairs, in as many associations as their number needs; Verification in each."""
+def associations() -> Iterator[Sequence[PresentationContext]]:
+    """What `probe` proposes: all pairs, in as many associations as their number needs; Verification in each."""
     room = MAX_CONTEXTS - 1
     for first in range(0, len(PAIRS), room):
         yield [

@@ -10,7 +10,7 @@ from pydicom.uid import UID
 from pynetdicom import build_context
 from pynetdicom.presentation import PresentationContext
 
-from node import ask, retrieve_get, retrieve_move, scu
+from node import ask, probe, retrieve_get, retrieve_move, scu
 from node.conformance.model import Context, Created, Question
 from node.conformance.names import term
 from node.find import count_by_asking
@@ -36,6 +36,11 @@ def sent(created: Iterable[Created]) -> tuple[Context, ...]:
 def echoed() -> tuple[Context, ...]:
     """Of verification SCU."""
     return _all(scu.echo_contexts(), "SCU")
+
+
+def probed() -> tuple[Context, ...]:
+    """Of the question what a destination takes; over as many associations as there are contexts for."""
+    return tuple(dict.fromkeys(_all((c for contexts in probe.associations() for c in contexts), "SCU")))
 
 
 def found() -> tuple[Context, ...]:

@@ -30,9 +30,11 @@ def _peer(name: str, initiates: bool) -> str:
         return "Scanners, PACS: send images"
     if name.startswith("STOW"):
         return "DICOMweb service: stores results"
-    return {"Storage SCU": "PACS, viewers, planning: store results", "Verification SCU": "Any peer"}.get(
-        name, "PACS: keeps earlier studies"
-    )
+    return {
+        "Storage SCU": "PACS, viewers, planning: store results",
+        "Verification SCU": "Any peer",
+        "Capability Probe SCU": "Destinations: nothing is stored",
+    }.get(name, "PACS: keeps earlier studies")
 
 
 def _svg(title: str, flows: list[tuple[str, str, bool]]) -> str:

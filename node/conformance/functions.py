@@ -19,7 +19,7 @@ _OF_WORK = "one for each worker process; one after another"
 
 def functions(settings: Settings, created: tuple[Created, ...]) -> tuple[Function, ...]:
     """Receive, deliver, verify, find, get, move."""
-    return (_receive(settings), _deliver(settings, created), _verify(), _find(), _get(), _move())
+    return (_receive(settings), _deliver(settings, created), _verify(), _probe(), _find(), _get(), _move())
 
 
 def _receive(settings: Settings) -> Function:
@@ -83,6 +83,20 @@ def _verify() -> Function:
         contexts.echoed(),
         "one",
         (("wait for an answer", _seconds(10)),),
+    )
+
+
+def _probe() -> Function:
+    return _asking(
+        "probe",
+        "Capability Probe SCU",
+        "Learn what a destination takes",
+        "Before the first results for a destination, and again after a day or when an object was not taken: proposes "
+        "all that might be sent, and C-ECHO, and stores nothing. What the destination accepts decides in which form "
+        "results are written for it.",
+        contexts.probed(),
+        "one; several, one after another, where the contexts are more than 128",
+        (("wait for an answer", "as for results, or less"),),
     )
 
 

@@ -62,7 +62,8 @@ def lesions(
     if number < LEAST:
         found = _all_said(found, number)
     if number < UNPLANNED and not plain:
-        found = replace(found, planned=_planned(found), extras=frozenset(Extra) - {Extra.PAGE})
+        extras = frozenset(Extra) - {Extra.PAGE}
+        found = replace(found, planned=_planned(found), extras=extras, probability=_probability(found))
     if number == UNPLANNED:  # pages take long to draw, and those without a plan are few
         found = replace(found, extras=frozenset({Extra.PAGE}))
     return found, tuple(dict.fromkeys(f.path for f in frames))
@@ -191,6 +192,13 @@ def _followed(found: Findings, number: int) -> Findings:
 
 def _size(mm3: float, long_mm: float) -> Size:
     return Size(mm3, long_mm, 0.8 * long_mm, 4, (2.0, 1.0, 1.0), 0.8 * mm3)
+
+
+def _probability(found: Findings) -> hd.Volume | None:
+    """Of every voxel, on a part of the slices."""
+    if found.labels is None:
+        return None
+    return found.labels.with_array((found.labels.array > 0).astype(np.float32) * 0.75)[1:-1]
 
 
 def _planned(found: Findings) -> Planned:

@@ -22,7 +22,7 @@ from pynetdicom.pdu_primitives import (
 from typer.testing import CliRunner
 
 from config.load import load
-from node import scu
+from node import scu, sent
 from node.ask import asking
 from node.cli import app
 from node.conformance.chapters import document
@@ -33,6 +33,7 @@ from node.conformance.markdown import markdown
 from node.conformance.model import Context, Function, Statement
 from node.conformance.watch import shown
 from node.priors import PriorSeries, PriorStudy
+from node.probe import probe
 from node.retrieve_get import CGet
 from node.retrieve_move import CMove
 from node.wiring import acceptor_options
@@ -250,6 +251,12 @@ def test_an_echo_is_proposed_in_the_stated_contexts(statement: Statement) -> Non
     same(heard, function(statement, "verify"), statement)
 
 
+def test_what_a_destination_is_asked_to_take_is_proposed_in_the_stated_contexts(statement: Statement) -> None:
+    with overheard() as heard:
+        probe(Destination("peer", "PEER", HOST, heard.port), calling_ae="CONFORM")
+    same(heard, function(statement, "probe"), statement)
+
+
 def test_a_question_is_proposed_in_the_stated_contexts(statement: Statement) -> None:
     with overheard() as heard, pytest.raises(PeerUnreachable, match="does not offer C-FIND"), ExitStack() as stack:
         stack.enter_context(asking(Peer("peer", "PEER", HOST, heard.port), calling_ae="CONFORM", timeout_s=5.0))
@@ -302,6 +309,10 @@ def real(statement: Statement, made: tuple[Encoded, ...]) -> dict[str, Real]:
 
 def test_the_stated_sop_classes_are_those_of_real_objects(statement: Statement, real: dict[str, Real]) -> None:
     assert {c.sop_class.uid for c in statement.objects.created} == set(real)
+
+
+def test_destinations_are_asked_about_every_sop_class_that_is_created(statement: Statement) -> None:
+    assert {s.sop_class_uid for s in sent.ALL} == {c.sop_class.uid for c in statement.objects.created}
 
 
 def test_every_part_that_there_is_was_watched(statement: Statement) -> None:

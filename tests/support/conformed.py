@@ -73,7 +73,9 @@ def _much(folder: Path) -> Findings:
     # Pages take long to draw, and those of mammograms are of the same SOP Class.
     extras = frozenset(Extra) - {Extra.PAGE}
     found = planned(with_follow_up(found), Wishes(sessions=2), step_mm=4.0, extras=extras)
-    return replace(_by_hand(found), corrections=_corrections(found))
+    assert found.labels is not None
+    probability = found.labels.with_array((found.labels.array > 0).astype("float32") * 0.8)[2:-1]
+    return replace(_by_hand(found), corrections=_corrections(found), probability=probability)
 
 
 def _by_hand(found: Findings) -> Findings:
