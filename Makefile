@@ -9,7 +9,7 @@ WORKERS ?= 2
 VIEWER := .cache/viewer
 DATA ?=
 
-.PHONY: help setup setup-test demo test lint check format walk real torture bench eval viewer viewer-if-npm viewer-shots clean
+.PHONY: help setup setup-test demo test lint check format walk real torture bench proof eval viewer viewer-if-npm viewer-shots clean
 
 help:
 	@echo "make demo [STUDY=DIR]  the main job from end to end, on a synthetic study or your own series"
@@ -21,6 +21,7 @@ help:
 	@echo "make real              all real series of $$LANTERN_SHARED_DATA through a node"
 	@echo "make eval [DATA=DIR]   how good both pipelines are on phantoms, or srs on your own scans with truth"
 	@echo "make bench             timings, as ratios against DCMTK in the same run"
+	@echo "make proof             500 random geometries encoded, decoded by other code, and compared in the patient"
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -61,6 +62,9 @@ viewer: $(VIEWER)/.done
 viewer-if-npm:
 	@if command -v npm >/dev/null; then $(MAKE) -s viewer || echo "no viewer: tests that look through it are skipped"; fi
 
+viewer-shots: setup-test viewer
+	$(BIN)/python -m tests.viewer
+
 test: setup-test viewer-if-npm
 	# A file stays with one process, for what its tests share; the long ones come first. One thread of arithmetic each.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests
@@ -90,6 +94,9 @@ eval: setup
 
 bench: setup-test
 	$(BIN)/python -m tests.bench
+
+proof: setup-test
+	OMP_NUM_THREADS=1 WORKERS=$(WORKERS) $(BIN)/python -m tests.proof
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

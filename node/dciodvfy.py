@@ -21,13 +21,13 @@ from pipeline.encode import to_bytes
 from pipeline.imaging.header import MALFORMED
 from pipeline.iod import Breach, copied_keywords, gathered
 from pipeline.iod.breach import Found
+from pipeline.iod.frames import LABEL_MAP
 from pipeline.iod.read import Item, read
 
 WITHIN_S = 60.0
 """A report of 100 lesions takes one second."""
 
 _NAME = "dciodvfy"
-_LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 _LINE = re.compile(r"Error - (?:</(?P<path>[A-Za-z0-9(),\[\]/]+)> - )?(?P<words>[^<='\"]+(?:=<[A-Za-z0-9]+>)?)")
 _STEP = re.compile(r"(?P<keyword>[A-Za-z0-9]*)\((?P<tag>[0-9a-f]{4},[0-9a-f]{4})\)(?:\[(?P<number>\d+)\])?")
 
@@ -48,7 +48,7 @@ def second_opinion(data: bytes, program: str, within_s: float = WITHIN_S) -> tup
     one names a segment is not an error. Nor does it know CLOSEDPLANAR_XOR, which PS3.3 C.8.8.6.3 has.
     """
     file = read(data)
-    if not program or file.root.text("SOPClassUID") == _LABEL_MAP:
+    if not program or file.root.text("SOPClassUID") == LABEL_MAP:
         return ()
     said = _run(program, shown(data) if file.root.number("BitsAllocated") == 32 else data, within_s)
     return gathered(_errors(said, file.root))
@@ -93,7 +93,7 @@ def _say_once(words: str) -> None:
 
 
 def _errors(said: str, root: Item) -> Found:
-    has_label_map = any(item.text("ReferencedSOPClassUID") == _LABEL_MAP for item in root.walk())
+    has_label_map = any(item.text("ReferencedSOPClassUID") == LABEL_MAP for item in root.walk())
     quoted = _values(root)
     for line in said.splitlines():
         found = _LINE.match(line)

@@ -232,6 +232,7 @@ class Extra(StrEnum):
 
     DOSE_MAP = "dose_map"  #: estimated dose of each session as a Parametric Map
     RT_DOSE = "rt_dose"  #: the same as RT Dose, for systems that read no Parametric Map
+    PROBABILITY_MAP = "probability_map"  #: the networks' probability, voxel by voxel, as a Parametric Map
     PAGE = "page"  #: a summary to look at, as a Secondary Capture
 
 
@@ -250,6 +251,8 @@ class Findings:
     corrections: what a person changed since earlier findings; None where nobody did.
     extras:    which further objects are wanted.
     planned:   how the lesions could be split over treatment sessions; None where no plan was wanted or none is to plan.
+    probability: 0…1, float16, that a voxel belongs to a lesion, as the networks have it; on the grid of the series, cut
+               to the smallest box with all from 0.05 on; None where nobody wants it, and where no network was asked.
     follow_up: what became of the lesions of an earlier study; None where there was none, or none that could be used.
     """
 
@@ -267,6 +270,7 @@ class Findings:
     corrections: Corrections | None = None
     extras: frozenset[Extra] = frozenset()
     follow_up: FollowUp | None = None
+    probability: hd.Volume | None = None
 
     @property
     def count(self) -> int:

@@ -25,9 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def conformance(
     config: Config = None,
-    as_html: Annotated[
-        bool, typer.Option("--html", help="One HTML page that needs nothing else, also for paper.")
-    ] = False,
+    as_html: Annotated[bool, typer.Option("--html", help="One HTML page, complete in itself, also for paper.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write the DICOM conformance statement, as Markdown, to standard output.
@@ -43,10 +41,12 @@ def conformance(
     from node.conformance.gather import gather
     from node.conformance.html import html
     from node.conformance.markdown import markdown
+    from node.receive.acceptor import quiet_libraries
     from node.wiring import settings_if_any
 
     if as_html and as_json:
         raise typer.BadParameter("either --html or --json, not both")
+    quiet_libraries()
     statement = gather(settings_if_any(config) or Settings())
     if as_json:
         show_json(asdict(statement))

@@ -34,10 +34,10 @@ def document(statement: Statement) -> Document:
     """The whole statement."""
     p = statement.product
     return Document(
-        title=f"DICOM Conformance Statement: {p.name}",
+        title=f"{p.name} {p.version}: DICOM Conformance Statement",
         warning=f"{RESEARCH_USE_ONLY}.",
         cover=(
-            ("Product", p.name),
+            ("Product", f"{p.name}, a DICOM AI node"),
             ("Version", p.version),
             ("Maker", p.maker),
             ("AE title", ", ".join(statement.local.ae_titles)),

@@ -13,22 +13,22 @@ from pydicom.sr.coding import Code
 
 import pipeline.encode
 from node.conformance.model import Coded
+from node.conformance.names import term
 from pipeline.encode.codes import SCHEME
 
 Key = tuple[str, str, str]
 
 
-def codes_of(datasets: Iterable[Dataset]) -> tuple[Coded, ...]:
-    """Every code in these objects, whatever scheme, by scheme and value; without those copied from made-up images."""
-    return _listed(_used(datasets))
+def codes_of(datasets: Iterable[Dataset]) -> tuple[tuple[Coded, ...], tuple[Coded, ...]]:
+    """By scheme and value: the codes in these objects, and ours, also those that the encoders have for other findings.
 
-
-def private_codes(datasets: Iterable[Dataset]) -> tuple[Coded, ...]:
-    """Every code of ours: those that the encoders define, and those that these objects have besides."""
-    used = {key: by for key, by in _used(datasets).items() if key[1] == SCHEME}
+    Without those that were copied from made-up images.
+    """
+    used = _used(datasets)
+    ours = {key: by for key, by in used.items() if key[1] == SCHEME}
     for code in _defined():
-        used.setdefault((code.value, code.scheme_designator, code.meaning), {})
-    return _listed(used)
+        ours.setdefault((code.value, code.scheme_designator, code.meaning), {})
+    return _listed({key: by for key, by in used.items() if key not in ours}), _listed(ours)
 
 
 def _used(datasets: Iterable[Dataset]) -> dict[Key, dict[str, None]]:
@@ -36,7 +36,7 @@ def _used(datasets: Iterable[Dataset]) -> dict[Key, dict[str, None]]:
     for dataset in datasets:
         for item in _items(dataset):
             key = (str(item.CodeValue), str(item.get("CodingSchemeDesignator", "")), str(item.get("CodeMeaning", "")))
-            used.setdefault(key, {})[str(dataset.SOPClassUID.name)] = None
+            used.setdefault(key, {})[term(str(dataset.SOPClassUID)).name] = None
     return used
 
 

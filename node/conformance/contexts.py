@@ -11,8 +11,8 @@ from pynetdicom import build_context
 from pynetdicom.presentation import PresentationContext
 
 from node import ask, retrieve_get, retrieve_move, scu
-from node.conformance.iods import term
 from node.conformance.model import Context, Created, Question
+from node.conformance.names import term
 from node.find import count_by_asking
 from node.priors import WANTED, find_priors
 from node.syntaxes import supported_contexts

@@ -36,7 +36,7 @@ def _peer(name: str, initiates: bool) -> str:
 
 
 def _svg(title: str, flows: list[tuple[str, str, bool]]) -> str:
-    height = TOP + ROW * len(flows) + 40
+    height = TOP + ROW * len(flows) + 18
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1080 {height}" role="img" '
         'font-family="Arial, Liberation Sans, sans-serif" font-size="14">',
@@ -44,7 +44,7 @@ def _svg(title: str, flows: list[tuple[str, str, bool]]) -> str:
         '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" '
         'orient="auto-start-reverse"><path d="M0 0 10 5 0 10z" fill="#14507f"/></marker></defs>',
         f'<rect x="{MIDDLE - 16}" y="16" width="312" height="{height - 32}" rx="8" fill="#f2f6fa" stroke="#14507f"/>',
-        f'<text x="{MIDDLE + 140}" y="42" text-anchor="middle" font-weight="700">{escape(title)}</text>',
+        f'<text x="{MIDDLE + 140}" y="42" text-anchor="middle" font-weight="700">AE {escape(title)}</text>',
         f'<line x1="690" y1="16" x2="690" y2="{height - 16}" stroke="#b3261e" stroke-dasharray="6 5"/>',
         f'<text x="690" y="{height - 2}" text-anchor="middle" font-size="12" fill="#b3261e">DICOM interface</text>',
     ]

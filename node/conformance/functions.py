@@ -79,7 +79,7 @@ def _verify() -> Function:
         "verify",
         "Verification SCU",
         "Try a peer",
-        "`lantern destinations echo` and `lantern doctor` ask whether a peer is there.",
+        'The commands "lantern destinations echo" and "lantern doctor" ask whether a peer is there.',
         contexts.echoed(),
         "one",
         (("wait for an answer", _seconds(10)),),

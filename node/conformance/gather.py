@@ -39,7 +39,7 @@ def gather(settings: Settings) -> Statement:
         local=_local(settings),
         functions=functions(settings, objects.created),
         web=web(),
-        rejections=_rejections(settings),
+        rejections=rejections(settings),
         remotes=remotes(settings),
         settings=settings_of(settings),
         security=_security(settings),
@@ -69,7 +69,7 @@ def _product(settings: Settings) -> Product:
     named = settings.source.file.name if settings.source.file else ""
     return Product(
         maker="Lantern",
-        name="Lantern, a DICOM AI node",
+        name="Lantern",
         version=VERSION,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version_name=IMPLEMENTATION_VERSION_NAME,
@@ -90,7 +90,7 @@ def _local(settings: Settings) -> Local:
     )
 
 
-def _rejections(settings: Settings) -> tuple[Rejected, ...]:
+def rejections(settings: Settings) -> tuple[Rejected, ...]:
     """Those that can happen with these settings."""
     node = settings.node
     never = {

@@ -23,13 +23,20 @@ p { margin: 8px 0; max-width: 80ch; }
 table { border-collapse: collapse; width: 100%; margin: 12px 0 22px; font-size: 13px; line-height: 1.35; }
 caption { caption-side: top; text-align: left; font-weight: 600; padding: 6px 0; }
 th, td { border: 1px solid var(--line); padding: 4px 8px; text-align: left; vertical-align: top;
-  overflow-wrap: anywhere; }
-th { background: var(--head); overflow-wrap: normal; }
+  overflow-wrap: break-word; }
+th { background: var(--head); }
 tbody tr:nth-child(even) td { background: #f8fafc; }
 td.code { font-family: "Cascadia Mono", Consolas, "Liberation Mono", monospace; font-size: 12px; }
+td.whole { white-space: nowrap; }
+table.attributes { table-layout: fixed; }
+table.attributes th:nth-child(1) { width: 13ch; }
+table.attributes th:nth-child(2) { width: 36%; }
+table.attributes th:nth-child(3) { width: 6ch; }
+table.attributes th:nth-child(4), table.attributes th:nth-child(5) { width: 12ch; }
 table.cover { width: auto; font-size: 14px; }
 table.cover th { background: none; font-weight: 500; color: var(--soft); }
 table.cover th, table.cover td { border: 0; padding: 2px 18px 2px 0; }
+table.cover tbody tr:nth-child(even) td { background: none; }
 nav { columns: 2; column-gap: 40px; font-size: 14px; margin: 8px 0 24px; }
 nav a { display: block; color: var(--ink); text-decoration: none; padding: 1px 0; break-inside: avoid; }
 nav a:hover { text-decoration: underline; }
@@ -52,8 +59,8 @@ figcaption { font-weight: 600; font-size: 13px; padding: 6px 0; }
 }
 """
 
-_CODE = ("UID", "Tag", "Code", "Code value", "Status", "Cipher suite")
-"""Columns whose values people compare letter by letter."""
+_CLASSES = {"UID": "code whole", "Tag": "code whole", "Code value": "code", "Status": "code", "Cipher suite": "code"}
+"""By the head of a column: those whose values people compare letter by letter, and that are not to be broken."""
 
 
 def html(document: Document) -> str:
@@ -113,10 +120,11 @@ def _block(block: Block) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield f"<table>\n<caption>{escape(table.caption)}</caption>"
+    kind = ' class="attributes"' if table.heads[0] == "Tag" else ""
+    yield f"<table{kind}>\n<caption>{escape(table.caption)}</caption>"
     heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in table.heads)
     yield f"<thead><tr>{heads}</tr></thead>\n<tbody>"
-    kinds = [' class="code"' if h in _CODE else "" for h in table.heads]
+    kinds = [f' class="{_CLASSES[h]}"' if h in _CLASSES else "" for h in table.heads]
     for row in table.rows:
         cells = "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True))
         yield f"<tr>{cells}</tr>"

@@ -10,19 +10,22 @@ from tempfile import TemporaryDirectory
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_description, keyword_for_tag, tag_for_keyword
 from pydicom.tag import Tag
-from pydicom.uid import UID
 
-from node.conformance.codes import codes_of, private_codes
+from node.conformance.codes import codes_of
 from node.conformance.made_up import Case, cases
-from node.conformance.model import Attribute, Created, Module, Objects, Term
+from node.conformance.model import Attribute, Created, Module, Objects
 from node.conformance.modules import ELSEWHERE, ModuleOf, module_of, modules_of
+from node.conformance.names import term
 from node.conformance.notes import NOTES
-from node.conformance.watch import CODE, LONGEST, MOST_VALUES, Images, Path, Seen, Watch
+from node.conformance.watch import CODE, LONGEST, MOST_VALUES, Images, Path, Seen, Watch, together
 from pipeline.encode.modules import PATIENT_AND_STUDY
 from pipeline.encode.origin import HANDED_ON, LOSSY
 
 MOST_SHOWN = 6
 """Codes of an attribute that are listed; where there are more, those of all objects are listed together."""
+
+COPIED = {*LOSSY, "SpecificCharacterSet", "TimezoneOffsetFromUTC", "FrameOfReferenceUID", "PositionReferenceIndicator"}
+"""Beside patient and study, even where only one case has them."""
 
 COPIED_WHOLE = "as in the images, with all that is in it"
 
@@ -39,24 +42,26 @@ def created_objects(makers: Makers) -> Objects:
 def objects_of(made: Iterable[Case], makers: Makers) -> Objects:
     """The same of given cases."""
     watches: dict[str, Watch] = {}
-    all_alike = Watch()
     about: dict[str, _About] = {}
     datasets: list[Dataset] = []
+    known: set[str] = set()
     for case in made:
         images = Images(dcmread(path, stop_before_pixels=True) for path in case.images)
         for encoded in case.made:
             uid = str(encoded.dataset.SOPClassUID)
+            if encoded.dataset.SOPInstanceUID in known:  # the same in two forms
+                continue
+            known.add(encoded.dataset.SOPInstanceUID)
             watches.setdefault(uid, Watch()).look(encoded.dataset, case.name, images)
             about.setdefault(uid, _About()).add(
                 encoded.part.value, encoded.dataset, makers.get(case.name.split()[0], ())
             )
-            all_alike.look(encoded.dataset, case.name, images)
             datasets.append(encoded.dataset)
     lists = {uid: _attributes(watch) for uid, watch in watches.items()}
-    shared = _shared(_attributes(all_alike), list(lists.values()))
+    shared = _shared(_attributes(together(watches.values())), list(lists.values()))
     created = tuple(about[uid].created(uid, _modules(uid, lists[uid], shared)) for uid in sorted(lists, key=_by_name))
     private = tuple(sorted({str(e.tag) for ds in datasets for e in ds.iterall() if e.tag.is_private}))
-    return Objects(_common(created, shared), created, codes_of(datasets), private_codes(datasets), private)
+    return Objects(_common(created, shared), created, *codes_of(datasets), private)
 
 
 class _About:
@@ -89,13 +94,8 @@ class _About:
         )
 
 
-def term(uid: str) -> Term:
-    """A UID with its name."""
-    return Term(str(uid), UID(uid).name)
-
-
 def _by_name(uid: str) -> str:
-    return str(UID(uid).name)
+    return term(uid).name
 
 
 def _attributes(watch: Watch) -> dict[Path, Attribute]:
@@ -159,22 +159,26 @@ def _source(path: Path, seen: Seen) -> tuple[str, str]:
         return "COPY", note or (COPIED_WHOLE if seen.element.VR == "SQ" else "")
     if not seen.filled:
         return "", note
-    if seen.copied == seen.filled and (len(seen.values) > 1 or path[-1] in LOSSY):
+    if seen.copied == seen.filled and (len(seen.values) > 1 or path[-1] in COPIED):
         return "COPY", note
     values = [v for v in seen.values if v]
-    if len(seen.cases) > 1 and len(values) == 1 and len(seen.values) == 1 and len(values[0]) <= LONGEST:
-        return "FIXED", note or (f"{values[0]} {UID(values[0]).name}" if seen.element.VR == "UI" else values[0])
+    if _is_fixed(path, seen, values):
+        return "FIXED", note or (f"{values[0]} {term(values[0]).name}" if seen.element.VR == "UI" else values[0])
     sources = "AUTO, COPY" if seen.copied and seen.element.VR not in ("CS", "US", "IS", "SQ") else "AUTO"
     return sources, note or _some(seen, values)
 
 
+def _is_fixed(path: Path, seen: Seen, values: list[str]) -> bool:
+    """One value in cases that differ in all else; but for what counts objects, segments and frames: all have few."""
+    counts = path[-1] == "InstanceNumber" or (path[-1].startswith("Referenced") and path[-1].endswith("Number"))
+    return not counts and len(seen.cases) > 1 and len(values) == len(seen.values) == 1 and len(values[0]) <= LONGEST
+
+
 def _some(seen: Seen, values: list[str]) -> str:
     """Codes and enumerated values that were seen."""
-    named = seen.element.VR == "CS" or (seen.element.VR == "SQ" and values)
-    few = 0 < len(values) <= (MOST_VALUES if seen.element.VR == "CS" else MOST_SHOWN) and all(
-        len(v) <= LONGEST for v in values
-    )
-    return "such as " + "; ".join(values) if named and few and len(seen.values) == len(values) else ""
+    most = {"CS": MOST_VALUES, "SQ": MOST_SHOWN}.get(str(seen.element.VR), 0)
+    few = 0 < len(values) <= most and all(len(v) <= LONGEST for v in values)
+    return "such as " + "; ".join(values) if few and len(seen.values) == len(values) else ""
 
 
 def _shared(every: Mapping[Path, Attribute], lists: list[dict[Path, Attribute]]) -> dict[Path, Attribute]:

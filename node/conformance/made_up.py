@@ -7,14 +7,14 @@ fixed, what is missing in some is conditional.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from node.conformance.made_up_heads import NOTHING, lesions
-from node.conformance.made_up_marks import marks
+from node.conformance.made_up_heads import LEAST, NOTHING, lesions
+from node.conformance.made_up_marks import NO_MARK, marks
 from pipeline.contract import Found
 from pipeline.core.forms import DEFAULT_FORM, Form
 from pipeline.core.uid import derive_uid
@@ -35,32 +35,31 @@ def cases(folder: Path) -> Iterator[Case]:
     """All of them, made when they are asked for; their images lie in `folder`."""
     for number in range(1, NOTHING + 1):
         found, images = lesions(folder / f"lesions-{number}", number, algorithm(number))
-        yield _case(f"lesions {number}", found, images, stamp(number))
-    for number in (1, 2, 3):
+        yield _case(f"lesions {number}", found, images, stamp(number, "lesions"))
+    for number in range(1, NO_MARK + 1):
         study, images = marks(folder / f"marks-{number}", number, algorithm(number))
-        yield _case(f"marks {number}", study, images, stamp(number))
+        yield _case(f"marks {number}", study, images, stamp(number, "marks"))
     yield from _in_other_forms(folder)
 
 
 def _in_other_forms(folder: Path) -> Iterator[Case]:
-    """The same without plan and pages, in every form there is; nothing as long as objects have one form."""
-    for number in (1, 2, 3) if "form" in {f.name for f in fields(Stamp)} else ():
+    """The rich and the poor again, without plan and pages, in every form there is."""
+    for number in range(1, LEAST + 1):
         found, images = lesions(folder / f"forms-{number}", number, algorithm(number), plain=True)
         for form in forms():
-            yield _case(f"lesions {number}", found, images, stamp(number, form=form))
+            yield _case(f"lesions {number}", found, images, replace(stamp(number, "form"), form=form))
 
 
 def forms() -> tuple[Form, ...]:
-    """Every form that differs from the default in one respect; what is left out of one is in another."""
-    told = get_type_hints(Form)
-    made = []
-    for name, of in told.items():
-        default = getattr(DEFAULT_FORM, name)
-        values: list[Any] = [not default] if of is bool else []
-        if isinstance(default, StrEnum):
-            values = [v for v in type(default) if v is not default]
-        made += [Form(**{name: value}) for value in values if name != "page"]
-    return tuple(made)
+    """As few as show all that a form can change: the other values of what has names, then all switches turned."""
+    defaults: dict[str, Any] = {name: getattr(DEFAULT_FORM, name) for name in get_type_hints(Form)}
+    named: dict[str, list[Any]] = {
+        name: [v for v in type(d) if v is not d] for name, d in defaults.items() if isinstance(d, StrEnum)
+    }
+    turned: dict[str, Any] = {n: not d for n, d in defaults.items() if isinstance(d, bool) and n != "page"}
+    most = max(map(len, named.values()), default=0)
+    others = (Form(**{name: values[min(k, len(values) - 1)] for name, values in named.items()}) for k in range(most))
+    return (*others, Form(**turned))
 
 
 def _case(name: str, found: Found, images: tuple[Path, ...], stamped: Stamp) -> Case:
@@ -79,19 +78,18 @@ def algorithm(number: int) -> Algorithm:
     )
 
 
-def stamp(number: int, **more: Any) -> Stamp:
-    """The first two supersede earlier results."""
+def stamp(number: int, what: str) -> Stamp:
+    """The first two supersede earlier results. what: so that objects of different cases have different UIDs."""
     made_at = datetime(2026, 1, number, 12, tzinfo=UTC) + timedelta(seconds=number)
-    before = tuple(tuple(derive_uid("made up", what, str(number)) for what in "abc") for _ in range(number < 3))
+    before = tuple(tuple(derive_uid("made up", which, str(number)) for which in "abc") for _ in range(number < 3))
     return Stamp(
-        seed=derive_uid("made up", str(number)),
+        seed=derive_uid("made up", str(number), what),
         made_at=made_at,
         software_version=f"{number}.0",
         supersedes=_classed(before, "1.2.840.10008.5.1.4.1.1.88.34"),
         replaces=_classed(before, "1.2.840.10008.5.1.4.1.1.66.4"),
         cad_reports=_classed(before, "1.2.840.10008.5.1.4.1.1.88.50"),
         verified=number != 1,
-        **more,
     )
 
 

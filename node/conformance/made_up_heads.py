@@ -62,16 +62,16 @@ def lesions(
     if number < LEAST:
         found = _all_said(found, number)
     if number < UNPLANNED and not plain:
-        # Pages take long to draw; those of mammograms show what they are as well.
-        extras = frozenset(Extra) - ({Extra.PAGE} if number > 1 else set())
-        found = replace(found, planned=_planned(found), extras=extras)
+        found = replace(found, planned=_planned(found), extras=frozenset(Extra) - {Extra.PAGE})
+    if number == UNPLANNED:  # pages take long to draw, and those without a plan are few
+        found = replace(found, extras=frozenset({Extra.PAGE}))
     return found, tuple(dict.fromkeys(f.path for f in frames))
 
 
 def _grid(number: int) -> hd.Volume:
     """An empty volume; each number has another shape, spacing and place."""
     shape = (6, 24 + 2 * number, 20 + 2 * number)
-    spacing_mm = (2.0, 1.0 + 0.1 * number, 1.0 + 0.1 * number, 1.0)
+    spacing_mm = (2.0 + 0.1 * number, 1.0 + 0.1 * number, 1.0 + 0.1 * number, 1.0)
     # Axial, and coronal for even numbers.
     affine = np.diag(spacing_mm)[[2, 1, 0, 3] if number % 2 else [2, 0, 1, 3]] * (1, -1 if number % 2 == 0 else 1, 1, 1)
     affine[:3, 3] = (-10.5 * number, 20.25, 5.0 - number)

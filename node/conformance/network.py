@@ -113,7 +113,7 @@ def _sets(contexts: Iterable[Context]) -> dict[tuple[Term, ...], str]:
 def _answers(number: str, f: Function) -> Iterator[Table]:
     if f.answers:
         caption = "Status codes of peers" if f.initiates else "Status codes returned"
-        yield _table_of(f"Table {number}.3-1. {caption}", f.answers)
+        yield _table_of(f"Table {number}.3-{2 if f.questions else 1}. {caption}", f.answers)
 
 
 def _table_of(caption: str, answers: Iterable[Answer]) -> Table:
@@ -125,7 +125,7 @@ def _questions(number: str, f: Function) -> Iterator[Table]:
     if f.questions:
         rows = tuple((q.purpose, q.level, ", ".join(q.matched), ", ".join(q.returned)) for q in f.questions)
         heads = ("To learn", "Level", "Matching keys", "Return keys")
-        yield Table(f"Table {number}.3-2. Identifiers of C-FIND", heads, rows)
+        yield Table(f"Table {number}.3-1. Identifiers of C-FIND", heads, rows)
 
 
 def _rejections(number: str, s: Statement) -> Iterator[Block]:

@@ -105,8 +105,7 @@ def _coded(objects: Objects) -> Iterator[Section]:
     templates = Table("Table 8.3.1-1. Templates that created reports name", ("Template", "Used in"), rows)
     yield Section("8.3.1", "Template Specifications", (templates,))
     said = "Codes that made-up findings led to; site, type and category of a finding are those of the pipeline."
-    standard = tuple(c for c in objects.codes if c not in objects.private_codes)
-    yield Section("8.3.2", "Codes", (Paragraph(said), _codes("Table 8.3.2-1. Codes used", standard)))
+    yield Section("8.3.2", "Codes", (Paragraph(said), _codes("Table 8.3.2-1. Codes used", objects.codes)))
     own = (
         "Coding scheme 99LANTERN, named in Coding Scheme Identification Sequence (0008,0110). A structure at risk "
         "without a code here gets one whose value and meaning are its name."

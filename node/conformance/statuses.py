@@ -13,7 +13,7 @@ from node.status import REFUSALS, SUCCESS
 OUTCOMES = {
     scu.Status.ACCEPTED: "the destination has it; with a warning, a line in the log",
     scu.Status.LATER: "sent again later, under the same UIDs: after growing pauses, until [deliver] park_after_s",
-    scu.Status.REFUSED: "parked with the code and comment, for a person; `lantern jobs retry` sends it again",
+    scu.Status.REFUSED: 'parked with the code and comment for a person; "lantern jobs retry" sends it again',
 }
 """What becomes of an object."""
 

@@ -27,6 +27,14 @@ class Seen:
     values: dict[str, None] = field(default_factory=dict)
     cases: set[str] = field(default_factory=set)
 
+    def add(self, other: Seen) -> None:
+        """What was seen of it elsewhere."""
+        self.present += other.present
+        self.filled += other.filled
+        self.copied += other.copied
+        self.values |= other.values
+        self.cases |= other.cases
+
 
 @dataclass(slots=True)
 class Watch:
@@ -56,6 +64,17 @@ class Watch:
         if len(seen.values) <= MOST_VALUES:
             seen.values[text] = None
         seen.copied += images.have(element, text)
+
+
+def together(watches: Iterable[Watch]) -> Watch:
+    """What was seen of several SOP Classes, as if they were one."""
+    made = Watch()
+    for watch in watches:
+        for path, count in watch.items.items():
+            made.items[path] = made.items.get(path, 0) + count
+        for path, seen in watch.seen.items():
+            made.seen.setdefault(path, Seen(seen.element)).add(seen)
+    return made
 
 
 class Images:

@@ -13,6 +13,7 @@ from pipeline.encode.fitted import bounded, for_findings, on_left_out
 from pipeline.encode.keyobjects import key_objects
 from pipeline.encode.mammo import encode_marked
 from pipeline.encode.page import captures, drawn_pages
+from pipeline.encode.probability import probability_map
 from pipeline.encode.proposal import check_plan
 from pipeline.encode.rtdose import rt_dose
 from pipeline.encode.rtstruct import structure_sets
@@ -34,9 +35,9 @@ def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     """Of findings in space: SEG, RTSTRUCT, KO, SR; without lesions the SR alone, which says so.
 
     Rejected candidates stand in the SR; where `findings.rejected_labels` holds them, a second SEG, before the SR,
-    shows them. With a plan, and where `findings.extras` asks for it, the estimated dose of each session comes before
-    the SR too, as Parametric Maps, then as RT Doses. Pages to look at come next, where they are wanted; the key objects
-    come last before the SR.
+    shows them. Where `findings.extras` asks for it, the probability of every voxel is a Parametric Map, and with a plan
+    the estimated dose of each session, as Parametric Maps, then as RT Doses. Pages to look at come next, where they are
+    wanted; the key objects come last before the SR.
 
     Where these cannot be drawn they are left out, and the SR says so. `stamp.form` says how all are written, and which
     are not made; what of it would be too large is written in the default form, which the SR says too.
@@ -52,7 +53,7 @@ def encode_findings(findings: Findings, stamp: Stamp) -> tuple[Encoded, ...]:
     of_all, of_report = replace(stamp, form=written), replace(stamp, form=form)
     drawn = (*_lesions(findings, source, of_all), *_rejected(findings, source, of_all))
     shown, failed = _pages(findings, source, of_all)
-    drawn = (*drawn, *_doses(findings, source, of_all), *shown)
+    drawn = (*drawn, *_probability(findings, source, of_all), *_doses(findings, source, of_all), *shown)
     said = (*failed, *too_large, *on_left_out(form.left_out))
     findings = replace(findings, remarks=(*findings.remarks, *said))
     if Kind.KO not in form.left_out:
@@ -84,6 +85,13 @@ def _rejected(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded
     if Kind.SEG in stamp.form.left_out:
         return ()
     return segmentations(Part.REJECTED_SEG, findings, labels, source, stamp)
+
+
+def _probability(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:
+    if findings.probability is None or Extra.PROBABILITY_MAP not in findings.extras or Kind.PM in stamp.form.left_out:
+        return ()
+    check_frame_of_reference(source)
+    return (Encoded(Part.PROBABILITY, probability_map(findings, findings.probability, source, stamp)),)
 
 
 def _doses(findings: Findings, source: Source, stamp: Stamp) -> tuple[Encoded, ...]:

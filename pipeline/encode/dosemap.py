@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import highdicom as hd
-import numpy as np
 from pydicom import Dataset
-from pydicom.sr.codedict import codes
 
-from pipeline.encode.codes import ABSORBED_DOSE, BRAIN, DOSE_ESTIMATE, GRAY, code_item
-from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, reference, serial_number
+from pipeline.encode.codes import ABSORBED_DOSE, BRAIN, DOSE_ESTIMATE, GRAY
+from pipeline.encode.common import Part, Stamp, date_and_time, dress, local_time, serial_number
 from pipeline.encode.doses import Dose
+from pipeline.encode.maps import finish
 from pipeline.encode.source import Source
-from pipeline.encode.standin import fix_dimension_organization, name_series, stand_in
-from pipeline.encode.text import plain, short
+from pipeline.encode.standin import stand_in
+from pipeline.encode.text import short
 from pipeline.findings import Findings
 
 
@@ -46,21 +45,8 @@ def parametric_map(dose: Dose, findings: Findings, source: Source, stamp: Stamp)
         specific_character_set=None,
     )
     made.ContentDate, made.ContentTime = made_at
-    made.ImageComments = plain(dose.said)
-    name_series(made, source)
-    made.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [_anatomy()]
-    for group in made.PerFrameFunctionalGroupsSequence:
-        group.DerivationImageSequence = _derivation(group, dose, source)
-    fix_dimension_organization(made, part, stamp)
+    finish(made, part, source, stamp, said=dose.said, derived_by=DOSE_ESTIMATE, site=BRAIN)
     return dress(made, part, source, findings, stamp, number)
-
-
-def _anatomy() -> Dataset:
-    """The brain, which has no side (PS3.3 C.7.6.16.2.8)."""
-    item = Dataset()
-    item.AnatomicRegionSequence = [code_item(BRAIN)]
-    item.FrameLaterality = "U"
-    return item
 
 
 def _in_gray(dose: Dose) -> Any:
@@ -79,17 +65,3 @@ def _window(dose: Dose) -> Any:
     """From nothing to the highest dose of all sessions."""
     width = max(round(dose.highest_gy, 1), 1.0)
     return hd.VOILUTTransformation(window_center=width / 2, window_width=width)
-
-
-def _derivation(group: Dataset, dose: Dose, source: Source) -> list[Dataset]:
-    """Which image a frame lies on (PS3.3 C.7.6.16.2.6); none where that was interpolated."""
-    frame = source.beneath(np.array([float(v) for v in group.PlanePositionSequence[0].ImagePositionPatient]))
-    item = Dataset()
-    item.DerivationDescription = short(dose.said, 1024)
-    item.DerivationCodeSequence = [code_item(DOSE_ESTIMATE)]
-    more = {} if frame.frame_number is None else {"ReferencedFrameNumber": frame.frame_number}
-    image = reference(frame.sop_class_uid, frame.sop_instance_uid, **more)
-    image.PurposeOfReferenceCodeSequence = [code_item(codes.cid7202.SourceImageForImageProcessingOperation)]
-    image.SpatialLocationsPreserved = "NO"
-    item.SourceImageSequence = [] if frame.filled else [image]
-    return [item]

@@ -8,6 +8,7 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.encode.maps import along_normal
 from pipeline.encode.source import Source
 from pipeline.sessions.dosemap import Grid
 from pipeline.sessions.plan import Session
@@ -61,8 +62,7 @@ def _placed(values: npt.NDArray[np.float32], grid: Grid, source: Source) -> hd.V
     volume = hd.Volume(
         np.ascontiguousarray(values[box]), affine, "PATIENT", frame_of_reference_uid=source.frame_of_reference_uid
     )
-    normal = np.cross(affine[:3, 2], affine[:3, 1])  # of rows and columns as PS3.3 C.7.6.2 has them
-    return volume if normal @ affine[:3, 0] > 0 else volume.flip_spatial(0)
+    return along_normal(volume)
 
 
 def _around(brain: npt.NDArray[np.bool_]) -> tuple[slice, slice, slice]:

@@ -123,10 +123,21 @@ def _short_outlines(mask: NDArray[np.bool_]) -> list[IntArray]:
 def _on_images(drawn: list[Outline], findings: Findings, source: Source) -> tuple[Group, dict[str, Any]]:
     regions = [
         hd.sr.ImageRegion(_POLYLINE, _closed(polygon[:, ::-1].astype(float)), _image(frame))
-        for polygon, frame in drawn
-        if not frame.filled
+        for polygon, frame in _largest_first([(p, f) for p, f in drawn if not f.filled])
     ]
     return (_VOLUME, {"referenced_regions": regions}) if regions else (_PLACELESS, {})
+
+
+def _largest_first(drawn: list[Outline]) -> list[Outline]:
+    """The largest outline before the others: a viewer that shows one of each lesion shows the first (OHIF 3.12)."""
+    largest = max(range(len(drawn)), key=lambda i: _area(drawn[i][0]), default=0)
+    return [*drawn[largest : largest + 1], *drawn[:largest], *drawn[largest + 1 :]]
+
+
+def _area(polygon: IntArray) -> float:
+    """In pixels (the shoelace formula)."""
+    y, x = polygon.T.astype(float)
+    return abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
 
 
 def _in_space(drawn: list[Outline], findings: Findings, source: Source) -> tuple[Group, dict[str, Any]]:

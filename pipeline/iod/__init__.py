@@ -47,7 +47,7 @@ def _found(file: File) -> Found:
     yield from identity.breaches(file)
     for item in items:
         yield from text.breaches(item)
-    yield from values.breaches((file.meta, *items))
+    yield from values.breaches((*items, file.meta))
     yield from required.breaches(file.root, items)
     yield from macros.breaches(items)
     yield from pixels.breaches(file.root, file.meta.text("TransferSyntaxUID"))

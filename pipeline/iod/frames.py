@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydicom.uid import UID
+from pydicom.uid import ParametricMapStorage, SegmentationStorage
 
 from pipeline.iod.breach import Breach, Found
 from pipeline.iod.read import Item, named
 
+LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
+"""Label Map Segmentation Storage, which pydicom has no name for."""
+
 _IN_SPACE = ("PixelMeasuresSequence", "PlanePositionSequence", "PlaneOrientationSequence")
 _GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Segmentation Storage": (*_IN_SPACE, "SegmentIdentificationSequence", "FrameContentSequence"),
-    "Label Map Segmentation Storage": (*_IN_SPACE, "FrameContentSequence"),
-    "Parametric Map Storage": (
+    SegmentationStorage: (*_IN_SPACE, "SegmentIdentificationSequence", "FrameContentSequence"),
+    LABEL_MAP: (*_IN_SPACE, "FrameContentSequence"),
+    ParametricMapStorage: (
         *_IN_SPACE, "FrameContentSequence", "ParametricMapFrameTypeSequence", "RealWorldValueMappingSequence",
     ),
 }  # fmt: skip
@@ -24,7 +27,7 @@ _RULE = "PS3.3 C.7.6.16"
 
 def breaches(root: Item) -> Found:
     """One item for each frame, with the groups that the IOD asks for; segments that exist; dimensions that fit."""
-    groups = _GROUPS.get(UID(root.text("SOPClassUID")).name)
+    groups = _GROUPS.get(root.text("SOPClassUID"))
     if groups is None:
         return
     shared = next(iter(root.items("SharedFunctionalGroupsSequence")), None)
@@ -32,8 +35,9 @@ def breaches(root: Item) -> Found:
     if len(each) != (root.number("NumberOfFrames") or 0):
         words = f"has {len(each)} items for {root.number('NumberOfFrames') or 0} frames"
         yield "frames", Breach(words, named("PerFrameFunctionalGroupsSequence"), _RULE)
+    in_space = root.filled("FrameOfReferenceUID") and not root.has("TotalPixelMatrixColumns")  # no slide, no film
     for keyword in groups:
-        if shared is not None and shared.filled(keyword):
+        if (shared is not None and shared.filled(keyword)) or (keyword in _IN_SPACE and not in_space):
             continue
         for item in each:
             if not item.filled(keyword):
@@ -47,7 +51,7 @@ def breaches(root: Item) -> Found:
 
 def _segments(root: Item, each: tuple[Item, ...]) -> Found:
     segments = [item.number("SegmentNumber") for item in root.items("SegmentSequence")]
-    if segments != list(range(1, len(segments) + 1)) and "Label Map" not in UID(root.text("SOPClassUID")).name:
+    if segments != list(range(1, len(segments) + 1)) and root.text("SOPClassUID") != LABEL_MAP:
         words = "does not count the segments from 1 without a gap"
         yield "SegmentNumber", Breach(words, named("SegmentNumber"), "PS3.3 C.8.20.2.4")
     for frame in each:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.iod.breach import Breach, Found
-from pipeline.iod.read import Item
+from pipeline.iod.read import Item, tag_of
 from pipeline.iod.required import is_copied
 
 _CODES = ("CodeValue", "LongCodeValue", "URNCodeValue")
 _SHORT = 16
+_REFERENCE = frozenset({tag_of("ReferencedSOPClassUID"), tag_of("ReferencedSOPInstanceUID")})
 
 
 def breaches(items: Sequence[Item]) -> Found:
     """References by class and instance, and codes by value, scheme and meaning, in all items of an object."""
     for item in items:
-        if item.has("ReferencedSOPInstanceUID") or item.has("ReferencedSOPClassUID"):
+        if not _REFERENCE.isdisjoint(item.elements):
             yield from _reference(item)
         if (item.place.keys and item.place.keys[-1].endswith("CodeSequence")) or item.has("CodeMeaning"):
             yield from _code(item)

@@ -18,7 +18,7 @@ from typing import Any
 from pydicom.datadict import tag_for_keyword
 
 from pipeline.iod.breach import IDENTIFYING, Breach, Found
-from pipeline.iod.read import Item, key_of
+from pipeline.iod.read import Item, Place, key_of
 
 Keys = tuple[str, ...]
 
@@ -86,10 +86,29 @@ def copied_keywords() -> frozenset[str]:
     return _MORE_COPIED.union(*(modules[name].top for name in names))
 
 
+HANDED_ON = frozenset({
+    "PositionReferenceIndicator", "TimezoneOffsetFromUTC", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+    "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence", "SoftcopyVOILUTSequence",
+})  # fmt: skip
+"""Beside patient and study: of the frame of reference, of compression, and of what a presentation state shows."""
+
+_ACQUISITION = "109101"
+"""Purpose of Reference (109101, DCM, Acquisition Equipment), in Contributing Equipment."""
+
+
 def is_copied(keys: Keys, attribute: str | int) -> bool:
     """Whether an attribute at that place came from the images as it stands."""
     top = keys[0] if keys else attribute if isinstance(attribute, str) else key_of(attribute)
-    return top in copied_keywords()
+    return top in HANDED_ON or top in copied_keywords()
+
+
+def of_scanner(root: Item) -> frozenset[Place]:
+    """The items of Contributing Equipment that describe what made the images, in its own words."""
+    return frozenset(
+        item.place
+        for item in root.items("ContributingEquipmentSequence")
+        if any(code.text("CodeValue") == _ACQUISITION for code in item.items("PurposeOfReferenceCodeSequence"))
+    )
 
 
 def breaches(root: Item, items: Sequence[Item]) -> Found:
@@ -114,13 +133,13 @@ def _asked(modules: tuple[Module, ...]) -> Mapping[Keys, Sequence[tuple[str, str
 
 
 def _is_there(module: Module, root: Item) -> bool:
-    """A conditional or optional module is there when one of its attributes is that no other module has."""
+    """A conditional or optional module is there when one of its attributes of type 1 is that no other module has."""
     if module.usage == "M":
         return True
     if module.name in _SIGNS:
         return root.has(_SIGNS[module.name])
     own = _own(root.text("SOPClassUID"))
-    return any(keyword in own and root.has(keyword) for keyword in module.top)
+    return any(kind == "1" and key in own and root.has(key) for key, kind in module.asked.get((), ()))
 
 
 @cache
@@ -142,7 +161,7 @@ def _missing(item: Item, keyword: str, kind: str) -> Found:
         words = "" if item.filled(keyword) else f"is {state}, and its type is 1"
     if words:
         keys = item.place.keys
-        lost = not keys and keyword in IDENTIFYING and not item.has(keyword)
+        lost = not keys and not item.has(keyword) and keyword in IDENTIFYING | HANDED_ON
         yield (
             (keys, keyword, words),
             Breach(words, item.place.of(keyword), "PS3.3", is_copied(keys, keyword) and not lost),

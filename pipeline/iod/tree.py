@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pydicom.uid import UID
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    KeyObjectSelectionDocumentStorage,
+    MammographyCADSRStorage,
+)
 
 from pipeline.iod.breach import Breach, Found
 from pipeline.iod.read import Item
 
 _BASIC = "TEXT CODE NUM DATETIME DATE TIME UIDREF PNAME COMPOSITE IMAGE WAVEFORM CONTAINER"
 _VALUE_TYPES: Mapping[str, str] = {
-    "Enhanced SR Storage": f"{_BASIC} SCOORD TCOORD",
-    "Comprehensive SR Storage": f"{_BASIC} SCOORD TCOORD",
-    "Comprehensive 3D SR Storage": f"{_BASIC} SCOORD SCOORD3D TCOORD TABLE",
-    "Mammography CAD SR Storage": "TEXT CODE NUM DATE TIME UIDREF PNAME SCOORD COMPOSITE IMAGE CONTAINER",
-    "Key Object Selection Document Storage": "TEXT CODE UIDREF PNAME COMPOSITE IMAGE WAVEFORM CONTAINER",
+    EnhancedSRStorage: f"{_BASIC} SCOORD TCOORD",
+    ComprehensiveSRStorage: f"{_BASIC} SCOORD TCOORD",
+    Comprehensive3DSRStorage: f"{_BASIC} SCOORD SCOORD3D TCOORD TABLE",
+    MammographyCADSRStorage: "TEXT CODE NUM DATE TIME UIDREF PNAME SCOORD COMPOSITE IMAGE CONTAINER",
+    KeyObjectSelectionDocumentStorage: "TEXT CODE UIDREF PNAME COMPOSITE IMAGE WAVEFORM CONTAINER",
 }
 """By SOP Class (PS3.3 A.35.2 to A.35.13, A.35.4 for Key Object Selection)."""
 
@@ -56,17 +62,16 @@ _EVIDENCE = ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenc
 
 def breaches(root: Item) -> Found:
     """The breaches of a document; of an object that is none, none."""
-    name = UID(root.text("SOPClassUID")).name
-    if name not in _VALUE_TYPES:
+    known = frozenset(_VALUE_TYPES.get(root.text("SOPClassUID"), "").split())
+    if not known:
         return
-    known = set(_VALUE_TYPES[name].split())
-    positions = {position for position, _ in _content(root)}
-    for position, item in _content(root):
+    content = dict(_content(root))
+    for position, item in content.items():
         yield from _item(item, known, position)
         target = item.numbers("ReferencedContentItemIdentifier")
-        if target and target not in positions:
+        if target and target not in content:
             yield _breach(item, "ReferencedContentItemIdentifier", "points at no content item", "PS3.3 C.17.3.2.5")
-    yield from _evidence(root)
+    yield from _evidence(root, content.values())
 
 
 def _content(item: Item, position: tuple[int, ...] = (1,)) -> Iterator[tuple[tuple[int, ...], Item]]:
@@ -75,7 +80,7 @@ def _content(item: Item, position: tuple[int, ...] = (1,)) -> Iterator[tuple[tup
         yield from _content(child, (*position, number))
 
 
-def _item(item: Item, known: set[str], position: tuple[int, ...]) -> Found:
+def _item(item: Item, known: frozenset[str], position: tuple[int, ...]) -> Found:
     if len(position) > 1 and item.text("RelationshipType") not in _RELATIONSHIPS:
         yield _breach(item, "RelationshipType", "is no relationship of content items", "PS3.3 C.17.3.2.4")
     if item.has("ReferencedContentItemIdentifier"):
@@ -122,7 +127,7 @@ def _drawn(item: Item, dimensions: int) -> Found:
         yield _breach(item, "GraphicData", "has a negative coordinate, outside the image", "PS3.3 C.18.6.1.1")
 
 
-def _evidence(root: Item) -> Found:
+def _evidence(root: Item, content: Iterable[Item]) -> Found:
     """Every object that the tree names is among the evidence of the document (PS3.3 C.17.2.3)."""
     listed = {
         reference.text("ReferencedSOPInstanceUID")
@@ -131,7 +136,7 @@ def _evidence(root: Item) -> Found:
         for series in study.items("ReferencedSeriesSequence")
         for reference in series.items("ReferencedSOPSequence")
     }
-    for _, item in _content(root):
+    for item in content:
         for reference in item.items("ReferencedSOPSequence"):
             if reference.text("ReferencedSOPInstanceUID") not in listed:
                 words = "is of an object that is not among the evidence of the document"

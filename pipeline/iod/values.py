@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 
@@ -13,7 +13,7 @@ from pydicom.datadict import dictionary_VM
 
 from pipeline.iod.breach import Breach, Found
 from pipeline.iod.read import Element, Item, vr_of
-from pipeline.iod.required import is_copied
+from pipeline.iod.required import is_copied, of_scanner
 from pipeline.iod.text import TEXT_VRS, Undecodable, decoded
 
 _RULE = "PS3.5 6.2"
@@ -56,12 +56,13 @@ _ONE_VALUE = _PARAGRAPHS | {"UR", "OB", "OD", "OF", "OL", "OV", "OW", "UN", "SQ"
 _UNSIGNED_32, _LEAST_IS, _MOST_IS = 0xFFFFFFFF, -(2**31), 2**31 - 1
 
 
-def breaches(items: Iterable[Item]) -> Found:
-    """The breaches of every attribute in these items.
+def breaches(items: Sequence[Item]) -> Found:
+    """The breaches of every attribute in these items, of which the first is the data set as a whole.
 
     Most values of a report stand in it hundreds of times (codes, UIDs): what was found of one is kept.
     """
     known: dict[tuple[object, ...], tuple[tuple[str, str], ...]] = {}
+    scanner = of_scanner(items[0])
     for item in items:
         for element in item.elements.values():
             what = (element.tag, element.said_vr, element.length, element.raw, item.terms)
@@ -69,7 +70,7 @@ def breaches(items: Iterable[Item]) -> Found:
             if faults is None:
                 faults = known[what] = tuple(_faults(element, item.terms))
             for words, rule in faults:
-                copied = is_copied(item.place.keys, element.tag)
+                copied = is_copied(item.place.keys, element.tag) or item.place in scanner
                 yield (item.place.keys, element.tag, words), Breach(words, item.place.of(element.tag), rule, copied)
 
 

@@ -10,6 +10,9 @@ import numpy as np
 from pipeline.proof.lattice import HALF, VOLUME, Array, Lattice, way
 from pipeline.proof.truth import Solid, Truth
 
+_ALMOST = 0.1
+"""Of a voxel."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
@@ -74,4 +77,5 @@ def _why(centroid_mm: Array, solid: Solid, truth: Truth) -> str:
             return f", as if {word}"
     if np.linalg.norm(index[0][[0, 2, 1]] - index[1]) <= HALF:
         return ", as if rows and columns were exchanged"
-    return ""
+    slices, *in_plane = index[0] - index[1]
+    return f", by {abs(slices):.0f} slice(s)" if np.linalg.norm([slices - round(slices), *in_plane]) < _ALMOST else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.core.errors import Permanent
@@ -17,6 +18,18 @@ class Fault:
 
     sop_instance_uid: str
     words: str
+
+
+def fault(sop_instance_uid: str, words: str) -> Fault:
+    """Of words that the checks tell one after the other, as a sentence."""
+    return Fault(sop_instance_uid, f"{words[:1].upper()}{words[1:].rstrip('.')}.")
+
+
+def few(words: Iterable[str], most: int = 2) -> list[str]:
+    """The first of many alike, and how many there are more."""
+    each = list(dict.fromkeys(words))
+    more = len(each) - most
+    return each if more <= 0 else [*each[:most], f"and {more} more like that"]
 
 
 class Unprovable(Permanent):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pydicom import Dataset
 from pydicom.uid import UID
 
+from pipeline.proof import rtstruct, seg
 from pipeline.proof.agreement import Drawn
 from pipeline.proof.maps import check_dose, check_map
 from pipeline.proof.marked import Seen, check_cad, check_marked_report, check_overlay
@@ -47,6 +48,20 @@ def drawn_in(ds: Dataset, truth: Truth) -> list[Drawn]:
     if kind in _SEGMENTATIONS:
         return segments_of(ds, truth)
     return rois_of(ds, truth) if kind in _STRUCTURES else []
+
+
+def left_out(ds: Dataset, files: Mapping[str, Dataset], truth: Truth) -> Iterator[str]:
+    """Lesions that neither an object nor any other of its kind in the set draws: there may be one for each lesion."""
+    kind = str(ds.SOPClassUID)
+    if kind not in (*_SEGMENTATIONS, *_STRUCTURES):
+        return
+    lesions_in = seg.lesions_in if kind in _SEGMENTATIONS else rtstruct.lesions_in
+    mine = lesions_in(ds, truth)
+    drawn = {uid for other in files.values() if str(other.SOPClassUID) == kind for uid in lesions_in(other, truth)}
+    for solids in (truth.solids, truth.rejected):
+        if mine & solids.keys():
+            lost = [solid.name for uid, solid in solids.items() if uid not in drawn]
+            yield from (f"{name} is drawn in no object of this kind" for name in lost)
 
 
 def _in_space(kind: str, ds: Dataset, files: Mapping[str, Dataset], truth: Truth) -> Iterator[str] | None:

@@ -55,11 +55,11 @@ class Lattice:
 
 
 def way(way_mm: Array) -> str:
-    """A way in words: "3.0 mm to the patient's left and 1.2 mm towards the head"."""
+    """A way in words: "3.0 mm to the patient's left, 1.2 mm towards the head"."""
     longest = float(np.abs(way_mm).max())
     parts = [
         f"{abs(v):.1f} mm {plus if v > 0 else minus}"
         for v, (plus, minus) in zip(way_mm, _SIDES, strict=True)
         if abs(v) >= max(0.05, longest / 10)
     ]
-    return " and ".join(parts) or f"{float(np.linalg.norm(way_mm)):.2f} mm"
+    return ", ".join(parts) or f"{float(np.linalg.norm(way_mm)):.2f} mm"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from pydicom import Dataset
@@ -172,7 +173,7 @@ def _in_pixels(one: Statement, where: dict[tuple[int, ...], Item], truth: Truth)
         part = area * float(np.prod(plane.spacing_mm)) * depth_mm, plane.to_mm(centre[None])[0]
         parts.setdefault(slices[0], []).append(part)
     if parts and solid is not None:
-        yield from _outlined(parts, solid, truth)
+        yield from _outlined(parts, on_images(solid, truth), truth)
 
 
 def _within(point: Array, k: int, solid: Solid, truth: Truth) -> Iterator[str]:
@@ -180,6 +181,19 @@ def _within(point: Array, k: int, solid: Solid, truth: Truth) -> Iterator[str]:
     _, row, column = np.rint(truth.lattice.to_index(point[None])[0]).astype(int)
     if not solid.on(k, (slice(row, row + 1), slice(column, column + 1))).any():
         yield from displaced(point, solid, truth)
+
+
+def on_images(solid: Solid, truth: Truth) -> Solid:
+    """What of a lesion images show: a slice that was made up between two has none that it could be outlined on."""
+    made_up = [k for k in solid.slices if truth.plane(k) is None]
+    if not made_up:
+        return solid
+    inside = solid.inside.copy()
+    inside[[k - solid.box[0].start for k in made_up]] = False
+    index = np.argwhere(inside) + [b.start for b in solid.box]
+    volume = len(index) * truth.lattice.voxel_mm3
+    centroid = truth.lattice.to_mm(index.mean(axis=0)[None])[0] if len(index) else solid.centroid_mm
+    return replace(solid, centroid_mm=centroid, volume_mm3=volume, inside=inside)
 
 
 def _outlined(parts: dict[int, list[tuple[float, Array]]], solid: Solid, truth: Truth) -> Iterator[str]:

@@ -11,7 +11,8 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 
-from pipeline.proof.agreement import Drawn, differences
+from pipeline.proof.agreement import Drawn, differences, displaced
+from pipeline.proof.fault import few
 from pipeline.proof.images import Plane
 from pipeline.proof.lattice import Array
 from pipeline.proof.named import ON_PLANE_MM, names_of, off_named, on_plane
@@ -41,10 +42,18 @@ def check_structure_set(ds: Dataset, truth: Truth) -> Iterator[str]:
         contours, misplaced = _contours(item, truth)
         yield from (f"ROI {number}, {solid.name}: {words}" for words in misplaced)
         if not contours:
-            yield f"ROI {number}, which is to be {solid.name}, has no contour that encloses anything"
+            yield f"ROI {number}, which is to be {solid.name}, has no contour on any image"
+            yield from _somewhere(item, solid, truth)
             continue
         yield from differences(_drawn(contours, solid, truth), truth)
         yield from (f"ROI {number}: {words}" for words in _masks(contours, solid))
+
+
+def _somewhere(item: Dataset, solid: Solid, truth: Truth) -> Iterator[str]:
+    """Where contours are that lie on no image: it tells what happened to them."""
+    points = [_points(contour) for contour in item.get("ContourSequence") or []]
+    if sum(map(len, points)):
+        yield from displaced(np.concatenate(points).mean(axis=0), solid, truth)
 
 
 def rois_of(ds: Dataset, truth: Truth) -> list[Drawn]:
@@ -52,6 +61,11 @@ def rois_of(ds: Dataset, truth: Truth) -> list[Drawn]:
     rois, _ = _matched(ds, truth)
     read = ((_contours(item, truth)[0], solid) for item, solid in rois.values())
     return [_drawn(contours, solid, truth) for contours, solid in read if contours]
+
+
+def lesions_in(ds: Dataset, truth: Truth) -> set[str]:
+    """Tracking UIDs of the lesions that it has an ROI of."""
+    return {solid.lesion.tracking_uid for _, solid in _matched(ds, truth)[0].values()}
 
 
 def _matched(ds: Dataset, truth: Truth) -> tuple[dict[int, tuple[Dataset, Solid]], list[str]]:
@@ -108,7 +122,7 @@ def _contours(item: Dataset, truth: Truth) -> tuple[list[Contour], list[str]]:
         faults += misplaced
         if k is not None:
             found.append(Contour(number, k, _plane(k, truth).to_pixels(points), kind == _XOR))
-    return found, list(dict.fromkeys(faults))[:5]
+    return found, few(faults)
 
 
 def _points(contour: Dataset) -> Array:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from pipeline.proof.agreement import Drawn, differences
+from pipeline.proof.fault import few
 from pipeline.proof.images import Plane, group_value, plane_of_frame
 from pipeline.proof.lattice import Array
 from pipeline.proof.named import named_images, off_named, on_plane
@@ -70,6 +71,11 @@ def segments_of(ds: Dataset, truth: Truth) -> list[Drawn]:
     segments, _ = _read(ds, truth)
     made = (drawn_segment(segments.get(number), solid) for number, solid in solids.items())
     return [drawn for drawn in made if drawn is not None]
+
+
+def lesions_in(ds: Dataset, truth: Truth) -> set[str]:
+    """Tracking UIDs of the lesions and rejected candidates that it has a segment of."""
+    return {str(item.get("TrackingUID") or "") for item in ds.get("SegmentSequence") or []} & truth.all.keys()
 
 
 def drawn_segment(segment: Segment | None, solid: Solid) -> Drawn | None:
@@ -131,7 +137,7 @@ def _read(ds: Dataset, truth: Truth) -> tuple[dict[int, Segment], list[str]]:
             segment = segments[number]
             segment.points_mm.append(frame.plane.to_mm(shown.astype(float)))
             segment.volume_mm3 += len(shown) * float(np.prod(frame.plane.spacing_mm)) * depth
-    return segments, list(dict.fromkeys(faults))[:5]
+    return segments, few(faults)
 
 
 def _in_frame(frame: Frame) -> list[int]:

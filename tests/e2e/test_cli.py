@@ -180,6 +180,7 @@ def test_doctor_names_what_is_wrong_and_what_to_do(config: Path) -> None:
     assert rows["destination pacs"]["do"]
     assert rows["database"]["state"] == "good"
     assert "JPEG" in rows["decoders"]["found"]
+    assert "results are" in rows["dciodvfy"]["found"]
 
 
 def test_send_is_a_sender_of_its_own(series: Path, tmp_path: Path) -> None:

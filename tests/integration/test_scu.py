@@ -9,13 +9,16 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread, dcmwrite
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     RLELossless,
+    RTStructureSetStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
+    generate_uid,
 )
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
@@ -28,6 +31,7 @@ from tests.support.findings import write_planned
 from tests.support.hostile import scripted_scp, silent_peer, stalling_relay
 from tests.support.objects import uid_of, write_capture, write_sample
 from tests.support.peers import OrthancPeer, StoreScp, echoscu, free_port
+from tests.support.profiled import options
 
 
 def at(port: int, ae_title: str = "ANY", timeout_s: float = 10.0, *, tls: bool = False) -> Destination:
@@ -104,6 +108,33 @@ def test_a_peer_that_takes_only_implicit_vr_gets_the_object_rewritten_without_lo
     sent = dcmread(capture)
     assert (received.pixel_array == sent.pixel_array).all()
     assert received.SOPInstanceUID == sent.SOPInstanceUID
+
+
+@pytest.mark.parametrize(("points", "status"), [(300, Status.ACCEPTED), (6000, Status.REFUSED)])
+def test_contours_that_explicit_vr_cannot_hold_as_numbers_are_refused_not_garbled(
+    make_storescp: Callable[..., StoreScp], tmp_path: Path, points: int, status: Status
+) -> None:
+    scp = make_storescp(*options(tmp_path, syntaxes="Explicit"))
+    file = tmp_path / "long.dcm"
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    ds.SOPClassUID, ds.SOPInstanceUID = RTStructureSetStorage, generate_uid()
+    contour, roi = Dataset(), Dataset()
+    contour.ContourData = [f"{k}.123456" for k in range(points)] * 3
+    roi.ContourSequence = [contour]
+    ds.ROIContourSequence = [roi]
+    dcmwrite(file, ds, implicit_vr=True, little_endian=True, enforce_file_format=True)
+    (outcome,) = send(at(scp.port), [file], calling_ae="LANTERN")
+    assert outcome.status is status
+    if status is Status.ACCEPTED:
+        back = dcmread(scp.files()[0]).ROIContourSequence[0].ContourSequence[0]
+        assert back["ContourData"].VR == "DS"
+        assert list(back.ContourData) == list(contour.ContourData)
+    else:
+        assert "ContourData" in outcome.detail
+        assert "Implicit VR" in outcome.detail
+        assert scp.files() == []
 
 
 def test_an_object_whose_class_the_peer_does_not_take_is_refused_and_the_others_arrive(tmp_path: Path) -> None:

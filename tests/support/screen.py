@@ -71,6 +71,27 @@ def assert_drawn(bare: Picture, drawn: Picture, points: Points, label: str) -> N
     assert np.abs(seen - (left, top, right, bottom)).max() < NEAR_PX, (label, seen, (left, top, right, bottom))
 
 
+def assert_outlined(bare: Picture, drawn: Picture, outline: Points, label: str) -> None:
+    """At every corner of the outline, (n, 2) as (x, y), something was drawn."""
+    y, x = np.nonzero(np.abs(drawn - bare).max(axis=-1) > CHANGED)
+    seen = np.stack([x, y], axis=1) + 0.5
+    away = np.linalg.norm(seen[:, None] - outline[None], axis=-1)
+    assert len(seen), f"nothing is drawn at {label}"
+    assert away.min(axis=0).max() < NEAR_PX, f"{label}: {away.min(axis=0).max():.1f} pixels from where it has to be"
+
+
+def area_mm2(polygon_mm: Points) -> float:
+    """Of a flat polygon in space, (n, 3)."""
+    across = np.cross(polygon_mm, np.roll(polygon_mm, -1, axis=0)).sum(axis=0)
+    return float(np.linalg.norm(across)) / 2
+
+
+def circle(center: tuple[float, float], radius: float, corners: int = 24) -> Points:
+    """(corners, 2) points on a circle."""
+    angles = np.linspace(0, 2 * np.pi, corners + 1)[:-1]
+    return np.array(center) + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
 def _box(like: NDArray[np.bool_], left: float, top: float, right: float, bottom: float, more: int) -> NDArray[np.bool_]:
     inside = np.zeros_like(like)
     inside[int(top) - more : int(bottom) + more, int(left) - more : int(right) + more] = True

@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
+from scipy import ndimage
 
 from pipeline.contract import Found
 from pipeline.core.breast import Laterality
-from pipeline.core.forms import DEFAULT_FORM, Form
+from pipeline.core.forms import DEFAULT_FORM, Coordinates, Form, Segments
 from pipeline.datasets.mr_writer import write_volume
 from pipeline.encode import encode, to_bytes
+from pipeline.findings import Extra
 from pipeline.imaging.header import read_header
 from pipeline.imaging.read import read_volume
 from pipeline.marks import Attempt, Mark, MarkedStudy, Outcome, View
@@ -33,37 +36,54 @@ HEAD = {"shape": (40, 128, 128), "spacing_mm": (4.0, 1.8, 1.8), "lesions": 3, "d
 class Scene:
     """A study and its results as files.
 
-    images, results: paths; objects: SOP Instance UID of each result by name ("SEG", "RTSTRUCT", "SR", …).
-    found:           what the results say.
+    objects: path and SOP Instance UID of each result, by its name in the default form ("SEG", "RTSTRUCT", "SR", …),
+             with the form behind it where it differs ("SR 2d").
+    found:   what the results say.
     """
 
     study_uid: str
     images: tuple[Path, ...]
-    results: tuple[Path, ...]
-    objects: dict[str, str]
+    objects: dict[str, tuple[Path, str]]
     found: Found
 
+    @property
+    def files(self) -> list[Path]:
+        """Images and results."""
+        return [*self.images, *(path for path, _ in self.objects.values())]
 
-def scene(images: Sequence[Path], found: Found, folder: Path, form: Form = DEFAULT_FORM) -> Scene:
-    """The results of `found` in a form, written to `folder`."""
-    assert form == DEFAULT_FORM
+    def uid(self, name: str) -> str:
+        """The SOP Instance UID of a result."""
+        return self.objects[name][1]
+
+
+FORMS = {"": DEFAULT_FORM, " labelmap": Form(segments=Segments.LABELMAP), " 2d": Form(coordinates=Coordinates.IMAGE)}
+
+
+def scene(images: Sequence[Path], found: Found, folder: Path, forms: Sequence[str] = ("",)) -> Scene:
+    """The results of `found` in these forms of FORMS, written to `folder`; each object once."""
     folder.mkdir(parents=True)
-    made = encode(found, replace(STAMP, seed=hashlib.sha256(images[0].read_bytes()).hexdigest()))
-    paths = [folder / f"{e.name}.dcm" for e in made]
-    for path, e in zip(paths, made, strict=True):
-        path.write_bytes(to_bytes(e.dataset))
-    uids = {e.name: str(e.dataset.SOPInstanceUID) for e in made}
-    return Scene(str(made[0].dataset.StudyInstanceUID), tuple(images), tuple(paths), uids, found)
+    stamp = replace(STAMP, seed=hashlib.sha256(images[0].read_bytes()).hexdigest())
+    objects: dict[str, tuple[Path, str]] = {}
+    for form in forms:
+        for e in encode(found, replace(stamp, form=FORMS[form])):
+            uid = str(e.dataset.SOPInstanceUID)
+            if uid not in {known for _, known in objects.values()}:
+                objects[e.name + form] = (folder / f"{e.name}{form}.dcm", uid)
+                objects[e.name + form][0].write_bytes(to_bytes(e.dataset))
+    study_uid = str(dcmread(images[0], specific_tags=["StudyInstanceUID"]).StudyInstanceUID)
+    return Scene(study_uid, tuple(images), objects, found)
 
 
 def head(folder: Path, orientation: Orientation, seed: int = 3) -> Scene:
-    """A head with three lesions, two solid and a ring, whose true outlines are the result."""
+    """A head with three lesions, two solid and a ring: their true outlines are the result, with a probability map."""
     made = t1c_phantom(seed, orientation=orientation, **HEAD)  # type: ignore[arg-type]
     images = write_volume(made.image, folder / "images")
     read = read_volume(only_series(folder / "images"))
     assert np.allclose(read.volume.affine, made.truth.affine, atol=1e-3)
     labels = read.volume.with_array(made.truth.array.astype(np.uint16))
-    return scene(images, sited(findings_of(read.frames, labels)), folder / "results")
+    likely = labels.with_array(ndimage.gaussian_filter((labels.array > 0).astype(np.float32), (0.5, 1.0, 1.0)))
+    found = findings_of(read.frames, labels, probability=likely, extras=frozenset({Extra.PROBABILITY_MAP}))
+    return scene(images, sited(found), folder / "results", tuple(FORMS))
 
 
 def mammogram(folder: Path) -> Scene:

@@ -97,6 +97,18 @@ class Viewer:
         """Show that image of the series that is shown."""
         self.ask("goto", image=sop_instance_uid)
 
+    def clear(self) -> None:
+        """Take what was loaded off the images again."""
+        self.ask("clear")
+
+    def step_to(self, sop_instance_uid: str, most: int = 10) -> None:
+        """Go from measurement to measurement of the report that is loaded, to the one on that image."""
+        for _ in range(most):
+            if self.state()["shown"]["image"] == sop_instance_uid:
+                return
+            self.ask("next")
+        raise ViewerFault(f"none of {most} measurements is on image {sop_instance_uid}")
+
     def panel(self, name: str) -> None:
         """Open a panel on the right: "panelSegmentation" or "trackedMeasurements"."""
         self.ask("panel", name=name)

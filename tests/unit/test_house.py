@@ -39,6 +39,7 @@ def test_every_room_says_what_it_is_and_what_was_decided() -> None:
         "pipeline/proof",
         "pipeline/execute",
         "pipeline/templates",
+        "pipeline/iod",
     ):
         said = (ROOT / room / "README.md").read_text()
         assert said.startswith("# "), room

@@ -24,7 +24,7 @@ from pipeline.imaging.structures import is_tumour_named
 from pipeline.recipes.srs.contours import drawn_on, unique
 from pipeline.recipes.srs.corrections import CONTOURS, KEPT_UID, OWN, corrected, edited_in, recall_own
 from pipeline.recipes.srs.given import together
-from pipeline.recipes.srs.lesions import see
+from pipeline.recipes.srs.lesions import Beside, see
 from pipeline.recipes.srs.planning import _with_names
 from pipeline.recipes.srs.recipe import PIPELINE
 from tests.support.edited import add_square, edited
@@ -263,7 +263,7 @@ def test_corrections_that_cannot_be_used_are_said_to_leave_what_was_sent_before_
     ds.save_as(room.folder / "bad.dcm")
     own = {OWN: together([read_header(room.folder / "RTSTRUCT.dcm")])}
     series = {"t1c": room.series, CONTOURS: together([read_header(room.folder / "bad.dcm")])}
-    answer = see(Inputs(series | own), room.image, Runtime(), "", with_rejected_labels=False)
+    answer = see(Inputs(series | own), room.image, Runtime(), "", Beside())
     assert isinstance(answer, Declined)
     assert answer.reason.startswith("these corrections are not used, and the results sent before stand: ")
     assert "contours of ROI 1 cannot be read" in answer.reason

@@ -6,6 +6,8 @@
 // {"do": "panel", "name": ...}         open a panel on the right
 // {"do": "load", "sop": UID}           double-click the label of the series that holds this object
 // {"do": "goto", "image": UID}         turn to that image of the series on the screen
+// {"do": "next"}                       the next measurement of the report on the screen
+// {"do": "clear"}                      take segmentations off the screen
 // {"do": "state"}                      what OHIF and cornerstone hold, see page.js
 // {"do": "text"}                       what is written on the screen, line by line
 // {"do": "project", "points_mm": ...}  where points of the patient lie on the screen, in CSS pixels
@@ -41,7 +43,6 @@ async function start({ width, height }) {
   page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   page.on('pageerror', error => said.push(String(error)));
-  page.on('console', message => message.type() === 'error' && said.push(message.text()));
 }
 
 async function open({ url, width, height }) {
@@ -66,10 +67,19 @@ async function load({ sop }) {
   await page.evaluate(() => window.lantern.still());
 }
 
+// The arrows of a report's viewport go from one measurement to the next.
+async function next() {
+  await page.locator('[data-cy="viewport-pane"] .flex.shrink-0.cursor-pointer.text-highlight svg').last().click();
+  await page.mouse.move(1, 1);
+  await page.evaluate(() => window.lantern.still());
+}
+
 const commands = {
   open,
   panel,
   load,
+  clear: () => page.evaluate(() => window.lantern.clear()),
+  next,
   goto: ({ image }) => page.evaluate(uid => window.lantern.turnTo(uid), image),
   state: () => page.evaluate(() => window.lantern.state()),
   text: async () => (await page.evaluate(() => document.body.innerText)).split('\n').filter(line => line.trim()),

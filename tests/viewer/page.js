@@ -94,7 +94,6 @@ localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
   function reports() {
     return displaySets().filter(set => set.Modality === 'SR' && set.measurements).map(set => ({
       sop: set.SOPInstanceUID,
-      loaded: set.isLoaded,
       measurements: set.measurements.map(m => ({
         name: m.TrackingIdentifier, uid: m.TrackingUniqueIdentifier, shown: m.loaded, labels: m.labels,
         image: m.ReferencedSOPInstanceUID ?? null, points: m.coords.length,
@@ -115,11 +114,25 @@ localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
   async function still() {
     let last = performance.now();
     const drawn = () => (last = performance.now());
-    const { element } = viewport();
-    const event = window.cornerstone.Enums.Events.IMAGE_RENDERED;
-    element.addEventListener(event, drawn);
+    const events = [window.cornerstone.Enums.Events.IMAGE_RENDERED, window.cornerstoneTools.Enums.Events.ANNOTATION_RENDERED];
+    const target = document.querySelector('[data-cy="viewport-grid"]');
+    for (const event of events) {
+      target.addEventListener(event, drawn, true);
+      window.cornerstone.eventTarget.addEventListener(event, drawn);
+    }
     while (performance.now() - last < 300) await pause(50);
-    element.removeEventListener(event, drawn);
+    for (const event of events) {
+      target.removeEventListener(event, drawn, true);
+      window.cornerstone.eventTarget.removeEventListener(event, drawn);
+    }
+  }
+
+  // Takes what was loaded off the screen again.
+  async function clear() {
+    window.cornerstoneTools.segmentation.state.getSegmentations().map(s => s.segmentationId)
+      .forEach(id => service('segmentationService').remove(id));
+    viewport()?.render();
+    await still();
   }
 
   // Of points of the patient: where they are on the screen, in CSS pixels from its top left corner.
@@ -148,6 +161,7 @@ localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
     project,
     shown,
     still,
+    clear,
     turnTo,
     drawn,
     ready(id) {
@@ -157,9 +171,9 @@ localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
         const on = service('segmentationService').getSegmentationRepresentations(service('viewportGridService').getActiveViewportId());
         return there && on.some(r => r.segmentationId === id);
       }
-      return true;
+      return set.Modality === 'SR' ? set.isLoaded : drawn();
     },
-    state: () => ({ shown: viewport() ? shown() : null, segmentations: segmentations(), annotations: annotations(), reports: reports(),
+    state: () => ({ shown: viewport() ? shown() : null, segmentations: segmentations(), annotations: annotations(), reports: reports(), unsupported: displaySets().filter(s => s.unsupported).map(s => ({ modality: s.Modality, label: s.SeriesDescription })),
       measurements: service('measurementService').getMeasurements().map(m => ({ uid: m.uid, label: m.label, sop: m.SOPInstanceUID, text: m.displayText })) }),
   };
 })();

@@ -17,6 +17,7 @@ from pipeline.recipes.srs.candidates import Candidate
 from pipeline.recipes.srs.corrections import CONTOURS, OWN, Corrected, corrected
 from pipeline.recipes.srs.examine import Examined, examine, head_in
 from pipeline.recipes.srs.given import DOSE, ORGANS
+from pipeline.recipes.srs.segmentation import cut_out
 from pipeline.recipes.srs.tracking import tracking_uid
 
 UNCHANGED = "the contours are those that were sent from here: nothing was changed"
@@ -41,17 +42,25 @@ class Seen:
     """What is to be followed, planned and told of one head, whoever drew it.
 
     corrections: what a person changed; None where the models found it all. laps: seconds by stage.
+    probability: of model 1, cut to where there is any; None where it is not wanted, and of what a person drew.
     """
 
     anatomy: Anatomy
     found: Described
     corrections: Corrections | None = None
     laps: Mapping[str, float] = field(default_factory=dict)
+    probability: hd.Volume | None = None
 
 
-def see(
-    inputs: Inputs, t1c: hd.Volume, runtime: Runtime, bundle: str, *, with_rejected_labels: bool
-) -> Seen | Declined:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is wanted beside lesions: rejected_labels a label volume of the rejected; probability that of each voxel."""
+
+    rejected_labels: bool = False
+    probability: bool = False
+
+
+def see(inputs: Inputs, t1c: hd.Volume, runtime: Runtime, bundle: str, beside: Beside) -> Seen | Declined:
     """Lesions as a person drew them, where contours came; else, or where these cannot be used, as the models find them.
 
     Once results of ours are there, contours that cannot be used are declined: whoever sent them waits for an answer.
@@ -64,19 +73,20 @@ def see(
         if OWN in inputs.series:
             return Declined(f"{NOT_USED}: {drawn.reason}")
         unused = (f"Contours that were sent are not used: {drawn.reason}.",)
-    seen = seen_by_models(t1c, runtime, bundle, with_rejected_labels=with_rejected_labels)
+    seen = seen_by_models(t1c, runtime, bundle, beside)
     if isinstance(seen, Declined):
         return seen
     return replace(seen, found=replace(seen.found, remarks=(*seen.found.remarks, *unused)))
 
 
-def seen_by_models(t1c: hd.Volume, runtime: Runtime, bundle: str, *, with_rejected_labels: bool) -> Seen | Declined:
+def seen_by_models(t1c: hd.Volume, runtime: Runtime, bundle: str, beside: Beside) -> Seen | Declined:
     """Lesions as models 1 and 2 find them."""
     examined = examine(t1c, runtime, bundle)
     if isinstance(examined, Declined):
         return examined
-    found = describe(examined, with_rejected_labels=with_rejected_labels)
-    return Seen(examined.gathered.anatomy, found, laps=examined.laps)
+    found = describe(examined, with_rejected_labels=beside.rejected_labels)
+    map_ = cut_out(t1c.with_array(examined.gathered.reading.probability)) if beside.probability else None
+    return Seen(examined.gathered.anatomy, found, laps=examined.laps, probability=map_)
 
 
 def seen_by_person(inputs: Inputs, t1c: hd.Volume, runtime: Runtime) -> Seen | Declined:

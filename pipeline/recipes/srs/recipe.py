@@ -51,6 +51,7 @@ OPTIONS: Mapping[str, bool | int | float | str] = {
     "prescriptions": "",
     "dose_map": True,
     "rt_dose": False,
+    "probability_map": True,
     "page": True,
 }
 """What a route may set, with defaults; whatever changes what is read is said in the results.
@@ -68,6 +69,7 @@ most_sessions, most_lesions, most_minutes, minutes, setup_minutes, apart_mm, day
 gradient_index:      V50/V100 of the clinic's plans.
 limits, prescriptions: TOML files in the place of those in pipeline/sessions.
 dose_map, rt_dose:   whether the estimated dose of each session is written as Parametric Map, as RT Dose.
+probability_map:     whether the probability of every voxel, as model 1 has it, is written as Parametric Map.
 page:                whether a summary to look at is written as Secondary Capture.
 """
 
@@ -173,7 +175,7 @@ class Srs:
         compare with the study before; split over sessions (model 3). Labels are on the grid of the series."""
         # Models, atlas and radiomics take seconds to import; only a process that computes pays for them.
         from pipeline.recipes.srs.followup import follow  # noqa: PLC0415
-        from pipeline.recipes.srs.lesions import see  # noqa: PLC0415
+        from pipeline.recipes.srs.lesions import Beside, see  # noqa: PLC0415
         from pipeline.recipes.srs.planning import plan_lesions  # noqa: PLC0415
 
         clock, options = Stopwatch(), check_options(inputs.options)
@@ -185,8 +187,8 @@ class Srs:
         frame = t1c.volume.frame_of_reference_uid
         if not frame:
             return Declined("the images name no Frame of Reference UID, so that contours on them could not be placed")
-        wanted = options["rejected_seg"]
-        seen = see(inputs, t1c.volume, runtime, options["bundle"], with_rejected_labels=wanted)
+        beside = Beside(options["rejected_seg"], options["probability_map"])
+        seen = see(inputs, t1c.volume, runtime, options["bundle"], beside)
         if isinstance(seen, Declined):
             return seen
         found = seen.found
@@ -225,6 +227,7 @@ class Srs:
             follow_up=followed.follow_up,
             corrections=followed_too(seen.corrections, followed.lesions),
             extras=extras_of(options),
+            probability=seen.probability,
         )
 
 

@@ -91,6 +91,26 @@ def read_lesions(
     return Reading(probability, certainty, box, tuple(singles["slices"]), tuple(singles["volume"]))
 
 
+SHOWN_FROM = 0.05
+"""What is less probable than this is not shown on a map of probability."""
+
+
+def cut_out(probability: hd.Volume) -> hd.Volume | None:
+    """The smallest box of a map that holds every voxel from SHOWN_FROM on, float16; None without any.
+
+    With memory of its own, for findings go from process to process.
+    """
+    there = np.asarray(probability.array) >= SHOWN_FROM
+    if not there.any():
+        return None
+    spans = []
+    for axis in range(3):
+        hit = np.flatnonzero(there.any(axis=tuple({0, 1, 2} - {axis})))
+        spans.append(slice(int(hit[0]), int(hit[-1]) + 1))
+    box = probability[spans[0], spans[1], spans[2]]
+    return box.with_array(np.array(box.array, np.float16, order="C"))
+
+
 def _together(
     by_slices: list[npt.NDArray[np.float16]], by_volume: list[npt.NDArray[np.float16]], params: Params
 ) -> tuple[FloatArray, FloatArray]:

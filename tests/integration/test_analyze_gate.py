@@ -1,0 +1,76 @@
+"""`lantern analyze` and the gate: what is wrong is held back, named, and the exit code says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from typer.testing import CliRunner
+
+from node import gate
+from node.cli import app
+from pipeline.contract import Found
+from pipeline.proof import Fault
+from tests.support.blobs import write_blobs
+from tests.support.bright import NAME
+
+MIRRORED = "BM01 is mirrored: it lies 41.2 mm from where it was found."
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("series")
+    write_blobs(folder)
+    return folder
+
+
+def _structures_are_wrong(files: Sequence[bytes], found: Found) -> tuple[Fault, ...]:
+    from io import BytesIO
+
+    headers = [dcmread(BytesIO(f)) for f in files]
+    return tuple(Fault(str(h.SOPInstanceUID), MIRRORED) for h in headers if h.Modality == "RTSTRUCT")
+
+
+def test_a_faulty_object_is_in_quarantine_with_what_refers_to_it_and_the_exit_code_is_4(
+    series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    asked = ["analyze", str(series), "--pipeline", NAME, "--out", str(out), "--device", "cpu", "--picture"]
+    with monkeypatch.context() as wrong:
+        wrong.setattr(gate, "prove", _structures_are_wrong)
+        done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 4, done.output
+    assert f"Held back: {out / 'quarantine' / 'RTSTRUCT.dcm'}: {MIRRORED}" in done.stderr
+    assert [p.name for p in sorted(out.iterdir())] == ["SEG.dcm", "quarantine", "summary.json"]
+    assert (out / "quarantine/RTSTRUCT.txt").read_text() == f"{MIRRORED}\n"
+    assert (out / "quarantine/SR.txt").read_text().startswith("It refers to RTSTRUCT (2.25.")
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["outcome"] == "completed"
+    assert [o["file"] for o in summary["objects"]] == ["SEG.dcm"]
+    assert [(q["file"], q["part"]) for q in summary["quarantined"]] == [("RTSTRUCT.dcm", "RTSTRUCT"), ("SR.dcm", "SR")]
+    assert summary["quarantined"][0]["why"] == MIRRORED
+    again = CliRunner().invoke(app, asked)
+    assert again.exit_code == 0, again.output
+    names = ["RTSTRUCT.dcm", "SEG.dcm", "SR.dcm", "picture.png", "summary.json"]
+    assert [p.name for p in sorted(out.iterdir())] == names
+    assert json.loads((out / "summary.json").read_text())["quarantined"] == []
+
+
+def test_what_the_images_have_wrong_is_a_doubt_and_holds_nothing_back(series: Path, tmp_path: Path) -> None:
+    for path in series.iterdir():
+        ds = dcmread(path)
+        ds.PatientBirthDate = "1957.01.31"
+        ds.save_as(tmp_path / path.name)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["analyze", str(tmp_path), "--pipeline", NAME, "--out", str(out), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    summary = json.loads((out / "summary.json").read_text())
+    assert {d["file"] for d in summary["doubts"]} == {"SEG.dcm", "RTSTRUCT.dcm", "SR.dcm"}
+    assert all(
+        d["words"] == [] and d["copied"][0].startswith("PatientBirthDate (0010,0030)") for d in summary["doubts"]
+    )
+    assert "PatientBirthDate (0010,0030) has a value of 10 bytes" in done.output
+    assert "1957" not in done.output
