@@ -253,6 +253,7 @@ class Findings:
     planned:   how the lesions could be split over treatment sessions; None where no plan was wanted or none is to plan.
     probability: 0…1, float16, that a voxel belongs to a lesion, as the networks have it; on the grid of the series, cut
                to the smallest box with all from 0.05 on; None where nobody wants it, and where no network was asked.
+    unseen:    sentences on what the pipeline is meant to look at and the images do not show (a part of the head).
     follow_up: what became of the lesions of an earlier study; None where there was none, or none that could be used.
     """
 
@@ -271,6 +272,7 @@ class Findings:
     extras: frozenset[Extra] = frozenset()
     follow_up: FollowUp | None = None
     probability: hd.Volume | None = None
+    unseen: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

@@ -91,6 +91,10 @@ REJECTED_SEGMENTATION = Code("REJECTED_SEG", SCHEME, "Segmentation of rejected c
 PROBABILITY_MAP = Code("PROBABILITY_MAP", SCHEME, "Map of probability, voxel by voxel")
 SUMMARY_PAGE = Code("SUMMARY_PAGE", SCHEME, "Summary to look at")
 
+MISSED_ALL = Code("MISSED_ALL", SCHEME, "Not analysed")
+MISSED = Code("MISSED_ONE", SCHEME, "What was not analysed")
+IMAGE_UID = Code("IMAGE_UID", SCHEME, "SOP Instance UID of an image")
+
 SUPERSEDED = Code("SUPERSEDED", SCHEME, "Series that this one supersedes")
 CORRECTIONS = Code("CORRECTIONS_ALL", SCHEME, "Outlines that were sent")
 CORRECTION = Code("CORRECTION_ONE", SCHEME, "Correction of an outline")

@@ -29,6 +29,7 @@ from pipeline.encode.document import (
 from pipeline.encode.followup import followed, followed_evaluations, followed_measurements
 from pipeline.encode.library import image_library
 from pipeline.encode.measurements import definitions, finding_sites, measurements
+from pipeline.encode.missed import is_partial, missed_in, not_analysed
 from pipeline.encode.named import results
 from pipeline.encode.proposal import on_names, said_of_plan
 from pipeline.encode.regions import Group, on_filled, placed
@@ -66,6 +67,7 @@ def _content(findings: Findings, source: Source, stamp: Stamp, others: tuple[Enc
     items = content[0].ContentSequence
     items.insert(len(items) - 1, image_library(source))
     items.append(_evaluations(findings, source, stamp))
+    items.append(not_analysed(missed_in(findings, source)))
     if findings.corrections is not None:
         items.append(corrected(findings.corrections))
     if findings.planned is not None:
@@ -110,10 +112,15 @@ def _empty_group(findings: Findings, stamp: Stamp) -> Any:
 
 
 def _evaluations(findings: Findings, source: Source, stamp: Stamp) -> Any:
-    summary = codes.DCM.AllAlgorithmsSucceededWithFindings
-    if not findings.lesions:
-        summary = codes.DCM.AllAlgorithmsSucceededWithoutFindings
-    return evaluations(summary, sentences(findings, source, stamp))
+    with_findings, without = _SUMMARY[is_partial(findings, source)]
+    return evaluations(with_findings if findings.lesions else without, sentences(findings, source, stamp))
+
+
+_SUMMARY = {
+    False: (codes.DCM.AllAlgorithmsSucceededWithFindings, codes.DCM.AllAlgorithmsSucceededWithoutFindings),
+    True: (codes.DCM.NotAllAlgorithmsSucceededWithFindings, codes.DCM.NotAllAlgorithmsSucceededWithoutFindings),
+}
+"""CID 6047: where images did not show everything, nobody shall read that all is well from the code alone."""
 
 
 def sentences(findings: Findings, source: Source, stamp: Stamp) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,6 +186,25 @@ def test_the_outline_is_drawn_where_the_lesion_is() -> None:
     (top, left), (bottom, right) = green.min(axis=0), green.max(axis=0)
     expected = [300 + 30.5 * 5, 200 + 20.5 * 5, 300 + 50.5 * 5, 200 + 60.5 * 5]
     assert [top, left, bottom, right] == pytest.approx(expected, abs=2)
+
+
+def test_an_enlargement_hides_no_lesion_while_a_corner_is_free() -> None:
+    def disc(x: float, y: float, **more: Any) -> Outline:
+        at = np.linspace(0, 2 * np.pi, 24)
+        return Outline(np.stack([x + 4 * np.cos(at), y + 4 * np.sin(at)], 1), (0, 255, 0), **more)
+
+    others = (disc(80, 80, thick=False), disc(80, 20, thick=False))
+    picture = Picture(
+        Box(200, 300, 500, 500), np.zeros((100, 100), np.float32), 1.0, ("R", "L", "A", "P"),
+        (*others, disc(20, 30)), zoom=(10, 30, 20, 40),
+    )  # fmt: skip
+    pixels = draw(Page((picture,))).astype(int)
+    green = (pixels[..., 1] > 100) & (pixels[..., 0] < 80) & (pixels[..., 2] < 80)
+    for outline in picture.outlines:
+        column, row = outline.points.mean(axis=0)
+        top, left = int(300 + (row + 0.5) * 5), int(200 + (column + 0.5) * 5)
+        ring = green[top - 25 : top + 25, left - 25 : left + 25]
+        assert ring.any(axis=0).sum() > 35, (column, row)
 
 
 def test_bright_is_high_in_images_that_are_stored_inverted(tmp_path: Path) -> None:

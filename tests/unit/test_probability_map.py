@@ -11,12 +11,15 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import RLELossless
 
+from pipeline.contract import Runtime
 from pipeline.core.errors import OurFault
 from pipeline.core.uid import derive_uid
 from pipeline.encode import Part, encode, to_bytes
 from pipeline.encode.probability import STEP
 from pipeline.findings import Extra, Findings
-from pipeline.recipes.srs.segmentation import SHOWN_FROM, cut_out
+from pipeline.recipes.srs import lesions
+from pipeline.recipes.srs.examine import Examined, Gathered
+from pipeline.recipes.srs.segmentation import SHOWN_FROM, Reading, cut_out
 from tests.support.findings import ORIENTATIONS, STAMP, Grid, findings_on, spheres, write_classic, write_enhanced
 from tests.support.peers import run_tool
 
@@ -128,3 +131,23 @@ def test_dciodvfy_finds_no_errors_in_a_map(tmp_path: Path, enhanced: bool) -> No
     (tmp_path / "map.dcm").write_bytes(written(seen(GRID, tmp_path / "images", enhanced=enhanced)))
     done = run_tool("/usr/bin/dciodvfy", tmp_path / "map.dcm")
     assert [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")] == []
+
+
+def test_model_1_hands_on_the_map_of_whatever_network_was_asked_and_only_where_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = np.zeros((20, 30, 30), np.float32)
+    said[4:7, 10:12, 5:9] = 0.7
+    t1c = hd.Volume(np.zeros_like(said), np.eye(4), "PATIENT", frame_of_reference_uid=SPACE)
+    nothing = t1c.with_array(np.zeros(said.shape, np.uint16))
+    reading = Reading(said, said, np.s_[0:0, 0:0, 0:0])  # as of a user's own model
+    gathered = Gathered(None, reading, nothing, (), None)  # type: ignore[arg-type]
+    monkeypatch.setattr(lesions, "examine", lambda *_: Examined(gathered, ()))
+    with_map = lesions.seen_by_models(t1c, Runtime(), "", lesions.Beside(probability=True))
+    without = lesions.seen_by_models(t1c, Runtime(), "", lesions.Beside())
+    assert isinstance(with_map, lesions.Seen) and isinstance(without, lesions.Seen)
+    assert with_map.probability is not None
+    assert with_map.probability.spatial_shape == (3, 2, 4)
+    assert np.allclose(with_map.probability.array, 0.7, atol=1e-3)
+    assert with_map.probability.frame_of_reference_uid == SPACE
+    assert without.probability is None

@@ -32,12 +32,14 @@ from pipeline.encode.document import (
 from pipeline.encode.mammo.cad import findings_summary
 from pipeline.encode.mammo.source import Image, MarkedSource, drawn_px
 from pipeline.encode.mammo.words import (
+    ANALYSES,
     DENSITIES,
     FINDINGS,
     KINDS,
     QUALITY,
     SIDES,
     VIEWS,
+    attempted,
     density_words,
     named,
     percent,
@@ -46,9 +48,10 @@ from pipeline.encode.mammo.words import (
     why_rejected,
 )
 from pipeline.encode.measurements import number
+from pipeline.encode.missed import NOT_ATTEMPTED, Missed, not_analysed
 from pipeline.encode.named import results
 from pipeline.encode.text import plain
-from pipeline.marks import Breast, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, QualityNote, View
+from pipeline.marks import Analysis, Breast, Composite, Kind, Laterality, Mark, MarkedStudy, Outcome, QualityNote, View
 
 BREAST = Code("76752008", "SCT", "Breast")
 SUSPICION = Code("SUSPICION", SCHEME, "Suspicion score, no probability")
@@ -56,6 +59,7 @@ MEMBER = Code("COMPOSITE_OF", SCHEME, "Tracking UID of a mark on one image")
 COMPOSITION = Code("129715009", "SCT", "Breast composition")
 ESTIMATED = Code("414135002", "SCT", "Estimated")
 _SIDES = {Laterality.LEFT: LEFT, Laterality.RIGHT: RIGHT}
+_OUTCOMES = {Outcome.FAILED: codes.cid6042.Failed, Outcome.NOT_ATTEMPTED: NOT_ATTEMPTED}
 _CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
 _CONTEXT = hd.sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
 _PERCENT = codes.UCUM.Percent
@@ -97,10 +101,28 @@ def _content(study: MarkedStudy, source: MarkedSource, stamp: Stamp, others: tup
     if marks:
         items.append(_without_place(placeless))
     items.append(evaluations(findings_summary(study), sentences(study, source, stamp)))
+    if missed := _missed(study):
+        items.append(not_analysed(missed))
     if study.rejected:
         items.append(_rejected(study, source))
     items.extend(results(others))
     return content
+
+
+def _missed(study: MarkedStudy) -> list[Missed]:
+    """Images that were not read, and what was not tried or failed."""
+    return [
+        *(Missed(f"Image {u.sop_instance_uid} was not read: {u.why}", image=u.sop_instance_uid) for u in study.unread),
+        *(
+            Missed(f"{attempted(a)}: {a.why or a.outcome.value}", _OUTCOMES[a.outcome], _tried(a.what))
+            for a in study.attempts
+            if a.outcome is not Outcome.SUCCEEDED
+        ),
+    ]
+
+
+def _tried(what: Kind | Analysis) -> Code:
+    return FINDINGS[what] if isinstance(what, Kind) else ANALYSES[what]
 
 
 def _without_place(groups: list[Any]) -> Any:

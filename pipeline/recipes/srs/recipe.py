@@ -228,6 +228,7 @@ class Srs:
             corrections=followed_too(seen.corrections, followed.lesions),
             extras=extras_of(options),
             probability=seen.probability,
+            unseen=(_PARTIAL,) if classify(inputs[T1C]).is_partial else (),
         )
 
 
@@ -255,12 +256,15 @@ def _geometry_reason(error: GeometryUnusable, filled: int) -> str:
     return f"{error}; or let the option fill_missing_slices make up single slices, which every result then says"
 
 
+_PARTIAL = "The series covers only a part of the head; nothing is said about the rest."
+
+
 def _series_remarks(inputs: Inputs) -> tuple[str, ...]:
     """What a reader must know of the series that was read before "no lesion" means anything."""
     about = classify(inputs[T1C])
     remarks = []
     if about.is_partial:
-        remarks.append("The series covers only a part of the head; nothing is said about the rest.")
+        remarks.append(_PARTIAL)
     if about.contrast.given is not Contrast.YES:
         no = about.contrast.given is Contrast.NO
         known = "without contrast agent" if no else "not known to have contrast agent"
