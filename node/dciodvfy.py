@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -21,8 +22,10 @@ from pipeline.encode import to_bytes
 from pipeline.imaging.header import MALFORMED
 from pipeline.iod import Breach, copied_keywords, gathered
 from pipeline.iod.breach import Found
+from pipeline.iod.contours import POINTS
 from pipeline.iod.frames import LABEL_MAP
 from pipeline.iod.read import Item, read
+from pipeline.iod.required import is_copied, of_scanner
 
 WITHIN_S = 60.0
 """A report of 100 lesions takes one second."""
@@ -32,6 +35,36 @@ _LINE = re.compile(r"Error - (?:</(?P<path>[A-Za-z0-9(),\[\]/]+)> - )?(?P<words>
 _STEP = re.compile(r"(?P<keyword>[A-Za-z0-9]*)\((?P<tag>[0-9a-f]{4},[0-9a-f]{4})\)(?:\[(?P<number>\d+)\])?")
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarm:
+    """An error that is none, and for which objects that holds."""
+
+    keyword: str
+    words: str
+    is_false: Callable[[Item], bool]
+
+
+def _names_a_label_map(root: Item) -> bool:
+    return any(item.text("ReferencedSOPClassUID") == LABEL_MAP for item in root.walk())
+
+
+def _has_known_contours(root: Item) -> bool:
+    contours = (contour for roi in root.items("ROIContourSequence") for contour in roi.items("ContourSequence"))
+    return {contour.text("ContourGeometricType") for contour in contours} <= set(POINTS)
+
+
+FALSE_ALARMS = (
+    # A label map is a segmentation since 2024 (PS3.3 A.51), and its segments have numbers.
+    FalseAlarm(
+        "ReferencedSegmentNumber",
+        "Shall not be present for Referenced SOP Class that is not segmentation",
+        _names_a_label_map,
+    ),
+    # CLOSEDPLANAR_XOR has been an Enumerated Value since 2020 (PS3.3 C.8.8.6.1); the built-in rules know all of them.
+    FalseAlarm("ContourGeometricType", "Unrecognized enumerated value", _has_known_contours),
+)
 
 
 def find(setting: str) -> str:
@@ -44,8 +77,7 @@ def find(setting: str) -> str:
 def second_opinion(data: bytes, program: str, within_s: float = WITHIN_S) -> tuple[Breach, ...]:
     """The errors that dciodvfy finds; none where it cannot be run, which is logged once.
 
-    Its edition of 2022 does not know Label Map Segmentation: such an object is not shown to it, and that a reference to
-    one names a segment is not an error.
+    Its edition of 2022 does not know Label Map Segmentation: such an object is not shown to it. See FALSE_ALARMS too.
     """
     file = read(data)
     if not program or file.root.text("SOPClassUID") == LABEL_MAP:
@@ -93,20 +125,21 @@ def _say_once(words: str) -> None:
 
 
 def _errors(said: str, root: Item) -> Found:
-    has_label_map = any(item.text("ReferencedSOPClassUID") == LABEL_MAP for item in root.walk())
+    alarms = [alarm for alarm in FALSE_ALARMS if alarm.is_false(root)]
+    scanner = {(place.keys, place.numbers[0]) for place in of_scanner(root)}
     quoted = _values(root)
     for line in said.splitlines():
         found = _LINE.match(line)
         if found is None:
             continue
         words, steps = found["words"].strip(" -"), tuple(_steps(found["path"] or ""))
-        if has_label_map and steps and steps[-1][0] == "ReferencedSegmentNumber" and "not segmentation" in words:
+        if steps and any((steps[-1][0], words) == (alarm.keyword, alarm.words) for alarm in alarms):
             continue
         if any(value in words for value in quoted):
             words = "has a value that is not allowed"
         keys = tuple(step[0] for step in steps)
-        copied = bool(keys) and keys[0] in copied_keywords()
-        yield (keys, words), Breach(_sentence(words), _where(steps), _NAME, copied)
+        of_images = bool(keys) and (is_copied(keys[:-1], keys[-1]) or (keys[:1], int(steps[0][2])) in scanner)
+        yield (keys, words), Breach(_sentence(words), _where(steps), _NAME, of_images)
 
 
 def _sentence(words: str) -> str:
