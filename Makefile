@@ -62,6 +62,9 @@ viewer: $(VIEWER)/.done
 viewer-if-npm:
 	@if command -v npm >/dev/null; then $(MAKE) -s viewer || echo "no viewer: tests that look through it are skipped"; fi
 
+viewer-shots: setup-test viewer
+	$(BIN)/python -m tests.viewer
+
 test: setup-test viewer-if-npm
 	# A file stays with one process, for what its tests share; the long ones come first. One thread of arithmetic each.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests

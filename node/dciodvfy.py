@@ -10,8 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +21,6 @@ from pipeline.encode import to_bytes
 from pipeline.imaging.header import MALFORMED
 from pipeline.iod import Breach, copied_keywords, gathered
 from pipeline.iod.breach import Found
-from pipeline.iod.contours import POINTS
 from pipeline.iod.frames import LABEL_MAP
 from pipeline.iod.read import Item, read
 from pipeline.iod.required import is_copied, of_scanner
@@ -37,36 +35,6 @@ _STEP = re.compile(r"(?P<keyword>[A-Za-z0-9]*)\((?P<tag>[0-9a-f]{4},[0-9a-f]{4})
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class FalseAlarm:
-    """An error that is none, and for which objects that holds."""
-
-    keyword: str
-    words: str
-    is_false: Callable[[Item], bool]
-
-
-def _names_a_label_map(root: Item) -> bool:
-    return any(item.text("ReferencedSOPClassUID") == LABEL_MAP for item in root.walk())
-
-
-def _has_known_contours(root: Item) -> bool:
-    contours = (contour for roi in root.items("ROIContourSequence") for contour in roi.items("ContourSequence"))
-    return {contour.text("ContourGeometricType") for contour in contours} <= set(POINTS)
-
-
-FALSE_ALARMS = (
-    # A label map is a segmentation since 2024 (PS3.3 A.51), and its segments have numbers.
-    FalseAlarm(
-        "ReferencedSegmentNumber",
-        "Shall not be present for Referenced SOP Class that is not segmentation",
-        _names_a_label_map,
-    ),
-    # CLOSEDPLANAR_XOR has been an Enumerated Value since 2020 (PS3.3 C.8.8.6.1); the built-in rules know all of them.
-    FalseAlarm("ContourGeometricType", "Unrecognized enumerated value", _has_known_contours),
-)
-
-
 def find(setting: str) -> str:
     """The program that `[gate] dciodvfy` means: "auto" looks for it, "off" or nothing found is "", else a path."""
     if setting == "off":
@@ -77,7 +45,8 @@ def find(setting: str) -> str:
 def second_opinion(data: bytes, program: str, within_s: float = WITHIN_S) -> tuple[Breach, ...]:
     """The errors that dciodvfy finds; none where it cannot be run, which is logged once.
 
-    Its edition of 2022 does not know Label Map Segmentation: such an object is not shown to it. See FALSE_ALARMS too.
+    Its edition of 2022 does not know Label Map Segmentation: such an object is not shown to it, and that a reference to
+    one names a segment is not an error. Nor does it know CLOSEDPLANAR_XOR, which PS3.3 C.8.8.6.3 has.
     """
     file = read(data)
     if not program or file.root.text("SOPClassUID") == LABEL_MAP:
@@ -125,15 +94,15 @@ def _say_once(words: str) -> None:
 
 
 def _errors(said: str, root: Item) -> Found:
-    alarms = [alarm for alarm in FALSE_ALARMS if alarm.is_false(root)]
+    has_label_map = any(item.text("ReferencedSOPClassUID") == LABEL_MAP for item in root.walk())
     scanner = {(place.keys, place.numbers[0]) for place in of_scanner(root)}
     quoted = _values(root)
     for line in said.splitlines():
         found = _LINE.match(line)
-        if found is None:
+        if found is None or line.endswith("Unrecognized enumerated value = <CLOSEDPLANAR_XOR>"):
             continue
         words, steps = found["words"].strip(" -"), tuple(_steps(found["path"] or ""))
-        if steps and any((steps[-1][0], words) == (alarm.keyword, alarm.words) for alarm in alarms):
+        if has_label_map and steps and steps[-1][0] == "ReferencedSegmentNumber" and "not segmentation" in words:
             continue
         if any(value in words for value in quoted):
             words = "has a value that is not allowed"

@@ -251,7 +251,7 @@ class Findings:
     corrections: what a person changed since earlier findings; None where nobody did.
     extras:    which further objects are wanted.
     planned:   how the lesions could be split over treatment sessions; None where no plan was wanted or none is to plan.
-    probability: 0…1, float32, that a voxel belongs to a lesion, as the networks have it; on the grid of the series, cut
+    probability: 0…1, float16, that a voxel belongs to a lesion, as the networks have it; on the grid of the series, cut
                to the smallest box with all from 0.05 on; None where nobody wants it, and where no network was asked.
     follow_up: what became of the lesions of an earlier study; None where there was none, or none that could be used.
     """

@@ -25,9 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def conformance(
     config: Config = None,
-    as_html: Annotated[
-        bool, typer.Option("--html", help="One HTML page that needs nothing else, also for paper.")
-    ] = False,
+    as_html: Annotated[bool, typer.Option("--html", help="One HTML page, complete in itself, also for paper.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write the DICOM conformance statement, as Markdown, to standard output.

@@ -51,6 +51,8 @@ def empty(image: Dataset, number: int) -> None:
         if keyword not in image:
             setattr(image, keyword, f"MADE-UP-{number}" if keyword == "PatientID" else "")
     image.PositionReferenceIndicator = ""
+    if number % 2:
+        image.Manufacturer = f"Maker {number}"
 
 
 def _value(keyword: str, vr: str, vm: str, number: int) -> object:

@@ -24,6 +24,9 @@ from pipeline.encode.origin import HANDED_ON, LOSSY
 MOST_SHOWN = 6
 """Codes of an attribute that are listed; where there are more, those of all objects are listed together."""
 
+COPIED = {*LOSSY, "SpecificCharacterSet", "TimezoneOffsetFromUTC", "FrameOfReferenceUID", "PositionReferenceIndicator"}
+"""Beside patient and study, even where only one case has them."""
+
 COPIED_WHOLE = "as in the images, with all that is in it"
 
 Makers = Mapping[str, tuple[str, ...]]
@@ -156,22 +159,26 @@ def _source(path: Path, seen: Seen) -> tuple[str, str]:
         return "COPY", note or (COPIED_WHOLE if seen.element.VR == "SQ" else "")
     if not seen.filled:
         return "", note
-    if seen.copied == seen.filled and (len(seen.values) > 1 or path[-1] in LOSSY):
+    if seen.copied == seen.filled and (len(seen.values) > 1 or path[-1] in COPIED):
         return "COPY", note
     values = [v for v in seen.values if v]
-    if len(seen.cases) > 1 and len(values) == 1 and len(seen.values) == 1 and len(values[0]) <= LONGEST:
+    if _is_fixed(path, seen, values):
         return "FIXED", note or (f"{values[0]} {term(values[0]).name}" if seen.element.VR == "UI" else values[0])
     sources = "AUTO, COPY" if seen.copied and seen.element.VR not in ("CS", "US", "IS", "SQ") else "AUTO"
     return sources, note or _some(seen, values)
 
 
+def _is_fixed(path: Path, seen: Seen, values: list[str]) -> bool:
+    """One value in cases that differ in all else; but for what counts objects, segments and frames: all have few."""
+    counts = path[-1] == "InstanceNumber" or (path[-1].startswith("Referenced") and path[-1].endswith("Number"))
+    return not counts and len(seen.cases) > 1 and len(values) == len(seen.values) == 1 and len(values[0]) <= LONGEST
+
+
 def _some(seen: Seen, values: list[str]) -> str:
     """Codes and enumerated values that were seen."""
-    named = seen.element.VR == "CS" or (seen.element.VR == "SQ" and values)
-    few = 0 < len(values) <= (MOST_VALUES if seen.element.VR == "CS" else MOST_SHOWN) and all(
-        len(v) <= LONGEST for v in values
-    )
-    return "such as " + "; ".join(values) if named and few and len(seen.values) == len(values) else ""
+    most = {"CS": MOST_VALUES, "SQ": MOST_SHOWN}.get(str(seen.element.VR), 0)
+    few = 0 < len(values) <= most and all(len(v) <= LONGEST for v in values)
+    return "such as " + "; ".join(values) if few and len(seen.values) == len(values) else ""
 
 
 def _shared(every: Mapping[Path, Attribute], lists: list[dict[Path, Attribute]]) -> dict[Path, Attribute]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from node.conformance.made_up_heads import LEAST, NOTHING, lesions
-from node.conformance.made_up_marks import marks
+from node.conformance.made_up_marks import NO_MARK, marks
 from pipeline.contract import Found
 from pipeline.core.forms import DEFAULT_FORM, Form
 from pipeline.core.uid import derive_uid
@@ -35,16 +35,16 @@ def cases(folder: Path) -> Iterator[Case]:
     """All of them, made when they are asked for; their images lie in `folder`."""
     for number in range(1, NOTHING + 1):
         found, images = lesions(folder / f"lesions-{number}", number, algorithm(number))
-        yield _case(f"lesions {number}", found, images, stamp(number))
-    for number in (1, 2, 3):
+        yield _case(f"lesions {number}", found, images, stamp(number, "lesions"))
+    for number in range(1, NO_MARK + 1):
         study, images = marks(folder / f"marks-{number}", number, algorithm(number))
-        yield _case(f"marks {number}", study, images, stamp(number))
+        yield _case(f"marks {number}", study, images, stamp(number, "marks"))
     yield from _in_other_forms(folder)
 
 
 def _in_other_forms(folder: Path) -> Iterator[Case]:
-    """The richest and the poorest again, without plan and pages, in every form there is."""
-    for number in (1, LEAST):
+    """The rich and the poor again, without plan and pages, in every form there is."""
+    for number in range(1, LEAST + 1):
         found, images = lesions(folder / f"forms-{number}", number, algorithm(number), plain=True)
         for form in forms():
             yield _case(f"lesions {number}", found, images, replace(stamp(number, "form"), form=form))
@@ -78,8 +78,8 @@ def algorithm(number: int) -> Algorithm:
     )
 
 
-def stamp(number: int, what: str = "") -> Stamp:
-    """The first two supersede earlier results."""
+def stamp(number: int, what: str) -> Stamp:
+    """The first two supersede earlier results. what: so that objects of different cases have different UIDs."""
     made_at = datetime(2026, 1, number, 12, tzinfo=UTC) + timedelta(seconds=number)
     before = tuple(tuple(derive_uid("made up", which, str(number)) for which in "abc") for _ in range(number < 3))
     return Stamp(

@@ -62,9 +62,9 @@ def lesions(
     if number < LEAST:
         found = _all_said(found, number)
     if number < UNPLANNED and not plain:
-        # Pages take long to draw; those of mammograms show what they are as well.
-        extras = frozenset(Extra) - ({Extra.PAGE} if number > 1 else set())
-        found = replace(found, planned=_planned(found), extras=extras)
+        found = replace(found, planned=_planned(found), extras=frozenset(Extra) - {Extra.PAGE})
+    if number == UNPLANNED:  # pages take long to draw, and those without a plan are few
+        found = replace(found, extras=frozenset({Extra.PAGE}))
     return found, tuple(dict.fromkeys(f.path for f in frames))
 
 

@@ -11,16 +11,20 @@ from pipeline.core.breast import Density, Laterality, QualityNote, Shortcoming, 
 from pipeline.core.uid import derive_uid
 from pipeline.datasets.mg_writer import Display, MgAcquisition, mammogram
 from pipeline.findings import Algorithm, Verdict
-from pipeline.marks import Analysis, Attempt, Breast, Composite, Kind, Mark, MarkedStudy, Outcome, View
+from pipeline.marks import Analysis, Attempt, Breast, Composite, Kind, Mark, MarkedStudy, Outcome, Shown, View
 
 ROLES = ("R-CC", "R-MLO")
 ROWS, COLUMNS = 48, 40
-LEAST = 3
-"""The number of the case that says as little as it may."""
+LEAST, NO_MARK = 3, 4
+"""From these numbers on cases say as little as they may, and have no mark."""
+
+
+DRAWN = (2, LEAST)
+"""Cases with pages, which take long to draw."""
 
 
 def marks(folder: Path, number: int, algorithm: Algorithm) -> tuple[MarkedStudy, tuple[Path, ...]]:
-    """Case `number`: 1 on images For Presentation, 2 on raw ones, with all there is to say; 3 without a mark."""
+    """Case `number`: 1 on images For Presentation, 2 on raw ones, with all to say; 3 with a mark, 4 without."""
     views = tuple(_view(folder, role, number) for role in ROLES)
     full = number < LEAST
     study = MarkedStudy(
@@ -28,7 +32,7 @@ def marks(folder: Path, number: int, algorithm: Algorithm) -> tuple[MarkedStudy,
         views=views,
         breasts=(_breast(number),),
         score=0.1 * number,
-        marks=_marks(number) if full else (),
+        marks=_marks(number) if full else _marks(number)[: NO_MARK - number],
         composites=_composites(number) if full else (),
         attempts=tuple(_attempts(number)),
         threshold=0.1,
@@ -37,6 +41,7 @@ def marks(folder: Path, number: int, algorithm: Algorithm) -> tuple[MarkedStudy,
         unread=_unread(number) if full else (),
         heat={role: np.full((6, 5), 40 * number, np.uint8) for role in ROLES} if full else {},
         remarks=(f"Made up, {number}.",) if full else (),
+        wanted=frozenset(Shown) - (set() if number in DRAWN else {Shown.PAGE}),
     )
     return study, tuple(v.path for v in views)
 
@@ -59,23 +64,26 @@ def _view(folder: Path, role: str, number: int) -> View:
     )
     image = mammogram(picture, made)
     (fill if number < LEAST else empty)(image, number)
+    if number < LEAST:
+        image.RescaleIntercept, image.RescaleSlope, image.RescaleType = number, 0.5 * number, "US"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{role}.dcm"
     image.save_as(path, enforce_file_format=True)
-    spacing = None if number == LEAST else (0.1, 0.1)
+    spacing = None if number >= LEAST else (0.1, 0.1)
     uids = (str(image.SOPInstanceUID), str(image.SOPClassUID))
     return View(role, Laterality.RIGHT, role[2:], *uids, path, rows, columns, spacing, 0.1 * number, (3.0, 20.0))
 
 
 def _breast(number: int) -> Breast:
-    if number == LEAST:
+    if number >= LEAST:
         return Breast(Laterality.RIGHT, 0.01)
     return Breast(Laterality.RIGHT, 0.1 * number, Density.C if number == 1 else Density.B, 0.1 * number)
 
 
 def _mark(number: int, k: int, role: str, kind: Kind) -> Mark:
     x, y = 20.5 + number, 20.0 + k
-    outline = ((x - 4, y - 4), (x + 4, y - 4), (x + 4, y + 4), (x - 4, y + 4))
+    corners = ((x - 4, y - 4), (x + 4, y - 4), (x + 5, y), (x + 4, y + 4), (x - 4, y + 4))
+    outline = corners if number % 2 else (*corners[:2], *corners[3:])
     uid = derive_uid("made up mark", str(number), str(k), role)
     return Mark(k, f"M{k}", role, kind, (x, y), outline, 0.8 + 0.1 * k if number == 1 else None, 0.2 * k, uid)
 
@@ -109,8 +117,10 @@ def _unread(number: int) -> tuple[Unread, ...]:
 
 
 def _attempts(number: int) -> list[Attempt]:
-    if number == LEAST:
+    if number == NO_MARK:
         return [Attempt(kind, Outcome.FAILED, ROLES, "made up") for kind in Kind]
+    if number == LEAST:
+        return [Attempt(Kind.MASS, Outcome.SUCCEEDED, ROLES)]
     return [
         Attempt(Kind.MASS, Outcome.SUCCEEDED, ROLES),
         Attempt(Kind.CALCIFICATIONS, Outcome.SUCCEEDED, ("R-CC",)),

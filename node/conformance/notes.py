@@ -16,6 +16,7 @@ NOTES = {
     "SOPInstanceUID": _UID,
     "SeriesInstanceUID": _UID,
     "SeriesNumber": _first_line(series_number),
+    "InstanceNumber": "its place in the series",
     "SeriesDescription": f'kind of object, revision, "{RESEARCH_USE_ONLY.partition(" -")[0]}", pipeline and version',
     "ContentDescription": "the warning, pipeline and version, in 64 characters",
     "Manufacturer": "of the pipeline; Lantern for those that come with it",

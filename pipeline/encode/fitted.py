@@ -34,11 +34,13 @@ def for_findings(form: Form, findings: Findings) -> Form:
     """The form without what makes no difference to these findings."""
     never = {Kind.CAD_SR, Kind.GSPS}
     if not findings.lesions:
-        never |= {Kind.RTSTRUCT, Kind.RTDOSE}
+        never |= {Kind.RTSTRUCT, Kind.RTDOSE, Kind.KO}
     if not findings.lesions and findings.rejected_labels is None:
         never |= {Kind.SEG}
     if findings.planned is None or Extra.RT_DOSE not in findings.extras:
         never |= {Kind.RTDOSE}
+    if not findings.extras - {Extra.PAGE, Extra.RT_DOSE}:  # all others are maps
+        never |= {Kind.PM}
     return _paged(form, never, asked=Extra.PAGE in findings.extras)
 
 
@@ -49,6 +51,8 @@ def for_marks(form: Form, study: MarkedStudy) -> Form:
         never |= {Kind.CAD_SR}
     if Shown.GSPS not in study.wanted or not study.marks:
         never |= {Kind.GSPS}
+    if not study.marks:
+        never |= {Kind.KO}
     return replace(_paged(form, never, asked=Shown.PAGE in study.wanted), coordinates=Form().coordinates)
 
 

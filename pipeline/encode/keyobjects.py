@@ -9,6 +9,7 @@ import highdicom as hd
 import numpy as np
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
+from scipy import ndimage
 
 from pipeline.contract import Found
 from pipeline.encode.codes import scheme_item
@@ -16,7 +17,7 @@ from pipeline.encode.common import Encoded, Part, Stamp, date_and_time, dress, l
 from pipeline.encode.document import device, stub
 from pipeline.encode.named import named
 from pipeline.encode.origin import Origin
-from pipeline.encode.source import Frame, Source
+from pipeline.encode.source import Source, key_slice
 from pipeline.encode.text import plain
 from pipeline.findings import Findings
 
@@ -27,39 +28,22 @@ _NOT_POINTED_AT = {Part.REJECTED_SEG, Part.SR}
 
 def key_objects(findings: Findings, source: Source, stamp: Stamp, others: Sequence[Encoded]) -> tuple[Encoded, ...]:
     """The KO of lesions: the image in which each is largest, then `others` of the run; none without lesions."""
-    shown = key_frames(findings, source)
-    if not shown:
+    if findings.labels is None:
         return ()
-    ordered = dict.fromkeys((f.sop_instance_uid, f.frame_number) for f in shown.values())
-    frames = {(f.sop_instance_uid, f.frame_number): f for f in shown.values()}
-    images = [
-        key_image(f.sop_class_uid, f.sop_instance_uid, f.frame_number) for f in (frames[place] for place in ordered)
-    ]
-    evidence = [stub(source, f.sop_class_uid, f.sop_instance_uid, source.series_instance_uid) for f in frames.values()]
-    names = {n.number: n.short_label for n in findings.lesions}
-    said = f"Key image of each of {len(shown)} lesion(s), the one where it is largest: " + ", ".join(
-        f"{names[number]} image {image_number(source, frame)}" for number, frame in shown.items()
-    )
+    slices = key_slices(findings, findings.labels, source)
+    frames = [source.frames[at] for at in dict.fromkeys(slices)]
+    images = [key_image(f.sop_class_uid, f.sop_instance_uid, f.frame_number) for f in frames]
+    evidence = [stub(source, f.sop_class_uid, f.sop_instance_uid, source.series_instance_uid) for f in frames]
+    words = ", ".join(f"{n.short_label} image {at + 1}" for n, at in zip(findings.lesions, slices, strict=True))
+    said = f"Key image of each of {len(slices)} lesion(s), the one where it is largest: {words}"
     return (selection(images, evidence, said, source, findings, stamp, others),)
 
 
-def key_frames(findings: Findings, source: Source) -> dict[int, Frame]:
-    """Lesion number -> the image in which most of its voxels lie; of interpolated slices the image before."""
-    if findings.labels is None:
-        return {}
-    array = findings.labels.array
-    there = np.array([not f.filled for f in source.frames])
-    found = {}
-    for lesion in findings.lesions:
-        areas = np.count_nonzero(array == lesion.number, axis=(1, 2))
-        found[lesion.number] = source.frames[int(np.argmax(areas * there if (areas * there).any() else areas))]
-    return found
-
-
-def image_number(source: Source, frame: Frame) -> int:
-    """Which image of the series it is, in the order of the slices, from 1."""
-    places = [(f.sop_instance_uid, f.frame_number) for f in source.frames if not f.filled]
-    return places.index((frame.sop_instance_uid, frame.frame_number)) + 1
+def key_slices(findings: Findings, labels: hd.Volume, source: Source) -> tuple[int, ...]:
+    """For each lesion the slice that shows it best, from 0: the one that its picture on the page shows."""
+    array, there = np.asarray(labels.array), [not f.filled for f in source.frames]
+    boxes = ndimage.find_objects(array)
+    return tuple(key_slice(array, n.number, boxes[n.number - 1], there) for n in findings.lesions)
 
 
 def key_image(of_class: str, uid: str, frame_number: int | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""The networks' probability, voxel by voxel -> Parametric Map (PS3.3 A.75), 16-bit steps of 0.005, RLE."""
+"""The networks' probability, voxel by voxel -> Parametric Map (PS3.3 A.75), 16-bit steps of 0.001, RLE."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pipeline.encode.standin import stand_in
 from pipeline.encode.text import short
 from pipeline.findings import Findings
 
-STEP = 0.005
-"""From one stored value to the next: half a percent, so that all fit in one byte and the other is empty."""
+STEP = 0.001
+"""From one stored value to the next, a tenth of a percent."""
 
 SAID = (
     "Probability of a lesion as the networks have it, the mean of their readings, voxel by voxel. It is not "
@@ -35,7 +35,7 @@ def probability_map(findings: Findings, probability: hd.Volume, source: Source, 
     """
     volume, part = along_normal(probability), Part.PROBABILITY
     _check(probability, source)
-    stored = np.rint(np.clip(volume.array, 0, 1) / STEP).astype(np.uint16)
+    stored = np.rint(np.clip(volume.array.astype(np.float32), 0, 1) / STEP).astype(np.uint16)
     made = hd.pm.ParametricMap(
         source_images=[stand_in(source.frames[0], source, volume, stamp.uid(part, "stand-in"))],
         pixel_array=volume.with_array(stored),

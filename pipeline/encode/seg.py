@@ -10,6 +10,7 @@ import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.pixels.encoders import RLELosslessEncoder
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from scipy import ndimage
@@ -34,6 +35,10 @@ from pipeline.encode.source import Frame, Source
 from pipeline.encode.standin import fix_dimension_organization, name_series, stand_in
 from pipeline.encode.text import plain, short
 from pipeline.findings import Algorithm, Findings, Lesion, Origin
+
+if "gdcm" in RLELosslessEncoder.available_plugins:
+    # It aborts the whole process at frames of 8 bits with odd numbers of rows and columns (gdcmRLECodec.cxx, 3.0).
+    RLELosslessEncoder.remove_plugin("gdcm")
 
 _GREY = (160, 160, 160)
 _TYPES = {

@@ -100,6 +100,16 @@ class Source(Origin):
         }
 
 
+def key_slice(labels: NDArray[np.integer], number: int, box: tuple[slice, slice, slice], there: Sequence[bool]) -> int:
+    """The slice where a lesion is largest, among those whose images are there.
+
+    labels: (slices, rows, columns); box: where lesion `number` lies in them.
+    """
+    area = (labels[box] == number).sum(axis=(1, 2))
+    seen = np.array(there[box[0]])
+    return int(box[0].start + np.where(seen | ~(area[seen] > 0).any(), area, -1).argmax())
+
+
 def read_source(findings: Findings) -> Source:
     """The headers of `findings.frames`. Raises NotFound, HeaderUnusable, or OurFault when they make no series."""
     if not findings.frames:

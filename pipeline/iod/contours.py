@@ -9,7 +9,7 @@ from pydicom.uid import RTStructureSetStorage
 from pipeline.iod.breach import Breach, Found
 from pipeline.iod.read import Item, named
 
-POINTS: Mapping[str, int] = {"POINT": 1, "OPEN_PLANAR": 2, "OPEN_NONPLANAR": 2, "CLOSED_PLANAR": 3,
+_LEAST: Mapping[str, int] = {"POINT": 1, "OPEN_PLANAR": 2, "OPEN_NONPLANAR": 2, "CLOSED_PLANAR": 3,
                              "CLOSEDPLANAR_XOR": 3}  # fmt: skip
 """Least points of each Contour Geometric Type (PS3.3 C.8.8.6.1)."""
 
@@ -51,10 +51,10 @@ def _contour(contour: Item, listed: set[str]) -> Found:
     count = data.raw.count(b"\\") + 1 if data and data.raw else 0
     points = contour.number("NumberOfContourPoints") or 0
     kind = contour.text("ContourGeometricType")
-    if kind not in POINTS:
+    if kind not in _LEAST:
         place = contour.place.of("ContourGeometricType")
         yield "kind", Breach("is none that there is", place, "PS3.3 C.8.8.6.1")
-    elif points < POINTS[kind]:
+    elif points < _LEAST[kind]:
         words = f"is {points}, too few for a {kind} contour"
         yield "few", Breach(words, contour.place.of("NumberOfContourPoints"), "PS3.3 C.8.8.6")
     if count != 3 * points:

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
+from pydicom.filereader import read_partial
 
 from pipeline.contract import Found
 from pipeline.core.errors import LanternError
 from pipeline.findings import Findings
 from pipeline.marks import MarkedStudy
 from pipeline.proof.agreement import Agreement, agreement
-from pipeline.proof.fault import Fault
+from pipeline.proof.fault import Fault, fault
 from pipeline.proof.identity import check_identity
 from pipeline.proof.images import Identity
 from pipeline.proof.kinds import check_kind, drawn_in, left_out
@@ -39,12 +40,12 @@ def prove(files: Sequence[bytes], found: Found) -> tuple[Fault, ...]:
         truth = read_truth(found) if isinstance(found, Findings) else read_seen(found)
         wrong = list(contradictions(truth)) if isinstance(truth, Truth) else []
     except LanternError as error:
-        return (*faults, *(Fault(uid, error.message) for uid in datasets))
+        return (*faults, *(fault(uid, error.message) for uid in datasets))
     except Exception as error:  # noqa: BLE001 - whatever findings and headers hold, nothing may be sent unproven
-        return (*faults, *(Fault(uid, _unforeseen("the findings cannot be compared", error)) for uid in datasets))
+        return (*faults, *(fault(uid, _unforeseen("the findings cannot be compared", error)) for uid in datasets))
     for uid, ds in datasets.items():
         words = dict.fromkeys((*wrong, *_words(ds, datasets, found, truth)))
-        faults += [Fault(uid, said) for said in words]
+        faults += [fault(uid, said) for said in words]
     return tuple(faults)
 
 
@@ -62,14 +63,24 @@ def _read(files: Sequence[bytes]) -> tuple[dict[str, Dataset], list[Fault]]:
     for data in files:
         try:
             ds = dcmread(BytesIO(data))
-            uid, _ = str(ds.SOPInstanceUID), ds.SOPClassUID
+            uid, said, _ = str(ds.file_meta.MediaStorageSOPInstanceUID), str(ds.SOPInstanceUID), ds.SOPClassUID
         except Exception as error:  # noqa: BLE001 - bytes that do not parse may raise anything
-            faults.append(Fault("", _unforeseen("an object cannot be read", error)))
+            faults.append(fault(_named(data), _unforeseen("the object cannot be read", error)))
             continue
+        if said != uid:
+            faults.append(fault(uid, "its file meta information names another object"))
         if uid in datasets:
-            faults.append(Fault(uid, "two objects have the same SOP Instance UID"))
+            faults.append(fault(uid, "two objects have the same SOP Instance UID"))
         datasets[uid] = ds
     return datasets, faults
+
+
+def _named(data: bytes) -> str:
+    """The SOP Instance UID in the file meta information of what can otherwise not be read; "" where there is none."""
+    try:
+        return str(read_partial(BytesIO(data), lambda *_: True).file_meta.MediaStorageSOPInstanceUID)
+    except Exception:  # noqa: BLE001 - bytes that do not parse may raise anything
+        return ""
 
 
 def _words(ds: Dataset, files: Mapping[str, Dataset], found: Found, truth: Truth | Seen) -> list[str]:

@@ -20,6 +20,11 @@ class Fault:
     words: str
 
 
+def fault(sop_instance_uid: str, words: str) -> Fault:
+    """Of words that the checks tell one after the other, as a sentence."""
+    return Fault(sop_instance_uid, f"{words[:1].upper()}{words[1:].rstrip('.')}.")
+
+
 def few(words: Iterable[str], most: int = 2) -> list[str]:
     """The first of many alike, and how many there are more."""
     each = list(dict.fromkeys(words))

@@ -14,7 +14,7 @@ from pipeline.proof.fault import few
 from pipeline.proof.images import Plane, group_value, numbers, plane_of, plane_of_frame
 from pipeline.proof.lattice import Array, Lattice, way
 from pipeline.proof.named import named_images, off_named
-from pipeline.proof.truth import Truth
+from pipeline.proof.truth import OFF_IMAGE, Truth
 
 OFF_GRID = 0.05
 """Of a voxel: so far the points of a map may lie off those that the numbers were worked out for."""
@@ -25,7 +25,8 @@ OFF_VALUE = 1e-3
 _MOVED = 0.1
 """Of a voxel: a map whose centre of gravity is farther off is told to have moved."""
 
-_ABSORBED_DOSE, _GRAY = "128513", "Gy"
+_ABSORBED_DOSE, _PROBABILITY = "128513", "110854"
+_GRAY, _NO_UNITS = "Gy", "1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,10 +40,14 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """What a map shows. values: (frames, rows, columns), real ones; planes[i] is where frame i lies."""
+    """What a map shows. values: (frames, rows, columns), real ones; planes[i] is where frame i lies.
+
+    step: from one value that can be stored to the next; 0 where they are not rounded.
+    """
 
     values: Array
     planes: list[Plane]
+    step: float = 0.0
 
 
 def check_map(ds: Dataset, truth: Truth) -> Iterator[str]:
@@ -52,7 +57,8 @@ def check_map(ds: Dataset, truth: Truth) -> Iterator[str]:
         yield words
         return
     planes = [plane_of_frame(ds, i) for i in range(int(ds.NumberOfFrames))]
-    yield from compared(Shown(_real_values(ds), planes), expected)
+    step = abs(_scale(ds, 0)[0]) if "PixelData" in ds else 0.0
+    yield from compared(Shown(_real_values(ds), planes, step), expected)
     yield from _beyond_depth(ds, planes, expected)
     yield from few(_off_images(ds, planes, truth))
 
@@ -83,7 +89,7 @@ def compared(shown: Shown, expected: Expected) -> Iterator[str]:
         at = tuple(index[there].T)
         read[at] = values[there]
     worst = max(worst, float(np.abs(read - rest).max(initial=0.0)))
-    if not worst <= OFF_VALUE * scale:
+    if not worst <= OFF_VALUE * scale + shown.step / 2:
         by = f"{worst:.3g} of {scale:.3g}"
         yield f"{expected.name} differs by up to {by} from what was worked out{_moved(read, expected)}"
 
@@ -136,7 +142,21 @@ def _expected(ds: Dataset, truth: Truth) -> tuple[Expected | None, str]:
     quantity, unit = _quantity(ds)
     if quantity == _ABSORBED_DOSE:
         return _dose(ds, truth) if unit == _GRAY else (None, "its doses are not in Gy")
+    if quantity == _PROBABILITY:
+        return _probability(truth) if unit == _NO_UNITS else (None, "its probabilities are not from 0 to 1")
     return None, "it is a map of something that the findings do not hold"
+
+
+def _probability(truth: Truth) -> tuple[Expected | None, str]:
+    """A box of the grid of the images."""
+    box = truth.findings.probability
+    if box is None:
+        return None, "it shows probabilities, and the findings have none"
+    lattice = Lattice(np.asarray(box.affine, float))
+    first = truth.lattice.to_index(lattice.to_mm(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])))
+    if np.abs(first - np.rint(first)).max() > OFF_IMAGE:
+        return None, "the probabilities of the findings are not on the grid of the images"
+    return Expected(np.clip(box.array, 0, 1), lattice, "the map of probability"), ""
 
 
 def _quantity(ds: Dataset) -> tuple[str, str]:

@@ -148,6 +148,13 @@ def assert_drawn_extent(outline_mm: Any, place: Slice) -> None:
         assert extreme(outline_mm, axis=0) == pytest.approx(extreme(place.corners_mm, axis=0), abs=0.05)
 
 
+def test_of_all_objects_of_a_head_the_viewer_refuses_key_objects_alone(viewer: Viewer, head: Head) -> None:
+    assert {s["modality"] for s in viewer.state()["unsupported"]} == {"KO"}
+    words = viewer.words()
+    for kind in ("SEG", "RTSTRUCT", "SR", "PMAP", "KO"):
+        assert kind in words
+
+
 def test_a_report_that_points_at_segments_is_read_but_not_drawn(viewer: Viewer, head: Head) -> None:
     """OHIF 3.12 wants coordinates of every measurement (its issue 3390): such viewers are sent the report in pixels."""
     viewer.clear()
@@ -183,7 +190,7 @@ def test_marks_on_mammograms_stand_where_they_were_seen(
     assert_outlined(bare, viewer.screen(), outline, view.role)
     assert any("Certainty of Finding: 63.10 %" in words for words in viewer.words())
     unknown = {s["modality"] for s in state["unsupported"]}
-    assert unknown == {"SR", "PR"}, "OHIF showed no Mammography CAD SR and no presentation state so far"
+    assert unknown == {"SR", "PR", "KO"}, "OHIF 3.12 shows no Mammography CAD SR, presentation state and key objects"
 
 
 def _on_plane(points_px: Any) -> Any:

@@ -11,6 +11,7 @@ from node.dciodvfy import shown
 from pipeline.encode import Part, encode, to_bytes
 from pipeline.findings import Extra, Findings
 from pipeline.imaging.read import FrameRef
+from pipeline.proof import agreements
 from pipeline.sessions.case import Wishes
 from tests.support.findings import (
     STAMP,
@@ -241,7 +242,7 @@ def test_dsrdump_reads_the_report(tmp_path: Path, lesions: int) -> None:
     ],
     ids=lambda grid: f"{grid.orientation} {grid.spacing_mm}",
 )
-def test_plastimatch_finds_the_volume_of_the_mask_in_the_structure_set(tmp_path: Path, grid: Grid) -> None:
+def test_plastimatch_and_the_proof_find_the_volume_of_the_mask_in_the_structure_set(tmp_path: Path, grid: Grid) -> None:
     at = ((0.3, 0.3, 0.3), (0.3, 0.7, 0.7), (0.7, 0.3, 0.7), (0.7, 0.7, 0.3), (0.5, 0.5, 0.15), (0.8, 0.8, 0.8))
     centres = [tuple(round(c * n) for c, n in zip(centre, grid.shape, strict=True)) for centre in at]
     labels = spheres(grid, *zip(centres, (20.0, 12.0, 8.0, 5.0, 4.0, 3.0), strict=True))
@@ -253,6 +254,9 @@ def test_plastimatch_finds_the_volume_of_the_mask_in_the_structure_set(tmp_path:
         mask = sitk.ReadImage(str(tmp_path / "m" / f"{lesion.label}.nrrd"))
         volume_mm3 = np.count_nonzero(sitk.GetArrayFromImage(mask)) * np.prod(mask.GetSpacing())
         assert volume_mm3 == pytest.approx(lesion.volume_mm3, rel=0.005)
+    ours = agreements([objects["RTSTRUCT"].read_bytes()], findings)
+    assert len(ours) == len(findings.lesions) == 6
+    assert [a.volume_ratio for a in ours] == pytest.approx([1.0] * 6, abs=1e-4)
 
 
 def test_ten_lesions_on_a_whole_oblique_head_are_encoded(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from node.conformance.watch import beneath
 from pipeline.core.forms import Coordinates, Form, Holes, Segments
 from pipeline.encode import Encoded, encode
 from pipeline.encode.modules import PATIENT_AND_STUDY
-from pipeline.findings import Correction, Corrections, Edit, Findings, Origin
+from pipeline.findings import Correction, Corrections, Edit, Extra, Findings, Origin
 from pipeline.sessions.case import Wishes
 from tests.support.findings import (
     STAMP,
@@ -35,6 +35,12 @@ LOSSY = {
     "LossyImageCompressionRatio": 7.25,
     "LossyImageCompressionMethod": "ISO_10918_1",
 }
+SAID = {
+    "TimezoneOffsetFromUTC": "+0130",
+    "StationName": "ROOM 3",
+    "InstitutionName": "Klinik",
+    "DeviceSerialNumber": "77",
+}
 OTHER = Form(segments=Segments.LABELMAP, holes=Holes.XOR, coordinates=Coordinates.IMAGE)
 BEFORE = (("1.2.840.10008.5.1.4.1.1.88.34", "2.25.11", "2.25.12"),)
 SEG_BEFORE = (("1.2.840.10008.5.1.4.1.1.66.4", "2.25.13", "2.25.14"),)
@@ -52,17 +58,21 @@ def objects(folder: Path) -> Iterator[Encoded]:
         bare = replace(much, planned=None, extras=frozenset())
         yield from encode(bare, replace(AGAIN, seed=f"form {k}", form=form))
         yield from encode(little, replace(STAMP, seed=f"little {k}", form=form))
-    yield from encode(marked(write_study(folder / "marked", **LOSSY)), AGAIN)
-    yield from encode(unmarked(write_study(folder / "unmarked", ImagerPixelSpacing=None)), STAMP)
+    yield from encode(marked(write_study(folder / "marked", **LOSSY, **SAID)), replace(AGAIN, seed="d" * 64))
+    yield from encode(
+        unmarked(write_study(folder / "unmarked", ImagerPixelSpacing=None)), replace(STAMP, seed="e" * 64)
+    )
 
 
 def _much(folder: Path) -> Findings:
     grid = Grid((12, 40, 36), (2.0, 1.0, 1.0), "oblique")
     labels = spheres(grid, ((5, 12, 12), 9.0), ((8, 28, 24), 7.0))
     labels[5, 12, 12] = 0
-    frames = write_enhanced(folder, grid, PatientWeight=70, **LOSSY)
+    frames = write_enhanced(folder, grid, PatientWeight=70, **LOSSY, **SAID)
     found = with_rejected(sited(findings_on(frames, grid, labels)), grid, labels, drawn=True)
-    found = planned(with_follow_up(found), Wishes(sessions=2), step_mm=4.0)
+    # Pages take long to draw, and those of mammograms are of the same SOP Class.
+    extras = frozenset(Extra) - {Extra.PAGE}
+    found = planned(with_follow_up(found), Wishes(sessions=2), step_mm=4.0, extras=extras)
     return replace(_by_hand(found), corrections=_corrections(found))
 
 

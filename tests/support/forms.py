@@ -32,7 +32,7 @@ FORMS = (
 
 LEFT_OUT = tuple(
     Form(left_out=frozenset(kinds), coordinates=c)
-    for kinds in ({Kind.SEG}, {Kind.RTSTRUCT}, {Kind.SEG, Kind.RTSTRUCT}, {Kind.SR}, {Kind.KO, Kind.PM})
+    for kinds in ({Kind.SEG}, {Kind.RTSTRUCT}, {Kind.SEG, Kind.RTSTRUCT}, {Kind.SR}, {Kind.KO})
     for c in Coordinates
 )
 GRID = Grid((10, 26, 24), (2.0, 0.9, 0.7), "oblique")

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import dcmread
+from scipy import ndimage
 
 from pipeline.contract import Found
 from pipeline.core.breast import Laterality
 from pipeline.core.forms import DEFAULT_FORM, Coordinates, Form, Segments
 from pipeline.datasets.mr_writer import write_volume
 from pipeline.encode import encode, to_bytes
+from pipeline.findings import Extra
 from pipeline.imaging.header import read_header
 from pipeline.imaging.read import read_volume
 from pipeline.marks import Attempt, Mark, MarkedStudy, Outcome, View
@@ -73,13 +75,15 @@ def scene(images: Sequence[Path], found: Found, folder: Path, forms: Sequence[st
 
 
 def head(folder: Path, orientation: Orientation, seed: int = 3) -> Scene:
-    """A head with three lesions, two solid and a ring, whose true outlines are the result."""
+    """A head with three lesions, two solid and a ring: their true outlines are the result, with a probability map."""
     made = t1c_phantom(seed, orientation=orientation, **HEAD)  # type: ignore[arg-type]
     images = write_volume(made.image, folder / "images")
     read = read_volume(only_series(folder / "images"))
     assert np.allclose(read.volume.affine, made.truth.affine, atol=1e-3)
     labels = read.volume.with_array(made.truth.array.astype(np.uint16))
-    return scene(images, sited(findings_of(read.frames, labels)), folder / "results", tuple(FORMS))
+    likely = labels.with_array(ndimage.gaussian_filter((labels.array > 0).astype(np.float32), (0.5, 1.0, 1.0)))
+    found = findings_of(read.frames, labels, probability=likely, extras=frozenset({Extra.PROBABILITY_MAP}))
+    return scene(images, sited(found), folder / "results", tuple(FORMS))
 
 
 def mammogram(folder: Path) -> Scene:

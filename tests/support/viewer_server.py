@@ -47,7 +47,9 @@ class ViewerServer:
 
     @contextlib.asynccontextmanager
     async def _open(self, _: Starlette) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(trust_env=False, timeout=60.0) as self._http:
+        # Orthanc hangs up on connections that wait for a second question.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(trust_env=False, timeout=60.0, limits=fresh) as self._http:
             yield
 
     async def _ask(self, request: Request) -> Response:

@@ -127,7 +127,7 @@ def test_more_than_255_segments_are_a_label_map_of_16_bits(tmp_path: Path) -> No
     labels = np.zeros(grid.shape, np.uint16)
     labels[1, :39:3, ::3] = np.arange(1, 261).reshape(13, 20)
     findings = findings_on(write_classic(tmp_path, grid), grid, labels)
-    (seg,) = made(findings, left_out(Kind.RTSTRUCT, Kind.SR, segments=Segments.LABELMAP)).values()
+    (seg,) = made(findings, left_out(Kind.RTSTRUCT, Kind.KO, Kind.SR, segments=Segments.LABELMAP)).values()
     assert seg.dataset.BitsAllocated == 16
     assert np.array_equal(labels_of_segmentations([to_bytes(seg.dataset)], findings), labels)
 
@@ -145,8 +145,8 @@ def test_too_many_frames_become_those_with_a_lesion_and_the_report_says_so(
     bounded, wanted = made(found, each), made(found, sparse)
     assert "frames only where a lesion is" in said(bounded["SR"].dataset)
     for name, encoded in bounded.items():
-        assert (uid(encoded) == uid(wanted[name])) == (name != "SR")
-        assert (to_bytes(encoded.dataset) == to_bytes(wanted[name].dataset)) == (name != "SR")
+        assert (uid(encoded) == uid(wanted[name])) == (name not in ("KO", "SR"))
+        assert (to_bytes(encoded.dataset) == to_bytes(wanted[name].dataset)) == (name not in ("KO", "SR"))
     assert len(found.frames) <= frames - 1  # a label map of all needs a frame a slice: it stays as it was asked for
     labelmap = made(found, Form(segments=Segments.LABELMAP, all_frames=True))["SEG"].dataset
     assert labelmap.NumberOfFrames == len(found.frames)
@@ -164,7 +164,7 @@ def test_objects_of_each_lesion_are_known_again_as_ours(found: Findings, monkeyp
     assert is_ours(STAMP.instance(Part.SEG, MOST_INSTANCES - 1), STAMP.uid(Part.SEG, "series"))
     monkeypatch.setattr(fitted, "MOST_INSTANCES", 3)
     objects = made(found, Form(per_lesion=True))
-    assert objects.keys() == {"SEG", "RTSTRUCT", "SEG_REJECTED", "SR"}
+    assert objects.keys() == {"SEG", "RTSTRUCT", "SEG_REJECTED", "KO", "SR"}
     assert "too many lesions for an object for each" in said(objects["SR"].dataset)
 
 
@@ -191,8 +191,7 @@ def test_a_dose_names_the_one_structure_set_that_there_is(dosed: Findings, form:
     sets = [uid(e) for e in objects.values() if e.kind is Kind.RTSTRUCT]
     assert len(doses) == 2
     for dose in doses:
-        named = [i.ReferencedSOPInstanceUID for i in dose.get("ReferencedStructureSetSequence", [])]
-        assert named == (sets if len(sets) == 1 else [])
+        assert referenced(dose) == (set(sets) if len(sets) == 1 else set())
     assert rois_of(doses) == {len(sets) == 1}
     maps = {uid(e) for e in objects.values() if e.part is Part.DOSE_MAP}
     assert maps == {uid(e) for e in made(dosed, DEFAULT_FORM).values() if e.part is Part.DOSE_MAP}
@@ -201,7 +200,7 @@ def test_a_dose_names_the_one_structure_set_that_there_is(dosed: Findings, form:
 def test_doses_that_are_left_out_are_nowhere_in_the_report(dosed: Findings) -> None:
     both = frozenset({Kind.RTDOSE, Kind.PM})
     objects = made(dosed, Form(left_out=both))
-    assert {e.kind for e in objects.values()} == {Kind.SEG, Kind.RTSTRUCT, Kind.SR}
+    assert {e.kind for e in objects.values()} == {Kind.SEG, Kind.RTSTRUCT, Kind.KO, Kind.SR}
     report = objects["SR"].dataset
     assert "Dose Image" not in {i.ConceptNameCodeSequence[0].CodeMeaning for i in items(report)}
     assert "does not take it: Parametric Map, RT Dose." in said(report)
@@ -209,7 +208,7 @@ def test_doses_that_are_left_out_are_nowhere_in_the_report(dosed: Findings) -> N
 
 
 def test_what_a_run_would_not_make_anyway_makes_no_other_objects(found: Findings) -> None:
-    never = left_out(Kind.RTDOSE, Kind.CAD_SR, Kind.GSPS, Kind.SC)
+    never = left_out(Kind.RTDOSE, Kind.CAD_SR, Kind.GSPS, Kind.SC, Kind.PM)
     assert {n: uid(e) for n, e in made(found, never).items()} == {n: uid(e) for n, e in made(found, Form()).items()}
 
 
@@ -218,9 +217,14 @@ def test_pages_are_made_where_a_form_has_them_and_are_those_that_are_made_when_a
     forms = made(found, Form(page=True))
     assert {n for n in forms if n.startswith("SC")} >= {"SC_1"}
     for name, encoded in made(asked, DEFAULT_FORM).items():
-        if encoded.kind is not Kind.SR:
+        if encoded.kind not in (Kind.SR, Kind.KO):
             assert to_bytes(encoded.dataset) == to_bytes(forms[name].dataset)
-    assert {e.kind for e in made(asked, left_out(Kind.SC, page=True)).values()} == {Kind.SEG, Kind.RTSTRUCT, Kind.SR}
+    assert {e.kind for e in made(asked, left_out(Kind.SC, page=True)).values()} == {
+        Kind.SEG,
+        Kind.RTSTRUCT,
+        Kind.KO,
+        Kind.SR,
+    }
     assert uid(made(asked, Form(page=True))["SR"]) == uid(made(asked, DEFAULT_FORM)["SR"])
 
 
@@ -255,23 +259,24 @@ def test_of_mammograms_what_is_left_out_is_not_made_not_referred_to_and_said(vie
             assert referenced(read_back(data)) <= uids | images
             is_report = encoded.kind in (Kind.SR, Kind.CAD_SR)
             assert ("Not made for this destination" in said(encoded.dataset)) == is_report
-            assert (uid(encoded) == uid(default[encoded.name])) == (not is_report)
+            changed = is_report or encoded.kind is Kind.KO
+            assert (uid(encoded) == uid(default[encoded.name])) == (not changed)
             assert by_uid.setdefault(uid(encoded), data) == data
 
 
 def test_of_mammograms_pages_follow_the_form(views: tuple[View, ...]) -> None:
     study = replace(marked(views), wanted=frozenset({Shown.CAD_SR}))
     with_page = made(study, Form(page=True))
-    assert {e.kind for e in with_page.values()} == {Kind.CAD_SR, Kind.SC, Kind.SR}
+    assert {e.kind for e in with_page.values()} == {Kind.CAD_SR, Kind.SC, Kind.KO, Kind.SR}
     assert uid(with_page["SC_1"]) in referenced(with_page["SR"].dataset)
     assert uid(with_page["SR"]) != uid(made(study, DEFAULT_FORM)["SR"])
     without = made(replace(study, wanted=frozenset(Shown)), left_out(Kind.SC, page=True))
-    assert {e.kind for e in without.values()} == {Kind.CAD_SR, Kind.GSPS, Kind.SR}
+    assert {e.kind for e in without.values()} == {Kind.CAD_SR, Kind.GSPS, Kind.KO, Kind.SR}
 
 
 def test_what_concerns_no_mammogram_makes_no_other_report(views: tuple[View, ...]) -> None:
     study = replace(unmarked(views), wanted=NO_PAGE)
-    forms = (DEFAULT_FORM, left_out(Kind.GSPS, Kind.RTSTRUCT, Kind.SC, coordinates=Coordinates.IMAGE))
+    forms = (DEFAULT_FORM, left_out(Kind.GSPS, Kind.RTSTRUCT, Kind.SC, Kind.KO, coordinates=Coordinates.IMAGE))
     reports = [made(study, form)["SR"] for form in forms]
     assert len({uid(e) for e in reports}) == len({to_bytes(e.dataset) for e in reports}) == 1
 

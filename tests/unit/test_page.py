@@ -206,7 +206,7 @@ def test_a_page_that_cannot_be_drawn_costs_no_results_and_the_report_says_why(tm
     for ref in findings.frames:
         ref.path.write_bytes(ref.path.read_bytes()[:-4000])
     *others, report = encode(findings, STAMP)
-    assert [e.part for e in others] == [Part.SEG, Part.RTSTRUCT]
+    assert [e.part for e in others] == [Part.SEG, Part.RTSTRUCT, Part.KEY_OBJECTS]
     words = texts_of(report)
     assert "The summary page could not be drawn (the pixels of image" in words
     assert str(tmp_path) not in words

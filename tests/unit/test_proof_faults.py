@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from io import BytesIO
 
+import highdicom as hd
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
@@ -18,6 +19,9 @@ from tests.support.findings import STAMP, Grid, findings_on, planned, spheres, w
 GRID = Grid((14, 48, 48), (3.0, 0.9, 0.7), "oblique")
 """Square in pixels and not in millimetres, so that nothing hides behind a symmetry."""
 
+SHIFT = np.array([[1, 0, 0, 3], [0, 1, 0, 4], [0, 0, 1, 2], [0, 0, 0, 1]], float)
+"""From the box of the map of probability to the grid."""
+
 
 def labels() -> np.ndarray:
     made = spheres(GRID, ((4, 14, 12), 12.0), ((9, 34, 30), 9.0))
@@ -30,7 +34,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     refs = write_classic(tmp_path_factory.mktemp("images"), GRID)
     plain = findings_on(refs, GRID, labels())
     rejected = with_rejected(plain, GRID, spheres(GRID, ((11, 12, 36), 6.0)), drawn=True)
-    return planned(rejected, Wishes(sessions=2), extras=(Extra.DOSE_MAP, Extra.RT_DOSE))
+    likely = np.where(labels() > 0, 0.83, 0.01).astype(np.float32)
+    likely[:, :, :20] += np.linspace(0, 0.1, 20, dtype=np.float32)
+    box = hd.Volume(likely[3:11, 4:40, 2:44], GRID.affine @ SHIFT, "PATIENT")
+    extras = (Extra.DOSE_MAP, Extra.RT_DOSE, Extra.PROBABILITY_MAP)
+    return replace(planned(rejected, Wishes(sessions=2), extras=extras), probability=box)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +48,7 @@ def files(found: Findings) -> dict[str, bytes]:
 
 def faults_of(files: dict[str, bytes], found: Findings, name: str, spoil: p.Spoil) -> list[str]:
     """The words for one object that was spoiled, among those that it refers to, which have none."""
-    among = {"SR": [*files], "RTDOSE": ["RTSTRUCT"]}.get(name.partition("_")[0], [])
+    among = {"SR": [*files], "KO": [*files], "RTDOSE": ["RTSTRUCT"]}.get(name.partition("_")[0], [])
     made = {n: files[n] for n in among} | {name: p.spoiled(files[name], spoil)}
     said = prove(list(made.values()), found)
     assert {f.sop_instance_uid for f in said} == {str(dcmread(BytesIO(made[name])).SOPInstanceUID)}
@@ -48,7 +56,7 @@ def faults_of(files: dict[str, bytes], found: Findings, name: str, spoil: p.Spoi
 
 
 def test_nothing_is_wrong_with_what_was_encoded(files: dict[str, bytes], found: Findings) -> None:
-    assert {name.split("_")[0] for name in files} == {"SEG", "RTSTRUCT", "SR", "PM", "RTDOSE"}
+    assert {name.split("_")[0] for name in files} == {"SEG", "RTSTRUCT", "SR", "PM", "RTDOSE", "KO"}
     assert prove(list(files.values()), found) == ()
 
 
@@ -174,9 +182,18 @@ def _group_lost(ds: Dataset) -> None:
     box.ContentSequence = box.ContentSequence[1:]
 
 
+def _elsewhere(ds: Dataset) -> None:
+    image = next(i for i in p.below(ds) if i.get("ValueType") == "IMAGE")
+    image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID = "1.2.3.4"
+
+
 def _map_values(ds: Dataset) -> None:
     values = np.frombuffer(ds.FloatPixelData, "<f4")
     ds.FloatPixelData = (values * np.float32(1.1)).astype("<f4").tobytes()
+
+
+def _half_as_likely(ds: Dataset) -> None:
+    ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].RealWorldValueSlope = 0.0025
 
 
 def _map_rolled(ds: Dataset) -> None:
@@ -225,6 +242,7 @@ PLANTED = [
     ("RTSTRUCT", "ROIs exchanged", _rois_swapped, "that is where lesion 2 was found"),
     ("RTSTRUCT", "a frame of reference",
      p.each(lambda ds: ds.StructureSetROISequence, ReferencedFrameOfReferenceUID="1.2"), "another frame of reference"),
+    ("KO", "an image of another study", _elsewhere, "it refers to 1.2.3.4, which is no image of the findings"),
     ("SR", "another lesion's segment", _other_segment, "lesion 1 points at segment 2, which is lesion 2"),
     ("SR", "a volume", _number("118565006", "1234.5"), r"gives lesion 1 1234\.5 mm3"),
     ("SR", "a diameter", _number("103339001", "40"), r"gives lesion 1 a long axis of 40\.0 mm"),
@@ -234,6 +252,8 @@ PLANTED = [
     ("PM_1", "moved by points", _map_rolled, "as a whole it is off by"),
     ("PM_2", "values", _map_values, "dose of session 2 differs by up to"),
     ("PM_1", "another session's", p.each(lambda ds: [ds], InstanceNumber=2), "dose of session 2 differs"),
+    ("PM_PROBABILITY", "one slice on", p.move_frames(_slice_mm), "the map of probability differs by up to 0.93 of"),
+    ("PM_PROBABILITY", "half as likely", _half_as_likely, "the map of probability differs by up to 0.465"),
     ("RTDOSE_1", "moved", _dose_moved, "dose of session 1"),
     ("RTDOSE_2", "scaled", p.each(lambda ds: [ds], DoseGridScaling="0.00001"), "dose of session 2 differs by up to"),
 ]  # fmt: skip
@@ -246,7 +266,7 @@ def test_a_planted_fault_is_caught_and_told(
     files: dict[str, bytes], found: Findings, name: str, spoil: p.Spoil, words: str
 ) -> None:
     said = faults_of(files, found, name, spoil)
-    assert any(re.search(words, sentence) for sentence in said), said
+    assert any(re.search(words, sentence, re.IGNORECASE) for sentence in said), said
     assert not any("cannot be decoded" in sentence for sentence in said), said
 
 
@@ -255,16 +275,18 @@ def test_a_report_that_points_at_a_segmentation_that_is_not_sent_is_told(
 ) -> None:
     said = prove([data for name, data in files.items() if name != "SEG"], found)
     uid = dcmread(BytesIO(files["SEG"])).SOPInstanceUID
-    (fault,) = said
-    assert fault.words == f"it refers to {uid}, which is no image of the findings and no object of this set"
+    (words,) = {fault.words for fault in said}
+    assert words == f"It refers to {uid}, which is no image of the findings and no object of this set."
 
 
 def test_bytes_that_are_no_object_or_a_part_of_one_are_a_fault_and_no_exception(
     files: dict[str, bytes], found: Findings
 ) -> None:
     assert [f.sop_instance_uid for f in prove([b"no DICOM", b""], found)] == ["", ""]
-    for cut in (300, len(files["SEG"]) // 2, len(files["SEG"]) - 40):
-        assert prove([files["SEG"][:cut]], found)
+    uid = str(dcmread(BytesIO(files["SEG"])).SOPInstanceUID)
+    for cut in (500, len(files["SEG"]) // 2, len(files["SEG"]) - 40):
+        said = prove([files["SEG"][:cut]], found)
+        assert {f.sop_instance_uid for f in said} == {uid}
     assert prove([p.spoiled(files["SEG"], lambda ds: delattr(ds, "SegmentSequence"))], found)
 
 
@@ -273,7 +295,7 @@ def test_a_kind_of_object_that_nothing_can_prove_is_a_fault(files: dict[str, byt
         ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.481.5"
 
     (fault,) = prove([p.spoiled(files["RTDOSE_1"], plan), files["RTSTRUCT"]], found)
-    assert "nothing here can prove an object of this kind" in fault.words
+    assert "Nothing here can prove an object of this kind" in fault.words
 
 
 def test_a_source_image_that_is_gone_is_told_of_every_object(files: dict[str, bytes], found: Findings) -> None:
@@ -281,8 +303,8 @@ def test_a_source_image_that_is_gone_is_told_of_every_object(files: dict[str, by
     said = prove(list(files.values()), replace(found, frames=(*found.frames[:3], gone, *found.frames[4:])))
     assert len(said) == len(files)
     assert {f.words for f in said} == {
-        f"source image {gone.sop_instance_uid} is no longer there, so nothing can be compared with it; "
-        "send the study again"
+        f"Source image {gone.sop_instance_uid} is no longer there, so nothing can be compared with it; "
+        "send the study again."
     }
 
 
@@ -313,7 +335,7 @@ def test_labels_that_do_not_lie_on_their_images_make_every_object_wrong(
         frame_of_reference_uid=found.labels.frame_of_reference_uid,
     )
     said = prove(list(files.values()), replace(found, labels=moved))
-    wrong = {f.sop_instance_uid for f in said if re.search(words, f.words)}
+    wrong = {f.sop_instance_uid for f in said if re.search(words, f.words, re.IGNORECASE)}
     assert len(wrong) == len(files), said
 
 
@@ -321,8 +343,8 @@ def test_a_centre_or_volume_that_its_voxels_do_not_bear_out_is_told(files: dict[
     first, second = found.lesions
     wrong = replace(first, centroid_mm=tuple(v + 2 for v in first.centroid_mm)), replace(second, volume_mm3=1.0)
     said = {f.words for f in prove([files["RTSTRUCT"]], replace(found, lesions=wrong))}
-    assert any(s.startswith("the centre that is told of lesion 1 is off its voxels by") for s in said)
-    assert any(s.startswith("lesion 2 is told to have 1.0 mm3") for s in said)
+    assert any(s.startswith("The centre that is told of lesion 1 is off its voxels by") for s in said)
+    assert any(s.startswith("Lesion 2 is told to have 1.0 mm3") for s in said)
 
 
 def test_no_sentence_quotes_a_patient_or_what_people_typed(files: dict[str, bytes], found: Findings) -> None:

@@ -42,6 +42,10 @@ _DPI = 100
 _POINTS = 72 / _DPI
 
 
+_INSET = 0.42
+"""Side of what is shown enlarged, of the picture's."""
+
+
 def draw(page: Page) -> npt.NDArray[np.uint8]:
     """(rows, columns, 3) RGB."""
     import matplotlib  # noqa: PLC0415 - heavy, and only a page needs it
@@ -133,6 +137,7 @@ def _outline(axis: Any, outline: Outline, scale: float = 1.0) -> None:
     axis.plot(
         closed[:, 0], closed[:, 1], color=_rgb(readable(outline.rgb)), linewidth=wide,
         linestyle=(0, (3, 2)) if outline.dashed else "-", scalex=False, scaley=False,
+        zorder=4 if outline.thick else 2,  # names of others lie at 3: they never cover what the picture is about
     )  # fmt: skip
 
 
@@ -147,17 +152,30 @@ def _name(axis: Any, outline: Outline) -> None:
 
 
 def _enlarge(axis: Any, block: Picture) -> None:
-    """The neighbourhood again, in the corner that lies farther from it."""
+    """The neighbourhood again, in a corner."""
     left, right, top, bottom = block.zoom or (0, 0, 0, 0)
-    rows, columns = block.image.shape
-    x, y = 0.0 if left + right > columns else 0.58, 0.58 if top + bottom > rows else 0.0
-    inset = axis.inset_axes((x, y, 0.42, 0.42))
+    inset = axis.inset_axes((*_corner(block), _INSET, _INSET))
     _image(inset, block)
     for outline in block.outlines:
         _outline(inset, outline, 1.4)
     inset.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     for spine in inset.spines.values():
         spine.set(color="white", linewidth=0.8)
+
+
+def _corner(block: Picture) -> tuple[float, float]:
+    """Of the inset, in shares of the picture from its lower left: where it hides no lesion, or the fewest."""
+    left, right, top, bottom = block.zoom or (0, 0, 0, 0)
+    rows, columns = block.image.shape
+    far = 1 - _INSET
+    farthest = (0.0 if left + right > columns else far, far if top + bottom > rows else 0.0)
+    lines = [(o.thick, (0, 1) + (o.points + 0.5) / (columns, rows) * (1, -1)) for o in block.outlines]
+
+    def hides(corner: tuple[float, float]) -> tuple[bool, int, bool]:
+        hidden = [thick for thick, at in lines if ((at >= corner) & (at <= np.add(corner, _INSET))).all(axis=1).any()]
+        return any(hidden), len(hidden), corner != farthest
+
+    return min(((x, y) for x in (0.0, far) for y in (0.0, far)), key=hides)
 
 
 def _wash(axis: Any, wash: Wash) -> None:

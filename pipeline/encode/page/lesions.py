@@ -11,9 +11,9 @@ from pipeline.encode.common import EVIDENCE_TIERS, Stamp
 from pipeline.encode.corrections import said_of_corrections
 from pipeline.encode.page.flow import FULL, Flow, Row, Table, fitted, stacked
 from pipeline.encode.page.model import AMBER, GREY, MARGIN, RED, RGB, TOP, WHITE, WIDTH, Box, Picture, Sheet, Text
-from pipeline.encode.page.slices import Slice, drawn, key_slice, zoom_on
+from pipeline.encode.page.slices import Slice, drawn, zoom_on
 from pipeline.encode.proposal import colours, in_order, not_planned, on_names, prescribed, remarked
-from pipeline.encode.source import Source
+from pipeline.encode.source import Source, key_slice
 from pipeline.encode.sr import counted, on_people, on_rejected
 from pipeline.findings import Edit, Findings, Lesion, Origin
 
@@ -25,9 +25,10 @@ DASHED = "Dashed: repeated readings drew the outline differently (agreement belo
 _CAPTION = 66
 _COLUMNS = (
     ("lesion", 225.0), ("site", 265.0), ("volume ml", 105.0), ("in plane mm", 130.0), ("3D mm", 80.0),
-    ("probability", 175.0), ("agreement", 110.0), ("prescription, by 3D (estimate)", 270.0),
-    ("session (estimate)", 200.0),
+    ("probability", 175.0), ("agreement", 110.0),
 )  # fmt: skip
+_PLANNED = (("prescription, by 3D (estimate)", 270.0), ("session (estimate)", 200.0))
+"""Columns that only a plan fills."""
 
 
 def about(findings: Findings, stamp: Stamp) -> str:
@@ -113,7 +114,7 @@ def _panel(flow: Flow, lesion: Lesion, findings: Findings, of: Sequence[Slice], 
     assert findings.labels is not None
     labels = np.asarray(findings.labels.array)
     boxes = ndimage.find_objects(labels)
-    at = key_slice(labels, lesion.number, boxes[lesion.number - 1], of)
+    at = key_slice(labels, lesion.number, boxes[lesion.number - 1], [s.seen for s in of])
     by_number = colours(findings)
     rgb = [by_number[n.number] for n in findings.lesions]
     names = [n.short_label for n in findings.lesions]
@@ -159,11 +160,10 @@ def _table(findings: Findings) -> Table:
             f"{n.max_diameter_3d_mm:.1f}",
             share(n.probability) + (" *" if share(n.probability) and not n.is_calibrated else "") or drawn_by(n),
             share(n.agreement) or "-",
-            prescribed(findings.planned, n.short_label) if findings.planned else "-",
-            _session(n, findings),
+            *([prescribed(findings.planned, n.short_label), _session(n, findings)] if findings.planned else []),
         )
         rows.append(Row(cells, by_number[n.number]))
-    return Table(_COLUMNS, tuple(rows))
+    return Table((*_COLUMNS, *_PLANNED) if findings.planned else _COLUMNS, tuple(rows))
 
 
 def share(value: float | None) -> str:

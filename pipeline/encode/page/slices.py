@@ -104,15 +104,6 @@ def slices_in(volume: hd.Volume) -> tuple[Slice, ...]:
     )
 
 
-def key_slice(
-    labels: npt.NDArray[np.integer], number: int, box: tuple[slice, slice, slice], of: Sequence[Slice]
-) -> int:
-    """Where a lesion is largest among the images that there are."""
-    area = (labels[box] == number).sum(axis=(1, 2))
-    seen = np.array([s.seen for s in of[box[0]]])
-    return int(box[0].start + np.where(seen | ~(area[seen] > 0).any(), area, -1).argmax())
-
-
 def drawn(labels: npt.NDArray[np.integer], at: int, boxes: Boxes, rgb: Sequence[RGB], names: Sequence[str],
           unsure: Sequence[bool], main: int) -> tuple[Outline, ...]:  # fmt: skip
     """Outlines of all lesions on slice `at`; the one whose panel it is, `main`, last. Few others bear their names."""
