@@ -23,6 +23,7 @@ from pipeline.iod import Breach, copied_keywords, gathered
 from pipeline.iod.breach import Found
 from pipeline.iod.frames import LABEL_MAP
 from pipeline.iod.read import Item, read
+from pipeline.iod.required import is_copied, of_scanner
 
 WITHIN_S = 60.0
 """A report of 100 lesions takes one second."""
@@ -94,6 +95,7 @@ def _say_once(words: str) -> None:
 
 def _errors(said: str, root: Item) -> Found:
     has_label_map = any(item.text("ReferencedSOPClassUID") == LABEL_MAP for item in root.walk())
+    scanner = {(place.keys, place.numbers[0]) for place in of_scanner(root)}
     quoted = _values(root)
     for line in said.splitlines():
         found = _LINE.match(line)
@@ -105,8 +107,8 @@ def _errors(said: str, root: Item) -> Found:
         if any(value in words for value in quoted):
             words = "has a value that is not allowed"
         keys = tuple(step[0] for step in steps)
-        copied = bool(keys) and keys[0] in copied_keywords()
-        yield (keys, words), Breach(_sentence(words), _where(steps), _NAME, copied)
+        of_images = bool(keys) and (is_copied(keys[:-1], keys[-1]) or (keys[:1], int(steps[0][2])) in scanner)
+        yield (keys, words), Breach(_sentence(words), _where(steps), _NAME, of_images)
 
 
 def _sentence(words: str) -> str:

@@ -11,7 +11,7 @@ from pipeline.iod.read import Item, named
 
 _LEAST: Mapping[str, int] = {"POINT": 1, "OPEN_PLANAR": 2, "OPEN_NONPLANAR": 2, "CLOSED_PLANAR": 3,
                              "CLOSEDPLANAR_XOR": 3}  # fmt: skip
-"""Points of each Contour Geometric Type (PS3.3 C.8.8.6.1)."""
+"""Least points of each Contour Geometric Type (PS3.3 C.8.8.6.1)."""
 
 _ROI_SEQUENCES = ("ROIContourSequence", "RTROIObservationsSequence")
 

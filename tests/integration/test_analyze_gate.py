@@ -50,11 +50,12 @@ def test_a_faulty_object_is_in_quarantine_with_what_refers_to_it_and_the_exit_co
     summary = json.loads((out / "summary.json").read_text())
     assert summary["outcome"] == "completed"
     assert [o["file"] for o in summary["objects"]] == ["SEG.dcm"]
-    assert [(q["file"], q["part"]) for q in summary["quarantined"]] == [("RTSTRUCT.dcm", "RTSTRUCT"), ("SR.dcm", "SR")]
+    held = [(q["file"], q["part"]) for q in summary["quarantined"]]
+    assert held == [("RTSTRUCT.dcm", "RTSTRUCT"), ("KO.dcm", "KO"), ("SR.dcm", "SR")]
     assert summary["quarantined"][0]["why"] == MIRRORED
     again = CliRunner().invoke(app, asked)
     assert again.exit_code == 0, again.output
-    names = ["RTSTRUCT.dcm", "SEG.dcm", "SR.dcm", "picture.png", "summary.json"]
+    names = ["KO.dcm", "RTSTRUCT.dcm", "SEG.dcm", "SR.dcm", "picture.png", "summary.json"]
     assert [p.name for p in sorted(out.iterdir())] == names
     assert json.loads((out / "summary.json").read_text())["quarantined"] == []
 
@@ -68,7 +69,7 @@ def test_what_the_images_have_wrong_is_a_doubt_and_holds_nothing_back(series: Pa
     done = CliRunner().invoke(app, ["analyze", str(tmp_path), "--pipeline", NAME, "--out", str(out), "--device", "cpu"])
     assert done.exit_code == 0, done.output
     summary = json.loads((out / "summary.json").read_text())
-    assert {d["file"] for d in summary["doubts"]} == {"SEG.dcm", "RTSTRUCT.dcm", "SR.dcm"}
+    assert {d["file"] for d in summary["doubts"]} == {"SEG.dcm", "RTSTRUCT.dcm", "KO.dcm", "SR.dcm"}
     assert all(
         d["words"] == [] and d["copied"][0].startswith("PatientBirthDate (0010,0030)") for d in summary["doubts"]
     )

@@ -79,6 +79,19 @@ def test_the_label_map_that_its_edition_does_not_know_is_no_doubt_and_another_er
     assert [b.where for b in second_opinion(to_bytes(ds), tool)] == ["CompletionFlag (0040,A491)"]
 
 
+@pytest.mark.real("dicom3tools")
+def test_holes_by_xor_are_no_doubt_and_a_contour_type_that_there_is_not_is_one(
+    objects: dict[str, bytes], tool: str
+) -> None:
+    ds = dcmread(BytesIO(objects["RTSTRUCT"]))
+    contours = ds.ROIContourSequence[0].ContourSequence
+    contours[0].ContourGeometricType = "CLOSEDPLANAR_XOR"
+    assert second_opinion(to_bytes(ds), tool) == ()
+    contours[1].ContourGeometricType = "CLOSED"
+    *_, doubt = second_opinion(to_bytes(ds), tool)
+    assert doubt.where.startswith("ContourGeometricType (3006,0042)")
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [

@@ -121,10 +121,10 @@ def test_what_is_held_back_is_kept_apart_with_its_reasons_and_goes_with_the_next
     judged = judge(objects, found)
     kept = keep(judged, tmp_path)
     held = {k.path.relative_to(tmp_path).as_posix() for k in kept if k.is_held_back}
-    assert held == {"quarantine/PM_1.dcm", "quarantine/SR.dcm"}
+    assert held == {"quarantine/PM_1.dcm", "quarantine/KO.dcm", "quarantine/SR.dcm"}
     assert (tmp_path / "quarantine/PM_1.txt").read_text() == "It is shifted by one slice.\n"
     assert {p.name for p in tmp_path.glob("*.dcm")} == {"SEG.dcm", "RTSTRUCT.dcm", "RTDOSE_1.dcm"}
     (tmp_path / "quarantine/mine.txt").write_text("a note")
-    clear(tmp_path, ["PM_[0-9]*", "SR"])
+    clear(tmp_path, ["PM_[0-9]*", "KO", "SR"])
     assert [p.name for p in (tmp_path / "quarantine").iterdir()] == ["mine.txt"]
     assert keep([replace(judged[0], fault="")], tmp_path)[0].path == tmp_path / "SEG.dcm"
