@@ -29,7 +29,8 @@ WITHIN_S = 60.0
 """A report of 100 lesions takes one second."""
 
 _NAME = "dciodvfy"
-_LINE = re.compile(r"Error - (?:</(?P<path>[A-Za-z0-9(),\[\]/]+)> - )?(?P<words>[^<='\"]+(?:=<[A-Za-z0-9]+>)?)")
+_LINE = re.compile(r"Error - </(?P<path>[A-Za-z0-9(),\[\]/]+)> - (?P<words>[^<='\"]+(?:=<[A-Za-z0-9]+>)?)")
+"""Only lines that name an attribute: a value with a line break in it may make any other."""
 _STEP = re.compile(r"(?P<keyword>[A-Za-z0-9]*)\((?P<tag>[0-9a-f]{4},[0-9a-f]{4})\)(?:\[(?P<number>\d+)\])?")
 
 log = logging.getLogger(__name__)
@@ -134,4 +135,4 @@ def _values(root: Item) -> frozenset[str]:
     known = frozenset(
         text for keyword in copied_keywords() if root.has(keyword) for text in root.texts(keyword) if len(text) > 2
     )
-    return known | {part for text in known for part in re.split(r"[\^= ]", text) if len(part) > 2}
+    return known | {part for text in known for part in re.split(r"[\^=\s]", text) if len(part) > 2}

@@ -27,7 +27,7 @@ def stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Datas
     ds.Modality = "MR"
     ds.Rows, ds.Columns = labels.spatial_shape[1:]
     ds.ImagePositionPatient = frame.position.tolist()
-    ds.ImageOrientationPatient = _cosines(frame, labels)
+    ds.ImageOrientationPatient = _cosines(source, labels)
     ds.PixelSpacing = list(frame.spacing_mm)
     ds.SliceThickness = frame.thickness_mm or float(labels.spacing[0])
     ds.SpacingBetweenSlices = float(labels.spacing[0])
@@ -41,11 +41,14 @@ def stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Datas
     return ds
 
 
-def _cosines(frame: Frame, labels: hd.Volume) -> list[float]:
-    """As the image has them; where its digits make no right angle, as they were understood when it was read."""
+def _cosines(source: Source, labels: hd.Volume) -> list[float]:
+    """One orientation for all frames: as the images have it, to the digit; as they were understood when they were read
+    where their digits make no right angle, or differ from image to image, as rounding makes them.
+    """
     read = np.r_[labels.unit_vectors()[2], labels.unit_vectors()[1]]
-    chosen = frame.cosines if np.abs(frame.cosines - read).max() < 1e-4 else read
-    return [float(c) for c in chosen]
+    first = source.frames[0].cosines
+    alike = not np.ptp([f.cosines for f in source.frames], axis=0).any()
+    return [float(c) for c in (first if alike and np.abs(first - read).max() < 1e-4 else read)]
 
 
 def name_series(made: Dataset, source: Source) -> None:

@@ -13,6 +13,7 @@ from pydicom.valuerep import PersonName
 
 from pipeline.iod.breach import Breach, Found
 from pipeline.iod.read import Item, Place, key_of
+from pipeline.iod.required import is_copied
 
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """Those that Specific Character Set is about (PS3.5 6.1.2.2)."""
@@ -106,7 +107,8 @@ def _lost(ds: Dataset, place: Place, terms: tuple[str, ...]) -> Found:
                 yield from _lost(item, Place(keys, (*place.numbers, number)), terms)
         elif element.VR in TEXT_VRS and not all(_holds(text, terms) for text in _texts(element.value)):
             words = "has characters that the declared character set does not hold, and loses them when it is written"
-            yield (place.keys, tag), Breach(words, place.of(int(tag)), _RULE)
+            copied = is_copied(place.keys, int(tag))
+            yield (place.keys, tag), Breach(words, place.of(int(tag)), _RULE, copied=copied)
 
 
 def _texts(said: Any) -> list[str]:
@@ -125,6 +127,8 @@ def _holds(text: str, terms: Sequence[str]) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # as it does when it puts question marks
-            return decoded(encode_string(text, encodings), terms) == text
+            written = encode_string(text, encodings)
     except (ValueError, UserWarning):
         return False
+    # Without a character set that is known, bytes of the images go through as they came.
+    return not terms or any(term not in python_encoding for term in terms) or decoded(written, terms) == text

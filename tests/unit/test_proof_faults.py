@@ -10,6 +10,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from pipeline.encode import encode, to_bytes
+from pipeline.encode.probability import STEP
 from pipeline.findings import Extra, Findings
 from pipeline.proof import Fault, prove
 from pipeline.sessions.case import Wishes
@@ -193,7 +194,7 @@ def _map_values(ds: Dataset) -> None:
 
 
 def _half_as_likely(ds: Dataset) -> None:
-    ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].RealWorldValueSlope = 0.0025
+    ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].RealWorldValueSlope = STEP / 2
 
 
 def _map_rolled(ds: Dataset) -> None:
