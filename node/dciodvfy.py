@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
@@ -26,7 +27,9 @@ from pipeline.iod.read import Item, read
 from pipeline.iod.required import is_copied, of_scanner
 
 WITHIN_S = 60.0
-"""A report of 100 lesions takes one second."""
+"""For one object. A report of 100 lesions takes one second."""
+WITHIN_ALL_S = 180.0
+"""For all objects of a run: a segmentation for each of 60 lesions with a frame for every image takes this long."""
 
 _NAME = "dciodvfy"
 _LINE = re.compile(r"Error - </(?P<path>[A-Za-z0-9(),\[\]/]+)> - (?P<words>[^<='\"]+(?:=<[A-Za-z0-9]+>)?)")
@@ -54,6 +57,22 @@ def second_opinion(data: bytes, program: str, within_s: float = WITHIN_S) -> tup
         return ()
     said = _run(program, shown(data) if file.root.number("BitsAllocated") == 32 else data, within_s)
     return gathered(_errors(said, file.root))
+
+
+class Opinions:
+    """Second opinions on the objects of one run until their time is up; the rest goes without, which is logged."""
+
+    def __init__(self, program: str, within_s: float = WITHIN_ALL_S) -> None:
+        self._program, self._within_s = program, within_s
+        self._until = time.monotonic() + within_s
+
+    def on(self, data: bytes) -> tuple[Breach, ...]:
+        """The errors in one object; see `second_opinion`."""
+        left_s = self._until - time.monotonic()
+        if self._program and left_s <= 0:
+            log.warning("%s took longer than %.0f s for one set: the rest goes without it", _NAME, self._within_s)
+            self._program = ""
+        return second_opinion(data, self._program, min(WITHIN_S, left_s)) if self._program else ()
 
 
 def shown(data: bytes) -> bytes:

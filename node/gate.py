@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.dciodvfy import second_opinion
+from node.dciodvfy import Opinions
 from pipeline.contract import Found
 from pipeline.encode import Encoded, to_bytes
 from pipeline.iod import Breach, check_set, gathered, lost_text, references
@@ -34,21 +34,31 @@ class Judged:
         return str(self.encoded.dataset.SOPInstanceUID)
 
 
-def judge(objects: Sequence[Encoded], found: Found, *, dciodvfy: str = "") -> tuple[Judged, ...]:
+def judge(
+    objects: Sequence[Encoded], found: Found, *, dciodvfy: str = "", tick: Callable[[], None] = lambda: None
+) -> tuple[Judged, ...]:
     """Every object with its verdict, in their order.
 
     found:    what they were made from.
-    dciodvfy: the program (see `node.dciodvfy.find`); "" does without.
+    dciodvfy: the program (see `node.dciodvfy.find`); "" does without. It has `dciodvfy.WITHIN_ALL_S` for all of them.
+    tick:     called for each object, before each step with it; what it raises ends the judging.
 
     An object that refers to a faulty one is faulty too: a reader that follows the reference would find nothing.
     """
-    files = [to_bytes(e.dataset) for e in objects]
-    faults = _with_referring(objects, files, _proven(files, found))
+    files = [to_bytes(e.dataset) for e in _ticking(objects, tick)]
+    faults = _with_referring(objects, files, _proven(files, found, tick))
     breaches = check_set(files)
+    second = Opinions(dciodvfy)
     return tuple(
-        _judged(e, data, faults.get(_uid(e), ""), (*_lost(e), *known, *second_opinion(data, dciodvfy)))
-        for e, data, known in zip(objects, files, breaches, strict=True)
+        _judged(e, data, faults.get(_uid(e), ""), (*_lost(e), *known, *second.on(data)))
+        for e, data, known in zip(_ticking(objects, tick), files, breaches, strict=True)
     )
+
+
+def _ticking(objects: Sequence[Encoded], tick: Callable[[], None]) -> Iterator[Encoded]:
+    for each in objects:
+        tick()
+        yield each
 
 
 def _uid(encoded: Encoded) -> str:
@@ -64,10 +74,10 @@ def _judged(encoded: Encoded, data: bytes, fault: str, breaches: tuple[Breach, .
     return Judged(encoded, data, fault, doubts, tuple(dict.fromkeys(b.words for b in breaches if b.copied)))
 
 
-def _proven(files: Sequence[bytes], found: Found) -> dict[str, str]:
+def _proven(files: Sequence[bytes], found: Found, tick: Callable[[], None]) -> dict[str, str]:
     """SOP Instance UID -> what is wrong with it."""
     faults: dict[str, list[str]] = {}
-    for fault in prove(files, found):
+    for fault in prove(files, found, tick):
         faults.setdefault(fault.sop_instance_uid, []).append(fault.words)
     return {uid: " ".join(dict.fromkeys(words)) for uid, words in faults.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pynetdicom import build_context
 from pynetdicom.presentation import PresentationContext
@@ -37,9 +38,9 @@ def probe(
     timeout_s: for each answer, instead of the destination's own.
     Raises PeerUnreachable (no association, or no answer on it), PeerBusy (STOW-RS), PeerRefused (it takes nothing).
     """
-    if destination.stow_url:
-        return _assumed(destination, tls, clock)
     limit_s = min(destination.timeout_s, timeout_s or destination.timeout_s)
+    if destination.stow_url:
+        return _assumed(replace(destination, timeout_s=limit_s), tls, clock)
     accepted: set[tuple[str, str]] = set()
     software, echoed = "", False
     for contexts in associations():

@@ -10,14 +10,14 @@ from pydicom import Dataset
 from node import gate
 from node.choose import Choice, choose
 from node.gate import Judged
-from node.lineage import Lineage, lineage
+from node.lineage import Lineage, left_there, lineage
 from node.profiles import Profiles
 from node.sent import Sent, sent_as
 from pipeline.contract import Found
 from pipeline.core.errors import OurFault
 from pipeline.core.forms import DEFAULT_FORM, Form
 from pipeline.core.job import Job
-from pipeline.core.result import Result, Share
+from pipeline.core.result import Given, Result, Share
 from pipeline.core.route import Destination
 from pipeline.core.wishes import Validate, Wishes
 from pipeline.encode import Encoded, Stamp, encode
@@ -57,27 +57,61 @@ def produce(press: Press, job: Job, found: Found, stamp: Stamp, tick: Callable[[
     """Encode `found` in every form that the job's destinations need, judge it, keep it, and share it out.
 
     stamp: without form and lineage. What the default form has in it decides what a run makes at all; it is kept only
-    where a destination gets it, or where there is none. Objects that two forms have in common are kept once.
-    tick: called between the steps. Raises what `encode` raises, and OurFault when two objects have one UID.
+    where a destination gets it, or where there is none. Objects that two forms have in common are kept once. What a
+    destination has accepted of an earlier attempt and does not get again is named as replaced, and it is told.
+    tick: called between the steps and for each object; no step can be interrupted. Raises what `encode` raises, and
+    OurFault when two objects have one UID.
     """
+    tick()
     usual = lineage(press.ledger, job)
     base = _stamped(stamp, DEFAULT_FORM, usual, usual)
     cut: dict[Stamp, tuple[Encoded, ...]] = {base: encode(found, base)}
     made = sent_as(str(e.dataset.SOPClassUID) for e in cut[base])
+    tick()
     chosen = {name: _choice(press, name, made) for name in job.destinations}
-    wanted = {
-        name: _stamped(stamp, choice.form, lineage(press.ledger, job, name), usual) for name, choice in chosen.items()
-    }
+    given = {name: press.ledger.given(job.id, name) for name in job.destinations}
+    wanted: dict[str, Stamp] = {}
+    for name, choice in chosen.items():
+        tick()
+        one = _stamped(stamp, choice.form, lineage(press.ledger, job, name), usual)
+        if _gets_others(found, one, given[name], cut):
+            one = _stamped(stamp, choice.form, lineage(press.ledger, job, name, anew=True), usual)
+        wanted[name] = one
+    for unused in set(cut) - {*wanted.values()} - ({base} if not wanted else set()):
+        del cut[unused]
     judged: dict[Stamp, tuple[Judged, ...]] = {}
     for one in dict.fromkeys([*wanted.values()] or [base]):
         tick()
         objects = cut.pop(one, None) or encode(found, one)
         tick()
         strict = _asks_for_checks(press, [name for name, stamp in wanted.items() if stamp == one])
-        judged[one] = gate.judge(objects, found, dciodvfy=press.dciodvfy if strict else "")
+        judged[one] = gate.judge(objects, found, dciodvfy=press.dciodvfy if strict else "", tick=tick)
     results = _kept(press.archive, [j for each in judged.values() for j in each])
-    plan = {n: _share(judged[one], chosen[n].told, _wishes(press, n).validate) for n, one in wanted.items()}
+    plan = {
+        n: _share(judged[one], _told(n, chosen[n], judged[one], given[n]), _wishes(press, n).validate)
+        for n, one in wanted.items()
+    }
     return Written(results, plan)
+
+
+def _told(name: str, choice: Choice, judged: Sequence[Judged], given: Sequence[Given]) -> tuple[str, ...]:
+    """What the admin is to know of one destination's share."""
+    now = {_uid(j) for j in judged}
+    left = left_there(name, [g for g in given if g.sop_instance_uid not in now])
+    return (*choice.told, *([left] if left else []))
+
+
+def _gets_others(found: Found, one: Stamp, given: Sequence[Given], cut: dict[Stamp, tuple[Encoded, ...]]) -> bool:
+    """Whether a destination that has accepted results of the last attempt would not get all of them again.
+
+    cut: what was encoded already; what has to be for this is added.
+    """
+    present = {g.sop_instance_uid for g in given if not g.replaced}
+    if not present:
+        return False
+    if one not in cut:
+        cut[one] = encode(found, one)
+    return not present <= {str(e.dataset.SOPInstanceUID) for e in cut[one]}
 
 
 def _stamped(stamp: Stamp, form: Form, own: Lineage, usual: Lineage) -> Stamp:

@@ -35,7 +35,8 @@ PLAIN = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 class Sent:
     """One SOP Class that results have.
 
-    syntaxes: transfer syntaxes in which an object of it can leave: its own, or what `node.scu` rewrites it to.
+    syntaxes: transfer syntaxes in which an object of it can leave: its own, or what `node.scu` rewrites it to. Of a
+              Parametric Map estimated doses are plain, and the probability is RLE.
     """
 
     kind: Kind
@@ -55,7 +56,7 @@ SR_2D = Sent(Kind.SR, "Comprehensive SR", str(ComprehensiveSRStorage))
 CAD_SR = Sent(Kind.CAD_SR, "Mammography CAD SR", str(MammographyCADSRStorage))
 GSPS = Sent(Kind.GSPS, "Grayscale Softcopy Presentation State", str(GrayscaleSoftcopyPresentationStateStorage))
 KO = Sent(Kind.KO, "Key Object Selection", str(KeyObjectSelectionDocumentStorage))
-PM = Sent(Kind.PM, "Parametric Map", str(ParametricMapStorage))
+PM = Sent(Kind.PM, "Parametric Map", str(ParametricMapStorage), (str(RLELossless), *PLAIN))
 RTDOSE = Sent(Kind.RTDOSE, "RT Dose", str(RTDoseStorage))
 SC = Sent(Kind.SC, "Secondary Capture", str(SecondaryCaptureImageStorage))
 

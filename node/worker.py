@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from node.hold import held
 from node.intake import arrived, read_instances
 from node.loop import BEAT_EVERY_S, Stop, notify
 from node.produce import Press, Written, produce
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_S = 10.0
 """Seconds before a job is tried again; doubled with every attempt."""
 
+
+LEASE_PARTS = 4
+"""How often in its time a lease is renewed while results are written."""
 
 _SEND_AGAIN = "send it again, then `lantern jobs retry`"
 
@@ -140,11 +144,24 @@ class Worker:
             return
         self._on_tick()  # an inline run had nobody to call it, and encoding takes its time
         recalled = recalled_key(chosen, inputs) if isinstance(chosen, Inputs) and isinstance(inputs, Inputs) else ""
-        made = produce(self._press, job, found, self._stamp(job, found, recalled), self._on_tick)
+        made = self._produced(job, found, self._stamp(job, found, recalled))
         if not self._bench.ledger.produced(job.id, self._bench.holder, made.results, made.plan):
             raise JobTaken
         log.info("job %d: %d findings, %d objects", job.id, found.count, len(made.results))
         _log_what_is_held(job, made)
+
+    def _produced(self, job: Job, found: Found, stamp: Stamp) -> Written:
+        """Written and judged; meanwhile a thread holds the job, for one object may take longer than the lease.
+
+        That the job was taken the thread keeps to itself: the next tick notices, or at the latest the ledger.
+        """
+
+        def tick() -> None:
+            moved()
+            self._on_tick()
+
+        with held(lambda: self._renewed(job), self._bench.lease_s / LEASE_PARTS) as moved:
+            return produce(self._press, job, found, stamp, tick)
 
     def _recalled(self, job: Job, inputs: Inputs, folder: Path) -> Inputs:
         """With what there is of the patient beside the study, for a pipeline that carries on."""
@@ -209,13 +226,19 @@ class Worker:
 
     def _hold(self, job: Job) -> None:
         """Renew the lease, and say that this process is alive: its loop, which says so else, waits for the job."""
+        if not self._renewed(job):
+            raise JobTaken
+
+    def _renewed(self, job: Job) -> bool:
+        notify("WATCHDOG=1")
         until = self._until()
         if not self._bench.ledger.renew(job.id, self._bench.holder, until):
-            raise JobTaken
+            return False
         self._held_until = until
         if time.monotonic() - self._beaten_at >= BEAT_EVERY_S:
             self._bench.ledger.beat(self._bench.holder)
             self._beaten_at = time.monotonic()
+        return True
 
 
 def _log_what_is_held(job: Job, made: Written) -> None:

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from pipeline.core.errors import OurFault
 from pipeline.core.job import Event
-from pipeline.core.result import DeliveryState, Result, Share
+from pipeline.core.result import DeliveryState, Given, Kind, Result, Share
 from storage import tables as t
 from storage.moves import move_job
 
 _WAITING, _PARKED = DeliveryState.WAITING.value, DeliveryState.PARKED.value
-_QUARANTINED = DeliveryState.QUARANTINED.value
+_QUARANTINED, _SENT = DeliveryState.QUARANTINED.value, DeliveryState.SENT.value
 
 
 def destinations_of(db: sa.Connection, job_ids: Sequence[int]) -> dict[int, list[str]]:
@@ -28,7 +28,11 @@ def destinations_of(db: sa.Connection, job_ids: Sequence[int]) -> dict[int, list
 
 
 def replace_results(db: sa.Connection, job_id: int, results: Sequence[Result], now: datetime) -> None:
-    """Write the results of a job; what an earlier attempt wrote, with the same UIDs, gives way as a whole."""
+    """Write the results of a job; what an earlier attempt wrote gives way as a whole.
+
+    What destinations have accepted of it is remembered: it may have other UIDs than what comes now; see `given_to`.
+    """
+    _remember_what_was_given(db, job_id)
     db.execute(sa.delete(t.delivery).where(t.delivery.c.job_id == job_id))
     db.execute(sa.delete(t.result).where(t.result.c.job_id == job_id))
     columns = (
@@ -45,6 +49,33 @@ def replace_results(db: sa.Connection, job_id: int, results: Sequence[Result], n
     ]
     if rows:
         db.execute(sa.insert(t.result), rows)
+
+
+def given_to(db: sa.Connection, job_id: int, destination: str) -> tuple[Given, ...]:
+    """What a destination has accepted of a job, of earlier attempts too, the oldest first."""
+    j, r, d = t.job_destination.c, t.result.c, t.delivery.c
+    known = sa.select(j.given).where(j.job_id == job_id, j.destination == destination)
+    query = (
+        sa.select(r.sop_instance_uid, r.sop_class_uid, r.series_instance_uid, r.kind, d.state)
+        .join(t.delivery, d.result_id == r.id)
+        .where(d.job_id == job_id, d.destination == destination)
+        .order_by(d.id)
+    )
+    now = {row.sop_instance_uid: row for row in db.execute(query)}
+    sent = [[u, row.sop_class_uid, row.series_instance_uid, row.kind] for u, row in now.items() if row.state == _SENT]
+    each = {uid: (uid, *more) for uid, *more in (*(db.execute(known).scalar() or ()), *sent)}
+    return tuple(Given(u, c, s, Kind(kind), replaced=u not in now) for u, c, s, kind in each.values())
+
+
+def _remember_what_was_given(db: sa.Connection, job_id: int) -> None:
+    c = t.job_destination.c
+    for name in destinations_of(db, [job_id]).get(job_id, ()):
+        given = [
+            [g.sop_instance_uid, g.sop_class_uid, g.series_instance_uid, g.kind.value]
+            for g in given_to(db, job_id, name)
+        ]
+        own = (c.job_id == job_id, c.destination == name)
+        db.execute(sa.update(t.job_destination).where(*own).values(given=given))
 
 
 def open_deliveries(

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import IllegalMove, NotFound, WrongState
 from pipeline.core.job import Event, Job, Move, State
-from pipeline.core.result import DeliveryState, Kind, Result, Share
+from pipeline.core.result import DeliveryState, Given, Kind, Result, Share
 from storage import tables as t
 from storage.engine import Database
-from storage.handover import close_job, destinations_of, open_deliveries, replace_results
+from storage.handover import close_job, destinations_of, given_to, open_deliveries, replace_results
 from storage.moves import lock_state, move_job
 from storage.rows import job_of, result_of
 
@@ -227,6 +227,11 @@ class Jobs:
         query = sa.select(c.destination, c.note).where(c.job_id == job_id, c.note != "").order_by(c.destination)
         with self._db.read() as db:
             return dict(row.tuple() for row in db.execute(query))
+
+    def given(self, job_id: int, destination: str) -> tuple[Given, ...]:
+        """What a destination has accepted of a job, of earlier attempts too, the oldest first."""
+        with self._db.read() as db:
+            return given_to(db, job_id, destination)
 
     def _end(self, job_id: int, holder: str, event: Event, why: str) -> bool:
         with self._db.write() as db:

@@ -140,6 +140,8 @@ job_destination = Table(
     Column("job_id", Integer, ForeignKey("job.id"), primary_key=True),
     Column("destination", String(64), primary_key=True),
     Column("note", Text, nullable=False, server_default=""),
+    # What it has accepted in earlier attempts: [SOP Instance UID, SOP Class UID, Series Instance UID, kind], in order.
+    Column("given", sa.JSON, nullable=False, server_default="[]"),
 )
 
 #: What a route made of a revision of a study; one row for good, which is also the answer to "why did it not run".

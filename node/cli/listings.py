@@ -118,7 +118,7 @@ def retry_job(
     """Set a failed, declined or cancelled job going again: its parked objects, or else its computation.
 
     What is quarantined is never sent as it is: it is computed again. With --compute so is the rest, in the form that
-    each destination takes now.
+    each destination takes now; `lantern jobs show` then says what of the earlier objects is left over there.
     """
     state = house_from(config).ledger.retry(job_id, by="command line", compute=compute)
     typer.echo(f"job {job_id} is {state.value}")

@@ -40,6 +40,20 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """One object of a job that a destination has accepted, in this attempt or an earlier one.
+
+    replaced: it is none of what the job has for that destination now, and nothing takes it back there.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    kind: Kind
+    replaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """What one destination is to get of the results of a job.
 

@@ -6,7 +6,7 @@ on the wrong image or of the wrong patient is a Fault, in words, and is not to b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
@@ -27,13 +27,13 @@ from pipeline.proof.truth import Truth, contradictions, read_truth
 __all__ = ["Agreement", "Fault", "agreements", "prove"]
 
 
-def prove(files: Sequence[bytes], found: Found) -> tuple[Fault, ...]:
+def prove(files: Sequence[bytes], found: Found, tick: Callable[[], None] = lambda: None) -> tuple[Fault, ...]:
     """All that is wrong with the objects of one run; nothing where they say what the pipeline found, where it did.
 
     files: DICOM files, complete sets: an object that another one refers to is among them. found: what they were made
-    from; its images are read again, headers only.
+    from; its images are read again, headers only. tick: called before each object.
 
-    Never raises: what cannot be read or compared is a Fault too.
+    Never raises, but for what `tick` raises: what cannot be read or compared is a Fault too.
     """
     datasets, faults = _read(files)
     try:
@@ -44,6 +44,7 @@ def prove(files: Sequence[bytes], found: Found) -> tuple[Fault, ...]:
     except Exception as error:  # noqa: BLE001 - whatever findings and headers hold, nothing may be sent unproven
         return (*faults, *(fault(uid, _unforeseen("the findings cannot be compared", error)) for uid in datasets))
     for uid, ds in datasets.items():
+        tick()
         words = dict.fromkeys((*wrong, *_words(ds, datasets, found, truth)))
         faults += [fault(uid, said) for said in words]
     return tuple(faults)

@@ -14,7 +14,7 @@ from alembic.config import Config
 from pipeline.core.errors import OurFault, WrongState
 from pipeline.core.job import Decision, Outcome, State
 from pipeline.core.profile import Profile
-from pipeline.core.result import DeliveryState, Kind, Share
+from pipeline.core.result import DeliveryState, Kind, Result, Share
 from storage import Ledger, engine, open_database
 from tests.support.ledger import START, HandClock, claim, open_job, reception, result, work
 
@@ -157,6 +157,33 @@ def test_a_person_may_have_it_computed_although_objects_are_parked(ledger: Ledge
         ledger.retry(job_id, "admin", compute=True)  # it still delivers
     ledger.refused(sr.id, "d1", "no presentation context")
     assert ledger.retry(job_id, "admin", compute=True) is State.QUEUED
+
+
+def test_what_a_destination_accepted_of_an_earlier_attempt_is_remembered_until_it_gets_it_again(
+    ledger: Ledger, clock: HandClock
+) -> None:
+    other = result(Kind.SR, "other form")
+    job_id = _produce(ledger, clock, {"a": _share(SEG, SR)})
+    seg, sr = ledger.claim_deliveries("a", "d1", clock() + MINUTE)
+    ledger.accepted(sr.id, "d1")
+    ledger.refused(seg.id, "d1", "no")
+    (given,) = ledger.given(job_id, "a")
+    assert (given.sop_instance_uid, given.kind, given.replaced) == (SR.sop_instance_uid, Kind.SR, False)
+    assert ledger.given(job_id, "b") == ()
+
+    def once_more(*results: Result) -> dict[str, bool]:
+        ledger.retry(job_id, "admin", compute=True)
+        claim(ledger, clock)
+        assert ledger.produced(job_id, "w1", results, {"a": _share(*results)})
+        return {g.sop_instance_uid: g.replaced for g in ledger.given(job_id, "a")}
+
+    assert once_more(other) == {SR.sop_instance_uid: True}
+    ledger.cancel(job_id, "admin")
+    assert once_more(other, SEG) == {SR.sop_instance_uid: True}
+    first, second = ledger.claim_deliveries("a", "d1", clock() + MINUTE)
+    ledger.accepted(first.id, "d1")
+    ledger.refused(second.id, "d1", "no")
+    assert once_more(SR) == {SR.sop_instance_uid: False, other.sop_instance_uid: True}
 
 
 def test_a_destination_that_joins_meanwhile_gets_what_the_fullest_gets(ledger: Ledger, clock: HandClock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _structures_are_wrong(files: Sequence[bytes], found: Found) -> tuple[Fault, ...]:
+def _structures_are_wrong(files: Sequence[bytes], found: Found, tick: Callable[[], None]) -> tuple[Fault, ...]:
     from io import BytesIO
 
     headers = [dcmread(BytesIO(f)) for f in files]

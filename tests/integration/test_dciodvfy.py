@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from node import dciodvfy
 from node.cli import app
-from node.dciodvfy import find, second_opinion
+from node.dciodvfy import Opinions, find, second_opinion
 from pipeline.encode import encode, to_bytes
 from pipeline.iod.frames import LABEL_MAP
 from pipeline.sessions.case import Wishes
@@ -113,6 +114,21 @@ def test_a_tool_that_fails_makes_up_no_doubt_and_is_logged_once(
         assert second_opinion(b"", str(program), within_s=0.5) == ()
         assert second_opinion(b"", str(program), within_s=0.5) == ()
     assert [words in r.message for r in caplog.records] == [True]
+
+
+def test_all_objects_of_a_run_have_one_limit_together_and_the_rest_goes_without_it(
+    objects: dict[str, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = tmp_path / "slow"
+    slow.write_text('#!/bin/sh\necho asked >> "$0.log"\nexec sleep 30\n')
+    slow.chmod(0o755)
+    opinions = Opinions(str(slow), within_s=0.5)
+    begun = time.monotonic()
+    with caplog.at_level(logging.WARNING, "node.dciodvfy"):
+        assert [opinions.on(objects["SR"]) for _ in range(5)] == [()] * 5
+    assert time.monotonic() - begun < 20
+    assert Path(f"{slow}.log").read_text() == "asked\n"
+    assert len([r for r in caplog.records if "one set" in r.getMessage()]) == 1
 
 
 def test_it_is_looked_for_unless_it_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def test_nobody_there_and_a_silent_peer_cost_the_limit_and_no_more() -> None:
         probe(at(free_port()), calling_ae="LANTERN", timeout_s=1)
     with silent_peer() as port, pytest.raises(PeerUnreachable, match="no answer"):
         probe(at(port), calling_ae="LANTERN", timeout_s=1)
+
+
+def test_a_silent_web_service_costs_the_limit_of_the_question_and_not_its_own() -> None:
+    with silent_peer() as port:
+        web = Destination("web", stow_url=f"http://127.0.0.1:{port}/dicom-web", timeout_s=60)
+        begun = time.monotonic()
+        with pytest.raises(PeerUnreachable):
+            probe(web, calling_ae="LANTERN", timeout_s=0.5)
+    assert time.monotonic() - begun < 20
 
 
 def test_a_stow_service_is_only_asked_whether_it_is_there(orthanc: OrthancPeer) -> None:

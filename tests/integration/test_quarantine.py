@@ -104,6 +104,26 @@ def test_off_warn_and_block_hold_for_each_destination_of_one_job(
     assert {r.fault for _, r in shop.node.ledger.results(job_id=job.id)} == {""}
 
 
+def test_what_is_malformed_in_the_images_themselves_is_a_warning_and_blocks_nothing(
+    tmp_path: Path, make_storescp: Make
+) -> None:
+    shop = Shop(tmp_path, {"pacs": make_storescp(*options(tmp_path))}, {"pacs": Wishes(validate=Validate.BLOCK)})
+    for file in shop.files:
+        ds = dcmread(file)
+        ds.PatientBirthDate = "31.01.1957"
+        ds.save_as(file)
+    shop.receive()
+    shop.work()
+    shop.deliver()
+    assert shop.node.states() == [State.DELIVERED]
+    assert shop.received("pacs").keys() == {"SEG", "RTSTRUCT", "SR", "KO"}
+    deliveries = shop.node.ledger.deliveries()
+    assert all("PatientBirthDate" in d.warning for d in deliveries)
+    assert {d.error for d in deliveries} == {""}
+    assert not [d for d in deliveries if "1957" in d.warning]
+    assert shop.received("pacs")["SEG"].PatientBirthDate == "31.01.1957"
+
+
 def test_what_an_archive_refuses_today_is_written_again_as_it_takes_it(tmp_path: Path, make_storescp: Make) -> None:
     shop = Shop(tmp_path, {"pacs": make_storescp(*options(tmp_path))})
     shop.receive()

@@ -39,7 +39,7 @@ def _uid(objects: Sequence[Encoded], name: str) -> str:
 
 def _proof(monkeypatch: pytest.MonkeyPatch, *faults: tuple[str, str]) -> None:
     made = tuple(Fault(uid, words) for uid, words in faults)
-    monkeypatch.setattr(gate, "prove", lambda files, found: made)
+    monkeypatch.setattr(gate, "prove", lambda files, found, tick: made)
 
 
 def test_what_is_right_has_no_fault_and_no_doubt_and_is_judged_by_the_bytes_that_are_kept(
