@@ -193,7 +193,8 @@ def _map_values(ds: Dataset) -> None:
 
 
 def _half_as_likely(ds: Dataset) -> None:
-    ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].RealWorldValueSlope = 0.0025
+    mapping = ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    mapping.RealWorldValueSlope = mapping.RealWorldValueSlope / 2
 
 
 def _map_rolled(ds: Dataset) -> None:

@@ -107,7 +107,13 @@ def _structure_set(findings: Findings) -> Dataset:
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.SOPClassUID, ds.SOPInstanceUID = RTStructureSetStorage, hd.UID()
-    ds.PatientID, ds.StudyInstanceUID = image.PatientID, image.StudyInstanceUID
+    ds.StudyInstanceUID = image.StudyInstanceUID
+    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
+        ds.add(image[keyword])
+    for keyword in ("StudyDate", "StudyID", "AccessionNumber"):
+        if keyword in image:
+            ds.add(image[keyword])
+    ds.SpecificCharacterSet = image.get("SpecificCharacterSet")
     roi, drawn, seen = Dataset(), Dataset(), Dataset()
     roi.ROINumber = drawn.ReferencedROINumber = seen.ReferencedROINumber = 1
     roi.ROIName, roi.ReferencedFrameOfReferenceUID = findings.lesions[0].short_label, image.FrameOfReferenceUID
