@@ -106,10 +106,11 @@ def _named(number: int, item: Dataset, solid: Solid, truth: Truth) -> Iterator[s
 
 def _is_roi_name(name: str, solid: Solid) -> bool:
     """The lesion's name, or what is left of it with its number behind, where another ROI has the name already."""
-    label = solid.lesion.short_label
-    begin = re.sub(rf"_{solid.number}(_\d+)?$", "", name)
-    numbered = begin != name and is_named(begin.ljust(_NAME_LENGTH), label, _NAME_LENGTH)
-    return numbered or is_named(name, label, _NAME_LENGTH)
+    label, number = solid.lesion.short_label, solid.number
+    if is_named(name, label, _NAME_LENGTH):
+        return True
+    begin = re.sub(rf"_{number}(_\d+)?$", "", name)
+    return begin not in ("", name) and is_named(begin, label or "LESION", _NAME_LENGTH - (len(name) - len(begin)))
 
 
 def _described(item: Dataset, observed: Dataset, solid: Solid, truth: Truth) -> Iterator[str]:
