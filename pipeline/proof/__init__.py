@@ -19,7 +19,7 @@ from pipeline.marks import MarkedStudy
 from pipeline.proof.agreement import Agreement, agreement
 from pipeline.proof.fault import Fault, fault
 from pipeline.proof.identity import check_identity
-from pipeline.proof.images import Identity
+from pipeline.proof.images import Identity, Place, place_of
 from pipeline.proof.kinds import check_kind, drawn_in, left_out
 from pipeline.proof.marked import Seen, read_seen
 from pipeline.proof.truth import Truth, contradictions, read_truth
@@ -99,14 +99,16 @@ def _words(ds: Dataset, files: Mapping[str, Dataset], found: Found, truth: Truth
 
 def _whose(ds: Dataset, files: Mapping[str, Dataset], found: Found, truth: Truth | Seen) -> Iterator[str]:
     source: Identity = truth.images.identity if isinstance(truth, Truth) else truth.identity
-    yield from check_identity(ds, frozenset({*files, *source.instances, *_named_by(found)}), source)
+    written = {uid: place_of(other) for uid, other in files.items()}
+    yield from check_identity(ds, {**_named_by(found), **written, **source.instances}, source)
 
 
-def _named_by(found: Found) -> set[str]:
+def _named_by(found: Found) -> dict[str, Place]:
     """Objects of others that results may speak of."""
     if isinstance(found, MarkedStudy) or found.corrections is None:
-        return set()
-    return {found.corrections.sop_instance_uid}
+        return {}
+    edited = found.corrections
+    return {edited.sop_instance_uid: (edited.sop_class_uid, edited.series_instance_uid)}
 
 
 def _unforeseen(words: str, error: Exception) -> str:

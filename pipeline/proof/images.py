@@ -18,7 +18,26 @@ from pipeline.proof.lattice import Array
 
 _PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 _SHARED, _EACH = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
-_OTHERS = ("SOPInstanceUID", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID", "Rows", "Columns", _SHARED, _EACH)
+_OTHERS = ("FrameOfReferenceUID", "Rows", "Columns", _SHARED, _EACH)
+
+PERSON = (
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyID",
+    "AccessionNumber",
+)
+"""What a PACS files by, beside UIDs: in every object as in the images, malformed values too."""
+
+WHOSE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", *PERSON)
+"""What `identity_of` asks for."""
+
+Place = tuple[str, str]
+"""SOP Class UID and Series Instance UID of an object."""
+
 _MACRO = {
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
@@ -59,12 +78,16 @@ class Plane:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """Whose images they are. instances: SOP Instance UIDs of all that may be referred to as an image."""
+    """Whose images they are.
 
-    patient_id: str
+    person:    of each of PERSON what the images say, as `said_of` has it.
+    instances: all that may be referred to as an image, by SOP Instance UID.
+    """
+
     study_instance_uid: str
     frame_of_reference_uid: str
-    instances: frozenset[str]
+    person: dict[str, frozenset[bytes]]
+    instances: dict[str, Place]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +112,7 @@ def read_images(findings: Findings) -> Images:
     headers: dict[Path, Dataset] = {}
     for ref in findings.frames:
         if ref.path not in headers:
-            headers[ref.path] = read_header(ref.path, ref.sop_instance_uid, (*_PLANE, *_OTHERS))
+            headers[ref.path] = read_header(ref.path, ref.sop_instance_uid, (*_PLANE, *_OTHERS, *WHOSE))
     planes = tuple(
         None if k and ref == findings.frames[k - 1] else _plane(headers[ref.path], ref)
         for k, ref in enumerate(findings.frames)
@@ -119,6 +142,7 @@ def read_header(path: Path, sop_instance_uid: str, keywords: Sequence[str]) -> D
 
 def identity_of(headers: list[Dataset]) -> Identity:
     """Patient, study and frame of reference of the first; the rest have to agree. Raises Unprovable."""
+    person = {keyword: frozenset().union(*(said_of(ds, keyword) for ds in headers)) for keyword in PERSON}
     said = {
         (
             str(ds.get("PatientID") or ""),
@@ -129,14 +153,34 @@ def identity_of(headers: list[Dataset]) -> Identity:
     }
     if len({(patient, study) for patient, study, _ in said}) > 1:
         raise Unprovable("the source images are of several patients or studies")
-    patient, study, _ = next(iter(said))
+    _, study, _ = next(iter(said))
     frames = {frame for *_, frame in said}
     return Identity(
-        patient,
         study,
         frames.pop() if len(frames) == 1 else "",
-        frozenset(str(ds.SOPInstanceUID) for ds in headers),
+        person,
+        {str(ds.SOPInstanceUID): place_of(ds) for ds in headers},
     )
+
+
+def said_of(ds: Dataset, keyword: str) -> frozenset[bytes]:
+    """A value as its bytes stand in the file, and as text; both without padding. Either being equal is enough.
+
+    Bytes that are no text in the character set are copied as they are, and text with escape sequences (ISO 2022) can be
+    written in several ways. b"" where there is none.
+    """
+    value = getattr(ds.get_item(keyword), "value", None)
+    try:
+        text = str(ds.get(keyword) or "").strip(" \0").encode("utf-8", "replace")
+    except MALFORMED:
+        text = None
+    of_file = value.strip(b" \0") if isinstance(value, bytes) else None
+    return frozenset(v for v in (text, of_file) if v is not None) or frozenset({b""})
+
+
+def place_of(ds: Dataset) -> Place:
+    """Of a header."""
+    return str(ds.get("SOPClassUID") or ""), str(ds.get("SeriesInstanceUID") or "")
 
 
 def plane_of(position: Any, cosines: Any, spacing: Any, shape: tuple[Any, Any]) -> Plane:

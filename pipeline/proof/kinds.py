@@ -9,6 +9,7 @@ from pydicom.uid import UID
 
 from pipeline.proof import rtstruct, seg
 from pipeline.proof.agreement import Drawn
+from pipeline.proof.keyobjects import check_key_images, check_key_views
 from pipeline.proof.maps import check_dose, check_map
 from pipeline.proof.marked import Seen, check_cad, check_marked_report, check_overlay
 from pipeline.proof.report import check_report
@@ -22,9 +23,9 @@ _REPORTS = tuple(f"1.2.840.10008.5.1.4.1.1.88.{n}" for n in ("22", "33", "34"))
 _CAD = ("1.2.840.10008.5.1.4.1.1.88.50",)
 _MAPS = ("1.2.840.10008.5.1.4.1.1.30",)
 _DOSES = ("1.2.840.10008.5.1.4.1.1.481.2",)
+_KEY_OBJECTS = ("1.2.840.10008.5.1.4.1.1.88.59",)
 _OVERLAYS = ("1.2.840.10008.5.1.4.1.1.11.1",)
 _NO_GEOMETRY = (
-    "1.2.840.10008.5.1.4.1.1.88.59",  # Key Object Selection: references alone
     "1.2.840.10008.5.1.4.1.1.7",  # Secondary Captures: pictures to look at
     *(f"1.2.840.10008.5.1.4.1.1.7.{n}" for n in "1234"),
 )
@@ -73,6 +74,8 @@ def _in_space(kind: str, ds: Dataset, files: Mapping[str, Dataset], truth: Truth
         return check_report(ds, files, truth)
     if kind in _MAPS:
         return check_map(ds, truth)
+    if kind in _KEY_OBJECTS:
+        return check_key_images(ds, truth)
     return check_dose(ds, truth) if kind in _DOSES else None
 
 
@@ -81,4 +84,6 @@ def _on_images(kind: str, ds: Dataset, seen: Seen) -> Iterator[str] | None:
         return check_marked_report(ds, seen)
     if kind in _CAD:
         return check_cad(ds, seen)
+    if kind in _KEY_OBJECTS:
+        return check_key_views(ds, seen)
     return check_overlay(ds, seen) if kind in _OVERLAYS else None

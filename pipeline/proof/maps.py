@@ -78,7 +78,7 @@ def compared(shown: Shown, expected: Expected) -> Iterator[str]:
     """Point for point; and beyond the map there is to be nothing."""
     rest = np.array(expected.values, float)
     scale = max(float(np.abs(rest).max(initial=0.0)), 1e-6)
-    worst, read = 0.0, np.zeros(rest.shape)
+    worst, read, taken = 0.0, np.zeros(rest.shape), np.zeros(rest.shape, bool)
     for values, plane in zip(shown.values, shown.planes, strict=True):
         index, off = _indices(plane, expected.lattice)
         if off > OFF_GRID:
@@ -87,7 +87,10 @@ def compared(shown: Shown, expected: Expected) -> Iterator[str]:
         there = ((index >= 0) & (index < rest.shape)).all(axis=-1)
         worst = max(worst, float(np.abs(values[~there]).max(initial=0.0)))
         at = tuple(index[there].T)
-        read[at] = values[there]
+        if taken[at].any():
+            yield f"two frames of {expected.name} lie at the same place: viewers show one of them"
+            return
+        read[at], taken[at] = values[there], True
     worst = max(worst, float(np.abs(read - rest).max(initial=0.0)))
     if not worst <= OFF_VALUE * scale + shown.step / 2:
         by = f"{worst:.3g} of {scale:.3g}"

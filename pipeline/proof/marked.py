@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from pipeline.core.breast import Laterality
 from pipeline.marks import Mark, MarkedStudy, View
-from pipeline.proof.images import Identity, identity_of, read_header
+from pipeline.proof.images import WHOSE, Identity, identity_of, read_header
 from pipeline.proof.lattice import Array
 from pipeline.proof.named import names_of
 from pipeline.proof.statements import (
@@ -36,15 +36,7 @@ _IMAGE_SIDE = Term("111027", "DCM")
 _LEFT = {Term("7771000", "SCT"), Term("80248007", "SCT")}
 _RIGHT = {Term("24028007", "SCT"), Term("73056007", "SCT")}
 _TRACKED = re.compile(r"tracking_uid=([0-9.]+)")
-_HEADER = (
-    "SOPInstanceUID",
-    "PatientID",
-    "StudyInstanceUID",
-    "FrameOfReferenceUID",
-    "Rows",
-    "Columns",
-    "ImageLaterality",
-)
+_HEADER = (*WHOSE, "FrameOfReferenceUID", "Rows", "Columns", "ImageLaterality")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

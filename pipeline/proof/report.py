@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 from pydicom import Dataset
 
-from pipeline.proof.agreement import Drawn, differences, displaced
-from pipeline.proof.lattice import HALF, VOLUME, Array, way
-from pipeline.proof.polygon import area_and_centre
+from pipeline.findings import Lesion
+from pipeline.proof.agreement import displaced
+from pipeline.proof.filled import Contour
+from pipeline.proof.lattice import HALF, Array, way
+from pipeline.proof.outlines import check_outlines, in_space, on_images
+from pipeline.proof.proposed import check_proposal, check_sessions
+from pipeline.proof.rows import OWN, check_codes, check_distances, check_rows
 from pipeline.proof.statements import (
     FINDING,
     SHIFT_PX,
@@ -24,16 +27,8 @@ from pipeline.proof.statements import (
 from pipeline.proof.truth import Solid, Truth
 from pipeline.templates.items import Item, Term, tree
 
-_VOLUME = Term("118565006", "SCT")
-_DIAMETERS = {
-    Term("103339001", "SCT"): ("long axis", "long_axis_mm"),
-    Term("103340004", "SCT"): ("short axis", "short_axis_mm"),
-    Term("L0JK", "IBSI"): ("3D diameter", "max_diameter_3d_mm"),
-}
-_MM3 = {"mm3": 1.0, "cm3": 1000.0, "ml": 1000.0, "mL": 1000.0}
-_MM = {"mm": 1.0, "cm": 10.0}
-_SAID_MM = 0.01
-"""Numbers are written to a thousandth."""
+_REJECTED = Term("REJECTED_ONE", OWN)
+_SOURCE_SERIES = Term("121232", "DCM")
 
 
 def check_report(ds: Dataset, files: Mapping[str, Dataset], truth: Truth) -> Iterator[str]:
@@ -42,12 +37,28 @@ def check_report(ds: Dataset, files: Mapping[str, Dataset], truth: Truth) -> Ite
     found = statements(root)
     yield from _counted(found, truth)
     where = positions(root)
-    known = {lesion.tracking_uid for lesion in (*truth.findings.lesions, *truth.findings.rejected)}
-    for one in (s for s in found if s.tracking_uid in known):
+    lesions = {n.tracking_uid: n for n in (*truth.findings.lesions, *truth.findings.rejected)}
+    for one in (s for s in found if s.tracking_uid in lesions):
         yield from _segments(one, files, truth)
         yield from _coordinates(one, where, truth)
-        if one.tracking_uid in truth.all:
-            yield from _numbers(one, truth.all[one.tracking_uid])
+        yield from _said(one, lesions[one.tracking_uid], truth)
+    yield from check_sessions(root, files, truth)
+
+
+def _said(one: Statement, lesion: Lesion, truth: Truth) -> Iterator[str]:
+    """Of a measurement group or a rejected candidate all that was found; elsewhere (sessions) what there is."""
+    name, solid = _name(one, truth), truth.all.get(one.tracking_uid)
+    complete = one.is_group or one.item.name == _REJECTED
+    yield from check_rows(one, lesion, solid.volume_mm3 if solid else lesion.volume_mm3, name, complete=complete)
+    if one.is_group:
+        yield from check_distances(one, lesion, name)
+        yield from check_proposal(one, lesion, truth.findings.planned, name)
+    if complete:
+        yield from check_codes(one, lesion, truth.findings, name)
+    series = {place[1] for place in truth.images.identity.instances.values()}
+    for child in one.item.children:
+        if child.name == _SOURCE_SERIES and str(child.dataset.get("UID") or "") not in series:
+            yield f"{name} is said to be drawn on another series than that of the images"
 
 
 def _counted(found: list[Statement], truth: Truth) -> Iterator[str]:
@@ -57,7 +68,10 @@ def _counted(found: list[Statement], truth: Truth) -> Iterator[str]:
         count = groups.pop(lesion.tracking_uid, 0)
         if count != 1:
             yield f"lesion {lesion.number} has {count} measurement groups in the report, not one"
+    listed = {s.tracking_uid for s in found if s.item.name == _REJECTED}
     for lesion in truth.findings.rejected:
+        if lesion.tracking_uid not in listed:
+            yield f"rejected candidate {lesion.number} is not in the report"
         if groups.pop(lesion.tracking_uid, 0):
             yield f"rejected candidate {lesion.number} is reported as a finding"
     for one in (s for s in found if s.is_group and s.tracking_uid in groups):
@@ -69,20 +83,6 @@ def _finds(one: Statement) -> bool:
     """Whether it says that something is there: one that says "not detected" has no finding and no place."""
     named = any(child.name == FINDING for child in one.item.children)
     return named or bool(one.segments() or one.of("SCOORD") or one.of("SCOORD3D"))
-
-
-def _numbers(one: Statement, solid: Solid) -> Iterator[str]:
-    """Volumes as counted here, diameters as the findings have them."""
-    for name, value, unit in one.numbers():
-        if name == _VOLUME:
-            mm3 = value * _MM3.get(unit, np.nan)
-            if not abs(mm3 - solid.volume_mm3) <= max(VOLUME * solid.volume_mm3, _SAID_MM):
-                yield f"the report gives {solid.name} {mm3:.1f} mm3, and {solid.volume_mm3:.1f} were found"
-        elif name in _DIAMETERS:
-            words, attribute = _DIAMETERS[name]
-            mm, true = value * _MM.get(unit, np.nan), float(getattr(solid.lesion, attribute))
-            if not abs(mm - true) <= _SAID_MM:
-                yield f"the report gives {solid.name} a {words} of {mm:.1f} mm, and {true:.1f} were found"
 
 
 def _segments(one: Statement, files: Mapping[str, Dataset], truth: Truth) -> Iterator[str]:
@@ -114,9 +114,19 @@ def _coordinates(one: Statement, where: dict[tuple[int, ...], Item], truth: Trut
     for point in points:
         yield from _centre(one, point, truth) if solid is None else displaced(point, solid, truth)
     outlines = [item for item in one.of("SCOORD3D") if item.graphic[0] in ("POLYGON", "POLYLINE")]
-    if outlines and solid is not None:
-        yield from differences(_from_3d(outlines, solid, truth), truth)
-    yield from _in_pixels(one, where, truth)
+    in_pixels, faults = _in_pixels(one, where, truth)
+    yield from faults
+    if solid is None:
+        return
+    if outlines:
+        contours, misplaced = in_space(outlines, solid, truth)
+        yield from misplaced
+        yield from check_outlines(contours, solid, truth)
+    shown = on_images(solid, truth)
+    if in_pixels:
+        yield from check_outlines(in_pixels, shown, truth)
+    if one.is_group and shown.slices and not (outlines or in_pixels or one.segments()):
+        yield f"{solid.name} has no place in the report"
 
 
 def _centres_3d(item: Item) -> list[Array]:
@@ -135,45 +145,26 @@ def _centre(one: Statement, point: Array, truth: Truth) -> Iterator[str]:
         yield f"the centre of {_name(one, truth)} is off by {way(off)}"
 
 
-def _from_3d(outlines: list[Item], solid: Solid, truth: Truth) -> Drawn:
-    """Polygons in space, each of which stands for one slice."""
-    axes, depth_mm = truth.lattice.axes, float(truth.lattice.spacing_mm[0])
-    parts = []
-    for item in outlines:
-        points = graphic(item, 3)
-        flat = (points - points[0]) @ axes[:, [1, 2]]
-        area, centre = area_and_centre(flat)
-        parts.append((area * depth_mm, points[0] + axes[:, [1, 2]] @ centre))
-    return _together(parts, solid)
-
-
-def _together(parts: list[tuple[float, Array]], solid: Solid) -> Drawn:
-    volume = sum(v for v, _ in parts)
-    moment = sum((v * c for v, c in parts), np.zeros(3))
-    return Drawn(solid, moment / volume if volume else moment, volume)
-
-
-def _in_pixels(one: Statement, where: dict[tuple[int, ...], Item], truth: Truth) -> Iterator[str]:
-    """Outlines and points on single images. One outline alone may show one slice of many; several show them all."""
+def _in_pixels(one: Statement, where: dict[tuple[int, ...], Item], truth: Truth) -> tuple[list[Contour], list[str]]:
+    """Outlines on single images, and what is wrong with their images and with points."""
     solid = truth.all.get(one.tracking_uid)
-    depth_mm = float(truth.lattice.spacing_mm[0])
-    parts: dict[int, list[tuple[float, Array]]] = {}
-    for item in one.of("SCOORD"):
+    found: list[Contour] = []
+    faults: list[str] = []
+    for number, item in enumerate(one.of("SCOORD"), start=1):
         slices = [k for name in image_of(item, where) for k in truth.images.slices_of(*name)]
         plane = truth.plane(slices[0]) if slices else None
         if plane is None:
-            yield f"an outline of {_name(one, truth)} is on no image that the findings were drawn on"
+            faults.append(f"an outline of {_name(one, truth)} is on no image that the findings were drawn on")
             continue
         pixels = graphic(item, 2)[:, ::-1] - SHIFT_PX
         if item.graphic[0] == "POINT":
             point = plane.to_mm(pixels[:1])[0]
-            yield from _centre(one, point, truth) if solid is None else _within(point, slices[0], solid, truth)
-            continue
-        area, centre = area_and_centre(pixels)
-        part = area * float(np.prod(plane.spacing_mm)) * depth_mm, plane.to_mm(centre[None])[0]
-        parts.setdefault(slices[0], []).append(part)
-    if parts and solid is not None:
-        yield from _outlined(parts, on_images(solid, truth), truth)
+            faults += _centre(one, point, truth) if solid is None else _within(point, slices[0], solid, truth)
+        elif len(pixels) < 3:
+            faults.append(f"an outline of {_name(one, truth)} encloses nothing")
+        else:
+            found.append(Contour(number, slices[0], pixels))
+    return found, faults
 
 
 def _within(point: Array, k: int, solid: Solid, truth: Truth) -> Iterator[str]:
@@ -181,35 +172,3 @@ def _within(point: Array, k: int, solid: Solid, truth: Truth) -> Iterator[str]:
     _, row, column = np.rint(truth.lattice.to_index(point[None])[0]).astype(int)
     if not solid.on(k, (slice(row, row + 1), slice(column, column + 1))).any():
         yield from displaced(point, solid, truth)
-
-
-def on_images(solid: Solid, truth: Truth) -> Solid:
-    """What of a lesion images show: a slice that was made up between two has none that it could be outlined on."""
-    made_up = [k for k in solid.slices if truth.plane(k) is None]
-    if not made_up:
-        return solid
-    inside = solid.inside.copy()
-    inside[[k - solid.box[0].start for k in made_up]] = False
-    index = np.argwhere(inside) + [b.start for b in solid.box]
-    volume = len(index) * truth.lattice.voxel_mm3
-    centroid = truth.lattice.to_mm(index.mean(axis=0)[None])[0] if len(index) else solid.centroid_mm
-    return replace(solid, centroid_mm=centroid, volume_mm3=volume, inside=inside)
-
-
-def _outlined(parts: dict[int, list[tuple[float, Array]]], solid: Solid, truth: Truth) -> Iterator[str]:
-    if len(parts) > 1 or len(solid.slices) == 1:
-        yield from differences(_together([p for here in parts.values() for p in here], solid), truth)
-        return
-    ((k, here),) = parts.items()
-    if k not in solid.slices:
-        yield f"{solid.name} is outlined on image {k + 1} of the stack, which does not show it"
-        return
-    shown = np.argwhere(solid.inside[k - solid.box[0].start]) + [b.start for b in solid.box[1:]]
-    centre = truth.lattice.to_mm(np.c_[np.full(len(shown), k), shown].mean(axis=0)[None])[0]
-    drawn = _together(here, solid)
-    off = drawn.centroid_mm - centre
-    if not truth.lattice.in_voxels(off) <= HALF:
-        yield f"the outline of {solid.name} on image {k + 1} is off by {way(off)}"
-    true = len(shown) * truth.lattice.voxel_mm3
-    if not abs(drawn.volume_mm3 - true) <= VOLUME * true:
-        yield f"the outline of {solid.name} on image {k + 1} has {drawn.volume_mm3 / true:.2f} times its area there"

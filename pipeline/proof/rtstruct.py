@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from pydicom import Dataset
@@ -13,25 +11,20 @@ from pydicom.dataelem import RawDataElement
 
 from pipeline.proof.agreement import Drawn, differences, displaced
 from pipeline.proof.fault import few
-from pipeline.proof.images import Plane
+from pipeline.proof.filled import Contour, enclosed, masks, plane_at
 from pipeline.proof.lattice import Array
 from pipeline.proof.named import ON_PLANE_MM, names_of, off_named, on_plane
-from pipeline.proof.polygon import Mask, Window, area_and_centre, inside, window_of
+from pipeline.proof.told import TRACKED, is_named, meant, misdescribed, term_of
 from pipeline.proof.truth import Solid, Truth
 
 _XOR = "CLOSEDPLANAR_XOR"
 _CLOSED = ("CLOSED_PLANAR", _XOR)
-_TRACKING = re.compile(r"Tracking UID ([0-9.]+)")
+_VOLUME_SHARE = 0.02
+_SMALLEST_CM3 = 1e-4
+"""What some systems round volumes to."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Contour:
-    """One contour. number: from 1, its place. k: the slice that it lies on. corners: (n, 2) pixels of that slice."""
-
-    number: int
-    k: int
-    corners: Array
-    xor: bool
+_NAME_LENGTH = 16
+"""Planning systems cut ROI names there, and so does the encoder."""
 
 
 def check_structure_set(ds: Dataset, truth: Truth) -> Iterator[str]:
@@ -45,8 +38,8 @@ def check_structure_set(ds: Dataset, truth: Truth) -> Iterator[str]:
             yield f"ROI {number}, which is to be {solid.name}, has no contour on any image"
             yield from _somewhere(item, solid, truth)
             continue
-        yield from differences(_drawn(contours, solid, truth), truth)
-        yield from (f"ROI {number}: {words}" for words in _masks(contours, solid))
+        yield from differences(enclosed(contours, solid, truth), truth)
+        yield from (f"ROI {number}: {words}" for words in masks(contours, solid))
 
 
 def _somewhere(item: Dataset, solid: Solid, truth: Truth) -> Iterator[str]:
@@ -60,7 +53,7 @@ def rois_of(ds: Dataset, truth: Truth) -> list[Drawn]:
     """What it draws of each lesion."""
     rois, _ = _matched(ds, truth)
     read = ((_contours(item, truth)[0], solid) for item, solid in rois.values())
-    return [_drawn(contours, solid, truth) for contours, solid in read if contours]
+    return [enclosed(contours, solid, truth) for contours, solid in read if contours]
 
 
 def lesions_in(ds: Dataset, truth: Truth) -> set[str]:
@@ -72,8 +65,10 @@ def _matched(ds: Dataset, truth: Truth) -> tuple[dict[int, tuple[Dataset, Solid]
     """ROI Number -> its contours and the lesion it is; and what is wrong with numbers, names and how many."""
     described = {int(item.ROINumber): item for item in ds.StructureSetROISequence}
     drawn = {int(item.ReferencedROINumber): item for item in ds.ROIContourSequence}
-    observed = {int(item.ReferencedROINumber) for item in ds.RTROIObservationsSequence}
-    faults = [] if described.keys() == drawn.keys() == observed else ["ROIs, contours and observations do not match"]
+    observed = {int(item.ReferencedROINumber): item for item in ds.RTROIObservationsSequence}
+    faults = (
+        [] if described.keys() == drawn.keys() == observed.keys() else ["ROIs, contours and observations do not match"]
+    )
     found: dict[int, tuple[Dataset, Solid]] = {}
     for number in described.keys() & drawn.keys():
         solid = _solid(number, described[number], len(described), truth)
@@ -82,6 +77,7 @@ def _matched(ds: Dataset, truth: Truth) -> tuple[dict[int, tuple[Dataset, Solid]
             continue
         found[number] = drawn[number], solid
         faults += _named(number, described[number], solid, truth)
+        faults += _described(described[number], observed.get(number, Dataset()), solid, truth)
     names = [str(item.get("ROIName")) for item in described.values()]
     if len(set(names)) < len(names):
         faults.append("two ROIs have the same name")
@@ -93,7 +89,7 @@ def _matched(ds: Dataset, truth: Truth) -> tuple[dict[int, tuple[Dataset, Solid]
 
 def _solid(number: int, item: Dataset, count: int, truth: Truth) -> Solid | None:
     """By its tracking UID, where it says one, which a structure set has no attribute for; else by its number."""
-    said = _TRACKING.search(str(item.get("ROIDescription") or ""))
+    said = TRACKED.search(str(item.get("ROIDescription") or ""))
     if said:
         return truth.solids.get(said.group(1))
     return next((s for s in truth.solids.values() if s.number == number or count == len(truth.solids) == 1), None)
@@ -102,11 +98,38 @@ def _solid(number: int, item: Dataset, count: int, truth: Truth) -> Solid | None
 def _named(number: int, item: Dataset, solid: Solid, truth: Truth) -> Iterator[str]:
     if len(truth.solids) > 1 and number != solid.number and item.get("ROINumber") != 1:
         yield f"ROI {number} says that it is {solid.name}: ROI numbers are exchanged"
-    short, name = solid.lesion.short_label, str(item.get("ROIName") or "")
-    if short.isascii() and name != short[:16].strip() and not name.endswith(f"_{solid.number}"):
+    if not _is_roi_name(str(item.get("ROIName") or ""), solid):
         yield f"ROI {number} is not named as {solid.name} is"
     if item.get("ReferencedFrameOfReferenceUID") != truth.images.identity.frame_of_reference_uid:
         yield f"ROI {number} is drawn in another frame of reference than the images"
+
+
+def _is_roi_name(name: str, solid: Solid) -> bool:
+    """The lesion's name, or what is left of it with its number behind, where another ROI has the name already."""
+    label, number = solid.lesion.short_label, solid.number
+    if is_named(name, label, _NAME_LENGTH):
+        return True
+    begin = re.sub(rf"_{number}(_\d+)?$", "", name)
+    return begin not in ("", name) and is_named(begin, label or "LESION", _NAME_LENGTH - (len(name) - len(begin)))
+
+
+def _described(item: Dataset, observed: Dataset, solid: Solid, truth: Truth) -> Iterator[str]:
+    """Its tracking UID is told, and what else is told is the lesion's."""
+    sought, name = truth.findings.sought, solid.name
+    if not TRACKED.search(str(item.get("ROIDescription") or "")):
+        yield f"the ROI of {name} does not tell its tracking UID"
+    for ds, keyword in ((item, "ROIDescription"), (observed, "ROIObservationDescription")):
+        yield from misdescribed(str(ds.get(keyword) or ""), solid.lesion, name)
+    if not _is_roi_name(str(observed.get("ROIObservationLabel") or item.get("ROIName")), solid):
+        yield f"the ROI of {name} is observed under the name of another"
+    told = item.get("ROIVolume")
+    true = solid.volume_mm3 / 1000
+    if told is not None and not abs(float(told) - true) <= max(_VOLUME_SHARE * true, _SMALLEST_CM3):
+        yield f"the ROI of {name} is told to have {float(told):.3f} cm3, and was found with {true:.3f}"
+    if str(observed.get("RTROIInterpretedType") or "") != sought.roi_type:
+        yield f"the ROI of {name} is said to be {observed.get('RTROIInterpretedType') or 'of no type'}"
+    if term_of(observed, "RTROIIdentificationCodeSequence") not in (None, meant(sought.finding)):
+        yield f"the ROI of {name} is coded as another finding"
 
 
 def _contours(item: Dataset, truth: Truth) -> tuple[list[Contour], list[str]]:
@@ -121,7 +144,7 @@ def _contours(item: Dataset, truth: Truth) -> tuple[list[Contour], list[str]]:
         k, misplaced = _slice(number, contour, points, truth)
         faults += misplaced
         if k is not None:
-            found.append(Contour(number, k, _plane(k, truth).to_pixels(points), kind == _XOR))
+            found.append(Contour(number, k, plane_at(k, truth).to_pixels(points), kind == _XOR))
     return found, few(faults)
 
 
@@ -150,78 +173,3 @@ def _slice(number: int, contour: Dataset, points: Array, truth: Truth) -> tuple[
     if 0 <= k < truth.shape[0]:
         return k, faults
     return None, [*faults, f"contour {number} lies beyond the images"]
-
-
-def _plane(k: int, truth: Truth) -> Plane:
-    """Of slice k; one that was made up between its neighbours lies where the labels have it."""
-    image = truth.plane(k)
-    if image is not None:
-        return image
-    lattice = truth.lattice
-    down_mm, across_mm = lattice.spacing_mm[1:]
-    return Plane(
-        lattice.to_mm(np.array([[k, 0, 0]]))[0],
-        lattice.axes[:, 2],
-        lattice.axes[:, 1],
-        (float(down_mm), float(across_mm)),
-        (truth.shape[1], truth.shape[2]),
-    )
-
-
-def _by_slice(contours: list[Contour]) -> dict[int, list[Contour]]:
-    found: dict[int, list[Contour]] = defaultdict(list)
-    for contour in contours:
-        found[contour.k].append(contour)
-    return found
-
-
-def _drawn(contours: list[Contour], solid: Solid, truth: Truth) -> Drawn:
-    """Areas times the distance of the slices; what lies within an odd number of contours counts as a hole."""
-    depth_mm = float(truth.lattice.spacing_mm[0])
-    volume, moment = 0.0, np.zeros(3)
-    for k, here in _by_slice(contours).items():
-        plane = _plane(k, truth)
-        for contour, depth in zip(here, _depths(here), strict=True):
-            pixels, centre = area_and_centre(contour.corners)
-            part = pixels * float(np.prod(plane.spacing_mm)) * depth_mm * (-1) ** depth
-            volume += part
-            moment += part * plane.to_mm(centre[None])[0]
-    return Drawn(solid, moment / volume if volume else moment, volume)
-
-
-def _depths(contours: list[Contour]) -> list[int]:
-    """In how many others each lies; keyholes make that 0."""
-    if len(contours) == 1:
-        return [0]
-    window = window_of([c.corners for c in contours])
-    masks = [inside(c.corners, window) for c in contours]
-    return [
-        sum(bool(other.sum() > mask.sum() > 0 and not (mask & ~other).any()) for other in masks if other is not mask)
-        for mask in masks
-    ]
-
-
-def _masks(contours: list[Contour], solid: Solid) -> Iterator[str]:
-    """What is filled against the mask, pixel for pixel; slices without contours are empty."""
-    slices = _by_slice(contours)
-    lost = sum(int(solid.inside[k - solid.box[0].start].sum()) for k in solid.slices if k not in slices)
-    extra = 0
-    for k, here in slices.items():
-        if not all(c.xor for c in here) and any(_depths(here)):
-            yield f"contours of {solid.name} lie within each other: some systems read a hole, others do not"
-        window = _around([c.corners for c in here], solid)
-        filled: Mask = np.bitwise_xor.reduce([inside(c.corners, window) for c in here])
-        wanted = solid.on(k, window)
-        lost, extra = lost + int((wanted & ~filled).sum()), extra + int((filled & ~wanted).sum())
-    if lost or extra:
-        yield f"filled, it is not the mask of {solid.name}: {lost} of its voxels are missing and {extra} are filled in"
-
-
-def _around(corners: list[Array], solid: Solid) -> Window:
-    """The window that holds the contours and the lesion."""
-    rows, columns = window_of(corners)
-    _, down, across = solid.box
-    return (
-        slice(min(rows.start, down.start), max(rows.stop, down.stop)),
-        slice(min(columns.start, across.start), max(columns.stop, across.stop)),
-    )

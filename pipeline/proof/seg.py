@@ -19,10 +19,16 @@ from pipeline.proof.fault import few
 from pipeline.proof.images import Plane, group_value, plane_of_frame
 from pipeline.proof.lattice import Array
 from pipeline.proof.named import named_images, off_named, on_plane
+from pipeline.proof.told import Place, coded, is_named, meant, misdescribed, misplaced, term_of
 from pipeline.proof.truth import Solid, Truth
+from pipeline.templates.items import Term
 
 HALF_FULL = 0.5
 """A voxel of a fractional segment counts from this share on."""
+
+_LABEL_LENGTH, _ANY_LENGTH = 64, 1 << 30
+_NO_LESION = Term("111102", "DCM")
+"""Non-lesion: what rejected candidates are coded as, so that nobody takes them for findings."""
 
 _OFF_NAMED = 0.1
 """Of a pixel: so far a frame of the size of its image may lie off it in the plane."""
@@ -108,10 +114,27 @@ def _matched(numbers: dict[int, Dataset], ds: Dataset, truth: Truth) -> tuple[di
         found[number] = solid
         if len(numbers) > 1 and number != solid.number:
             faults.append(f"segment {number} has the tracking UID of {solid.name}: segment numbers are exchanged")
-        label = str(item.get("SegmentLabel") or "")
-        if solid.lesion.label.isascii() and label != solid.lesion.label[:64].strip():
-            faults.append(f"segment {number} is not named as {solid.name} is")
+        faults += _described(number, item, solid, truth)
     return found, [*faults, *_complete(list(found.values()), len(numbers), truth)]
+
+
+def _described(number: int, item: Dataset, solid: Solid, truth: Truth) -> Iterator[str]:
+    """Name, kind and place of a segment, in its codes and in its text."""
+    lesion, sought = solid.lesion, truth.findings.sought
+    label, again = str(item.get("SegmentLabel") or ""), str(item.get("TrackingID") or lesion.label)
+    if not (is_named(label, lesion.label, _LABEL_LENGTH) and is_named(again, lesion.label, _ANY_LENGTH)):
+        yield f"segment {number} is not named as {solid.name} is"
+    wanted = _NO_LESION if lesion.tracking_uid in truth.rejected else meant(sought.finding)
+    if term_of(item, "SegmentedPropertyTypeCodeSequence") != wanted:
+        yield f"segment {number} is coded as another finding than {solid.name} is"
+    places = {_region(region) for region in item.get("AnatomicRegionSequence") or []}
+    yield from misplaced(places, lesion, sought, solid.name)
+    yield from misdescribed(str(item.get("SegmentDescription") or ""), lesion, solid.name)
+
+
+def _region(region: Dataset) -> Place:
+    """Anatomic Region with the side as its modifier (PS3.3 10.5)."""
+    return coded(region), term_of(region, "AnatomicRegionModifierSequence")
 
 
 def _complete(found: list[Solid], count: int, truth: Truth) -> Iterator[str]:
@@ -130,14 +153,24 @@ def _read(ds: Dataset, truth: Truth) -> tuple[dict[int, Segment], list[str]]:
     segments: dict[int, Segment] = defaultdict(Segment)
     faults: list[str] = []
     depth = _depth_mm(ds, truth)
+    taken: set[tuple[int, ...]] = set()
     for frame in _frames(ds):
         faults += _off_image(frame, ds, truth)
+        place = (frame.segment, *_nearest_voxel(frame.plane, truth))
+        if place in taken:
+            faults.append(f"frame {frame.number + 1} lies where another of its segment does: viewers show one of them")
+        taken.add(place)
         for number in _in_frame(frame):
             shown = np.argwhere(frame.values == number if not frame.segment else frame.values)
             segment = segments[number]
             segment.points_mm.append(frame.plane.to_mm(shown.astype(float)))
             segment.volume_mm3 += len(shown) * float(np.prod(frame.plane.spacing_mm)) * depth
     return segments, few(faults)
+
+
+def _nearest_voxel(plane: Plane, truth: Truth) -> tuple[int, ...]:
+    """Frames of the slices of one stack never share it."""
+    return tuple(int(v) for v in np.rint(truth.lattice.to_index(plane.position[None])[0]))
 
 
 def _in_frame(frame: Frame) -> list[int]:

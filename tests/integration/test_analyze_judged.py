@@ -79,4 +79,4 @@ def test_a_picture_is_drawn_when_asked_for(tmp_path: Path) -> None:
 def test_another_analysis_leaves_nothing_of_the_one_before(tmp_path: Path) -> None:
     analyzed(tmp_path, "--picture", "-o", "rejected_seg=true")
     _, _, out = analyzed(tmp_path)
-    assert {p.name for p in out.iterdir()} == {"SEG.dcm", "RTSTRUCT.dcm", "SR.dcm", "summary.json"}
+    assert {p.name for p in out.iterdir()} == {"SEG.dcm", "RTSTRUCT.dcm", "KO.dcm", "SR.dcm", "summary.json"}

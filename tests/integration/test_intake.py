@@ -138,7 +138,7 @@ def test_our_own_results_that_the_pacs_sends_back_start_nothing(make: Make, seri
     worker = node.worker()
     worker.tick()
     results = [node.archive.absolute(r.path) for _, r in node.ledger.results()]
-    assert len(results) == 3
+    assert len(results) == 4
     node.receive(results)
     node.quiet()
     assert len(node.jobs()) == 1

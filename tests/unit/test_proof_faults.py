@@ -10,7 +10,6 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from pipeline.encode import encode, to_bytes
-from pipeline.encode.probability import STEP
 from pipeline.findings import Extra, Findings
 from pipeline.proof import Fault, prove
 from pipeline.sessions.case import Wishes
@@ -194,7 +193,8 @@ def _map_values(ds: Dataset) -> None:
 
 
 def _half_as_likely(ds: Dataset) -> None:
-    ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].RealWorldValueSlope = STEP / 2
+    mapping = ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    mapping.RealWorldValueSlope = mapping.RealWorldValueSlope / 2
 
 
 def _map_rolled(ds: Dataset) -> None:

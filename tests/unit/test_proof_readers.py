@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, RTStructureSetStorage
 
 from pipeline.encode import to_bytes
@@ -32,7 +31,7 @@ def segmentation(findings: Findings, mask: NDArray[np.generic], kind: str, **mor
     """As highdicom writes it from the images themselves."""
     described = [
         hd.seg.SegmentDescription(
-            n.number, n.label, codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.Neoplasm,
+            n.number, n.label, findings.sought.category, findings.sought.finding,
             hd.seg.SegmentAlgorithmTypeValues.MANUAL, tracking_uid=n.tracking_uid, tracking_id=n.label,
         )
         for n in findings.lesions
@@ -107,10 +106,18 @@ def _structure_set(findings: Findings) -> Dataset:
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.SOPClassUID, ds.SOPInstanceUID = RTStructureSetStorage, hd.UID()
-    ds.PatientID, ds.StudyInstanceUID = image.PatientID, image.StudyInstanceUID
+    ds.StudyInstanceUID = image.StudyInstanceUID
+    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
+        ds.add(image[keyword])
+    for keyword in ("StudyDate", "StudyID", "AccessionNumber"):
+        if keyword in image:
+            ds.add(image[keyword])
+    ds.SpecificCharacterSet = image.get("SpecificCharacterSet")
     roi, drawn, seen = Dataset(), Dataset(), Dataset()
     roi.ROINumber = drawn.ReferencedROINumber = seen.ReferencedROINumber = 1
     roi.ROIName, roi.ReferencedFrameOfReferenceUID = findings.lesions[0].short_label, image.FrameOfReferenceUID
+    roi.ROIDescription = f"Tracking UID {findings.lesions[0].tracking_uid}"
+    seen.RTROIInterpretedType = findings.sought.roi_type
     drawn.ContourSequence = []
     ds.StructureSetROISequence, ds.ROIContourSequence, ds.RTROIObservationsSequence = [roi], [drawn], [seen]
     return ds
