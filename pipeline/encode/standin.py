@@ -11,6 +11,9 @@ from pipeline.encode.common import Part, Stamp, reference
 from pipeline.encode.origin import LOSSY
 from pipeline.encode.source import Frame, Source
 
+SAME_DIGITS = 1e-4
+"""Of direction cosines: so little is rounding in headers, and their own digits are kept."""
+
 
 def stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Dataset:
     """An image with a frame's geometry and nothing else of it.
@@ -27,7 +30,7 @@ def stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Datas
     ds.Modality = "MR"
     ds.Rows, ds.Columns = labels.spatial_shape[1:]
     ds.ImagePositionPatient = frame.position.tolist()
-    ds.ImageOrientationPatient = _cosines(frame, labels)
+    ds.ImageOrientationPatient = _cosines(source, labels)
     ds.PixelSpacing = list(frame.spacing_mm)
     ds.SliceThickness = frame.thickness_mm or float(labels.spacing[0])
     ds.SpacingBetweenSlices = float(labels.spacing[0])
@@ -41,11 +44,13 @@ def stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Datas
     return ds
 
 
-def _cosines(frame: Frame, labels: hd.Volume) -> list[float]:
-    """As the image has them; where its digits make no right angle, as they were understood when it was read."""
-    read = np.r_[labels.unit_vectors()[2], labels.unit_vectors()[1]]
-    chosen = frame.cosines if np.abs(frame.cosines - read).max() < 1e-4 else read
-    return [float(c) for c in chosen]
+def _cosines(source: Source, labels: hd.Volume) -> list[float]:
+    """One orientation for the whole stack: as its first image has it; where those digits make no right angle, as read.
+
+    The reader takes images for one stack whose cosines differ by rounding; highdicom wants them equal to the digit.
+    """
+    read, first = np.r_[labels.unit_vectors()[2], labels.unit_vectors()[1]], source.frames[0].cosines
+    return [float(c) for c in (first if np.abs(first - read).max() < SAME_DIGITS else read)]
 
 
 def name_series(made: Dataset, source: Source) -> None:
