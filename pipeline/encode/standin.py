@@ -11,6 +11,9 @@ from pipeline.encode.common import Part, Stamp, reference
 from pipeline.encode.origin import LOSSY
 from pipeline.encode.source import Frame, Source
 
+SAME_DIGITS = 1e-4
+"""Of direction cosines: so little is rounding in headers, and their own digits are kept."""
+
 
 def stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Dataset:
     """An image with a frame's geometry and nothing else of it.
@@ -42,13 +45,12 @@ def stand_in(frame: Frame, source: Source, labels: hd.Volume, uid: str) -> Datas
 
 
 def _cosines(source: Source, labels: hd.Volume) -> list[float]:
-    """One orientation for all frames: as the images have it, to the digit; as they were understood when they were read
-    where their digits make no right angle, or differ from image to image, as rounding makes them.
+    """One orientation for the whole stack: as its first image has it; where those digits make no right angle, as read.
+
+    The reader takes images for one stack whose cosines differ by rounding; highdicom wants them equal to the digit.
     """
-    read = np.r_[labels.unit_vectors()[2], labels.unit_vectors()[1]]
-    first = source.frames[0].cosines
-    alike = not np.ptp([f.cosines for f in source.frames], axis=0).any()
-    return [float(c) for c in (first if alike and np.abs(first - read).max() < 1e-4 else read)]
+    read, first = np.r_[labels.unit_vectors()[2], labels.unit_vectors()[1]], source.frames[0].cosines
+    return [float(c) for c in (first if np.abs(first - read).max() < SAME_DIGITS else read)]
 
 
 def name_series(made: Dataset, source: Source) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
@@ -26,6 +27,9 @@ PLANES = {
     "feet first": ((-1, 0, 0), (0, 1, 0)),
 }
 """Direction of increasing column index, and of increasing row index, before anything is turned or negated."""
+
+JITTERS = (1e-7, 1e-6, 1e-5, 5e-5, 2e-4, 5e-4)
+"""Rounding noise in direction cosines from one image of a series to the next."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,17 @@ class Turned(Grid):
 
 @dataclass(frozen=True)
 class Scene:
-    """What a random series is like, for people: drawn from a seed, equal seeds give equal scenes."""
+    """What a random series is like, for people: drawn from a seed, equal seeds give equal scenes.
+
+    jitter: so much at most are the direction cosines of each image off those of the grid.
+    """
 
     seed: int
     grid: Turned
     plane: str
     enhanced: bool = False
     traits: tuple[str, ...] = field(default=())
+    jitter: float = 0.0
 
     @property
     def words(self) -> str:
@@ -90,7 +98,15 @@ def scene(seed: int) -> Scene:
     if rng.random() < 0.35:
         traits.append("unequal spacing")
         grid = replace(grid, off_mm=_unequal(grid, rng, 0.008 if "one missing" in kinds else 0.02))
-    return Scene(seed, grid, plane, enhanced, (*traits, *kinds))
+    jitter = rng.choice(JITTERS) if rng.random() < 0.4 else 0.0
+    if jitter:
+        traits.append("jittered cosines")
+    return Scene(seed, grid, plane, enhanced, (*traits, *kinds), min(jitter, _most_jitter(grid)))
+
+
+def _most_jitter(grid: Turned) -> float:
+    """Farther off, the normal of one image leads sideways off the others, and the reader sees a tilted gantry."""
+    return 0.05 * min(grid.spacing_mm[1:]) / (grid.spacing_mm[0] * grid.shape[0])
 
 
 def _unequal(grid: Turned, rng: random.Random, share: float) -> tuple[tuple[float, float, float], ...]:
@@ -112,6 +128,8 @@ def on_disk(folder: Path, made: Scene) -> SeriesVolume:
             _shuffle(paths, rng)
         if "duplicated" in made.traits:
             _duplicate(rng.choice(sorted(folder.glob("*.dcm"))))
+    if made.jitter:
+        jitter(folder, made.jitter, made.seed)
     (study,) = scan(folder)
     (series,) = study.series
     return read_volume(series, fill_missing=1)
@@ -125,6 +143,28 @@ def _shuffle(paths: list[Path], rng: random.Random) -> None:
         ds.InstanceNumber = number + 1
         dcmwrite(path.with_name(f"x{number:03d}.dcm"), ds)
         path.unlink()
+
+
+def jitter(folder: Path, most: float, seed: int) -> None:
+    """The direction cosines of every image, or of every frame, are off by up to `most`, of each by something else."""
+    rng = np.random.default_rng(seed)
+    for path in sorted(folder.glob("*.dcm")):
+        ds = dcmread(path)
+        for plane in _planes(ds):
+            off = rng.uniform(-most, most, 6)
+            plane.ImageOrientationPatient = [_ds(v) for v in np.array(plane.ImageOrientationPatient, float) + off]
+        dcmwrite(path, ds)
+
+
+def _planes(ds: Dataset) -> list[Dataset]:
+    """Where the orientation of each image stands."""
+    if "SharedFunctionalGroupsSequence" not in ds:
+        return [ds]
+    (shared,) = ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+    del ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+    for groups in ds.PerFrameFunctionalGroupsSequence:
+        groups.PlaneOrientationSequence = [deepcopy(shared)]
+    return [groups.PlaneOrientationSequence[0] for groups in ds.PerFrameFunctionalGroupsSequence]
 
 
 def _duplicate(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Whatever way a series lies, what was encoded is read again where it was found; `make proof` tries 500 such series."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,14 +11,18 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from pipeline.encode import encode, to_bytes
+from pipeline.findings import Extra
 from pipeline.followup.change import FollowUp
-from pipeline.imaging.read import FrameRef
+from pipeline.imaging.header import scan
+from pipeline.imaging.read import FrameRef, read_volume
 from pipeline.proof import agreements, prove
+from pipeline.sessions.case import Wishes
 from tests.support.findings import (
     ORIENTATIONS,
     STAMP,
     Grid,
     findings_on,
+    planned,
     sited,
     spheres,
     with_rejected,
@@ -25,7 +30,7 @@ from tests.support.findings import (
     write_enhanced,
 )
 from tests.support.followed import with_follow_up
-from tests.support.geometries import Scene, findings_in, holes, on_disk, scene
+from tests.support.geometries import JITTERS, Scene, findings_in, holes, jitter, on_disk, scene
 
 Writer = Callable[[Path, Grid], tuple[FrameRef, ...]]
 
@@ -53,8 +58,9 @@ def test_random_geometries_are_of_every_kind_that_scanners_make() -> None:
     traits = {trait for made in scenes for trait in (made.plane, *made.traits)}
     assert traits >= {
         "axial", "coronal", "sagittal", "feet first", "oblique", "negated cosines", "unequal spacing", "unsorted",
-        "duplicated", "one missing", "enhanced", "cosines of 5 digits",
+        "duplicated", "one missing", "enhanced", "cosines of 5 digits", "jittered cosines",
     }  # fmt: skip
+    assert {made.jitter for made in scenes} >= set(JITTERS)
     spacing = np.array([made.grid.spacing_mm for made in scenes])
     assert (spacing.max(axis=1) / spacing.min(axis=1) > 4).any()
     assert (spacing[:, 1] != spacing[:, 2]).any()
@@ -63,6 +69,28 @@ def test_random_geometries_are_of_every_kind_that_scanners_make() -> None:
 @pytest.mark.parametrize("trait", ["unequal spacing", "unsorted", "duplicated", "one missing", "enhanced"])
 def test_each_way_that_a_stack_may_be_irregular_is_read_again(trait: str) -> None:
     assert proven(next(made for made in map(scene, range(10_000)) if trait in made.traits)) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("write", "most"),
+    [(write_classic, 1e-7), (write_classic, 5e-5), (write_classic, 5e-4), (write_enhanced, 1e-5)],
+    ids=["1e-7", "5e-5", "5e-4", "enhanced"],
+)
+def test_cosines_that_are_rounded_otherwise_in_each_image_lose_no_object(
+    tmp_path: Path, write: Writer, most: float
+) -> None:
+    grid = Grid((10, 36, 32), (1.5, 1.0, 1.1), "oblique")
+    write(tmp_path, grid)
+    jitter(tmp_path, most, 1)
+    (study,) = scan(tmp_path)
+    read = read_volume(study.series[0])
+    findings = findings_on(read.frames, grid, spheres(grid, ((4, 12, 10), 6.0), ((6, 24, 20), 4.0)))
+    assert findings.labels is not None
+    findings = replace(findings, labels=read.volume.with_array(findings.labels.array))
+    findings = planned(findings, Wishes(sessions=1))
+    objects = encode(replace(findings, extras=frozenset(Extra)), STAMP)
+    assert {e.name for e in objects} >= {"SEG", "RTSTRUCT", "RTDOSE_1", "PM_1", "KO", "SR", "SC_1"}
+    assert prove([to_bytes(e.dataset) for e in objects], findings) == ()
 
 
 def test_lesions_with_holes_are_among_those_that_are_tried(tmp_path: Path) -> None:
