@@ -74,7 +74,7 @@ def test_storescp_gets_every_result(make_storescp: Callable[..., StoreScp], tmp_
 
 def test_orthanc_holds_every_object_of_a_plan_byte_for_byte(orthanc: OrthancPeer, tmp_path: Path) -> None:
     files = write_planned(tmp_path)
-    assert len(files) == 9
+    assert len(files) == 10
     outcomes = send(at(orthanc.dicom_port, orthanc.ae_title), files, calling_ae="LANTERN")
     assert [o.status for o in outcomes] == [Status.ACCEPTED] * len(files)
     for file in files:

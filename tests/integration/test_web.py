@@ -17,6 +17,7 @@ from node.web.app import Probe, make_app, make_server
 from node.web.metrics import Snapshot, TakeSnapshot
 from pipeline.core.errors import LedgerUnavailable
 from pipeline.core.job import State
+from pipeline.core.result import DeliveryState
 
 
 def fine() -> tuple[bool, str]:
@@ -135,7 +136,7 @@ def test_the_probes_look_at_the_real_world_at_every_request(tmp_path: Path):
 def test_the_numbers_of_a_snapshot_arrive_as_metrics():
     taken = Snapshot(
         jobs={"queued": 3, "failed": 1},
-        deliveries={("pacs", "waiting"): 6, ("pacs", "sent"): 40, ("tps", "parked"): 2},
+        deliveries={("pacs", "waiting"): 6, ("pacs", "sent"): 40, ("tps", "parked"): 2, ("tps", "quarantined"): 3},
         oldest_waiting_s={"pacs": 93.5, "tps": 0.0},
         receptions_open=2,
         instances_received=123_456_789,
@@ -143,6 +144,7 @@ def test_the_numbers_of_a_snapshot_arrive_as_metrics():
         failed=5,
         archive_bytes=7 * 10**12,
         archive_free_bytes=3 * 10**11,
+        faults=4,
     )
     with served(snapshot=lambda: taken) as client:
         told = numbers(client)
@@ -160,7 +162,9 @@ def test_the_numbers_of_a_snapshot_arrive_as_metrics():
     assert told["lantern_jobs_failed_total",] == 5
     assert told["lantern_archive_bytes",] == 7 * 10**12
     assert told["lantern_archive_free_bytes",] == 3 * 10**11
-    assert len(told) == 1 + len(State) + 6 + 2 + 1 + 3 + 2
+    assert told["lantern_results_faulty",] == 4
+    assert told["lantern_deliveries", "tps", "quarantined"] == 3
+    assert len(told) == 1 + len(State) + 2 * len(DeliveryState) + 2 + 1 + 3 + 2 + 1
 
 
 def test_a_destination_with_an_odd_name_breaks_nothing():
