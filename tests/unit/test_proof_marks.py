@@ -140,3 +140,18 @@ def test_a_view_that_is_gone_is_told_of_every_object(files: dict[str, bytes], st
     said = prove(list(files.values()), replace(study, views=(gone, *study.views[1:])))
     assert len(said) == len(files)
     assert all("is no longer there" in f.words for f in said)
+
+
+def test_key_images_without_a_mark_and_marks_without_a_key_image_are_told(
+    files: dict[str, bytes], study: MarkedStudy
+) -> None:
+    unmarked_views = [v for v in study.views if v.role not in {m.role for m in study.marks}]
+
+    def elsewhere(ds: Dataset) -> None:
+        image = next(i for i in p.below(ds) if i.get("ValueType") == "IMAGE").ReferencedSOPSequence[0]
+        image.ReferencedSOPInstanceUID = unmarked_views[0].sop_instance_uid
+
+    wrong = files | {"KO": p.spoiled(files["KO"], elsewhere)}
+    said = [fault.words for fault in prove(list(wrong.values()), study)]
+    assert f"{unmarked_views[0].role} is a key image, and has no mark." in said
+    assert any("has a mark, and is no key image" in words for words in said)
