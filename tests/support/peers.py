@@ -137,7 +137,8 @@ class OrthancPeer:
         self._lua = lua + (_auto_routing(auto_route) if auto_route else "")
         self._config = self._base_config(modalities or {}) | dict(options or {})
         self._daemon = Daemon([ORTHANC, folder / "orthanc.json"], self.http_port, folder / "orthanc.log")
-        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=30.0, headers=headers)
+        fresh = httpx.Limits(max_keepalive_connections=0)  # Orthanc closes idle connections just as one is used again
+        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=30.0, headers=headers, limits=fresh)
 
     @property
     def url(self) -> str:
