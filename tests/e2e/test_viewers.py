@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from tests.support.screen import (
     assert_outlined,
     circle,
     on_slice,
+    once_drawn,
     slices,
 )
 from tests.support.screening import CENTERS, RADIUS, SPACING
@@ -72,11 +74,15 @@ def head(
     viewer.open(scene.study_uid)
     assert isinstance(scene.found, Findings)
     made = Head(scene, slices(scene.found), [])
-    for place in made.places:
-        viewer.turn_to(place.sop_instance_uid)
-        made.bare.append(viewer.screen())
-        assert_bright(made.bare[-1], viewer.project(place.corners_mm), place.label)
+    made.bare.extend(_bright(viewer, place) for place in made.places)
     return made
+
+
+def _bright(viewer: Viewer, place: Slice) -> Picture:
+    """The screen with the lesion, which is a bright spot on it."""
+    viewer.turn_to(place.sop_instance_uid)
+    once_drawn(lambda: assert_bright(viewer.screen(), viewer.project(place.corners_mm), place.label))
+    return viewer.screen()
 
 
 def _loaded(viewer: Viewer, head: Head, name: str) -> dict[str, Any]:
@@ -88,14 +94,17 @@ def _loaded(viewer: Viewer, head: Head, name: str) -> dict[str, Any]:
 
 
 def _assert_only_lesions_are_outlined(viewer: Viewer, head: Head) -> None:
-    frames = [f.sop_instance_uid for f in head.findings.frames]
     for place, bare in zip(head.places, head.bare, strict=True):
         viewer.turn_to(place.sop_instance_uid)
-        drawn = viewer.screen()
-        assert_drawn(bare, drawn, viewer.project(place.corners_mm), place.label)
-        k = frames.index(place.sop_instance_uid)
-        there = [viewer.project(on_slice(head.findings, n, k).corners_mm) for n in np.unique(head.labels[k]) if n]
-        assert_nothing_else(bare, drawn, viewer.state()["shown"]["canvas"], there)
+        once_drawn(partial(_assert_outlined_alone, viewer, head, place, bare))
+
+
+def _assert_outlined_alone(viewer: Viewer, head: Head, place: Slice, bare: Picture) -> None:
+    drawn = viewer.screen()
+    assert_drawn(bare, drawn, viewer.project(place.corners_mm), place.label)
+    k = [f.sop_instance_uid for f in head.findings.frames].index(place.sop_instance_uid)
+    there = [viewer.project(on_slice(head.findings, n, k).corners_mm) for n in np.unique(head.labels[k]) if n]
+    assert_nothing_else(bare, drawn, viewer.state()["shown"]["canvas"], there)
 
 
 @pytest.mark.parametrize("name", ["SEG", "SEG labelmap"])
@@ -138,9 +147,13 @@ def test_the_measurements_of_a_report_in_pixels_stand_at_the_lesions(viewer: Vie
         assert marks[lesion.tracking_uid]["image"] == place.sop_instance_uid
         (outline,) = marks[lesion.tracking_uid]["points_mm"]["POLYLINE"]
         viewer.step_to(place.sop_instance_uid)
-        assert_outlined(bare[place.label], viewer.screen(), viewer.project(outline), place.label)
+        once_drawn(partial(_assert_marked, viewer, bare[place.label], outline, place.label))
         assert_drawn_extent(np.array(outline), place)
         assert any(f"Volume: {volume}" in words for words in viewer.words())
+
+
+def _assert_marked(viewer: Viewer, bare: Picture, outline_mm: Any, label: str) -> None:
+    assert_outlined(bare, viewer.screen(), viewer.project(outline_mm), label)
 
 
 def assert_drawn_extent(outline_mm: Any, place: Slice) -> None:
@@ -175,8 +188,9 @@ def test_marks_on_mammograms_stand_where_they_were_seen(
     viewer.open(scene.study_uid)
     view = scene.found.views[0]
     viewer.load(view.sop_instance_uid)
+    mass = _on_plane(circle(CENTERS[view.role], RADIUS - 2))
+    once_drawn(lambda: assert_bright(viewer.screen(), viewer.project(mass), view.role))
     bare = viewer.screen()
-    assert_bright(bare, viewer.project(_on_plane(circle(CENTERS[view.role], RADIUS - 2))), view.role)
     viewer.load(scene.uid("SR"))
     state = viewer.state()
     assert {m["name"] for r in state["reports"] for m in r["measurements"] if m["shown"]} == {"M1", "M2"}
@@ -186,8 +200,7 @@ def test_marks_on_mammograms_stand_where_they_were_seen(
         assert np.array(outline[:-1]) == pytest.approx(_on_plane(circle(CENTERS[seen.role], RADIUS)), abs=0.01)
     # Its arrows stay on the first image that a report has a mark on.
     assert state["shown"]["image"] == view.sop_instance_uid
-    outline = viewer.project(_on_plane(circle(CENTERS[view.role], RADIUS)))
-    assert_outlined(bare, viewer.screen(), outline, view.role)
+    once_drawn(partial(_assert_marked, viewer, bare, _on_plane(circle(CENTERS[view.role], RADIUS)), view.role))
     assert any("Certainty of Finding: 63.10 %" in words for words in viewer.words())
     unknown = {s["modality"] for s in state["unsupported"]}
     assert unknown == {"SR", "PR", "KO"}, "OHIF 3.12 shows no Mammography CAD SR, presentation state and key objects"

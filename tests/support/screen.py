@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +50,18 @@ def on_slice(findings: Findings, number: int, k: int) -> Slice:
     index = np.concatenate([np.stack([np.full(len(rows), k), rows, columns], 1) + o for o in offsets])
     corners_mm = index @ labels.affine[:3, :3].T + labels.affine[:3, 3]
     return Slice(findings.lesions[number - 1].label, findings.frames[k].sop_instance_uid, corners_mm)
+
+
+def once_drawn(check: Callable[[], None], within_s: float = 20.0) -> None:
+    """Returns once `check` holds; what does not hold by then raises as it does. A browser draws when it gets to it."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            return check()
+        except AssertionError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.3)
 
 
 def assert_bright(bare: Picture, points: Points, label: str) -> None:

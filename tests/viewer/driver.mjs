@@ -89,11 +89,15 @@ const commands = {
   evaluate: ({ js }) => page.evaluate(js),
 };
 
+function tooLate() {
+  return new Promise((_, fail) => setTimeout(() => fail(new Error('no answer in time')), 2 * PATIENCE_MS).unref());
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   const { do: what, ...how } = JSON.parse(line);
   let answer;
   try {
-    answer = { answer: (await commands[what](how)) ?? null };
+    answer = { answer: (await Promise.race([commands[what](how), tooLate()])) ?? null };
   } catch (error) {
     answer = { failed: `${what}: ${error.message}`, errors: said };
   }

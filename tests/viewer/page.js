@@ -120,7 +120,10 @@ localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
       target.addEventListener(event, drawn, true);
       window.cornerstone.eventTarget.addEventListener(event, drawn);
     }
-    while (performance.now() - last < 300) await pause(50);
+    while (performance.now() - last < 300) {
+      await pause(50);
+      await Promise.race([new Promise(requestAnimationFrame), pause(1000)]); // a busy machine draws late
+    }
     for (const event of events) {
       target.removeEventListener(event, drawn, true);
       window.cornerstone.eventTarget.removeEventListener(event, drawn);
@@ -171,9 +174,16 @@ localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
         const on = service('segmentationService').getSegmentationRepresentations(service('viewportGridService').getActiveViewportId());
         return there && on.some(r => r.segmentationId === id);
       }
-      return set.Modality === 'SR' ? set.isLoaded : drawn();
+      const failed = document.body.innerText.includes('omething went wrong');
+      if (set.Modality === 'SR') return set.isLoaded && (drawn() || failed);
+      return drawn();
     },
-    state: () => ({ shown: viewport() ? shown() : null, segmentations: segmentations(), annotations: annotations(), reports: reports(), unsupported: displaySets().filter(s => s.unsupported).map(s => ({ modality: s.Modality, label: s.SeriesDescription })),
-      measurements: service('measurementService').getMeasurements().map(m => ({ uid: m.uid, label: m.label, sop: m.SOPInstanceUID, text: m.displayText })) }),
+    state: () => ({
+      shown: viewport() ? shown() : null,
+      segmentations: segmentations(),
+      annotations: annotations(),
+      reports: reports(),
+      unsupported: displaySets().filter(s => s.unsupported).map(s => ({ modality: s.Modality, label: s.SeriesDescription })),
+    }),
   };
 })();
