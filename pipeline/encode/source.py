@@ -185,16 +185,13 @@ def _check_kinship(ds: Dataset, first: Dataset, ref: FrameRef) -> None:
 
 
 def _frames(headers: dict[Path, Dataset], findings: Findings) -> tuple[Frame, ...]:
-    made: list[Frame] = []
-    grid = findings.rejected_labels if findings.labels is None else findings.labels
-    for i, ref in enumerate(findings.frames):
-        frame = _frame(headers[ref.path], ref)
-        if i and ref == findings.frames[i - 1]:
-            frame = replace(frame, filled=True)
-            if grid is not None:
-                frame = replace(frame, position=np.asarray(grid.affine, dtype=float)[:3] @ (i, 0, 0, 1))
-        made.append(frame)
-    return tuple(made)
+    """A slice that repeats the image before it was interpolated: it lies between its neighbours."""
+    refs = findings.frames
+    made = [replace(_frame(headers[r.path], r), filled=i > 0 and r == refs[i - 1]) for i, r in enumerate(refs)]
+    there = [i for i, frame in enumerate(made) if not frame.filled]
+    known = np.array([made[i].position for i in there])
+    between = np.stack([np.interp(range(len(made)), there, axis) for axis in known.T], axis=1)
+    return tuple(replace(f, position=between[i]) if f.filled else f for i, f in enumerate(made))
 
 
 def _frame(ds: Dataset, ref: FrameRef) -> Frame:

@@ -133,7 +133,7 @@ def test_the_contours_of_a_structure_set_lie_on_the_lesions(viewer: Viewer, head
 
 
 def test_the_measurements_of_a_report_in_pixels_stand_at_the_lesions(viewer: Viewer, head: Head) -> None:
-    viewer.clear()
+    viewer.open(head.scene.study_uid)  # afresh: a segmentation shown before brings arrows of its own
     viewer.load(head.scene.uid("SR 2d"))
     state = viewer.state()
     listed = {m["name"]: m for r in state["reports"] if r["sop"] == head.scene.uid("SR 2d") for m in r["measurements"]}

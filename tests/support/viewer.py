@@ -104,7 +104,7 @@ class Viewer:
     def step_to(self, sop_instance_uid: str, most: int = 10) -> None:
         """Go from measurement to measurement of the report that is loaded, to the one on that image."""
         for _ in range(most):
-            shown = self.state()["shown"]  # None while OHIF goes from one image to the next
+            shown = self.state()["shown"]
             if shown and shown["image"] == sop_instance_uid:
                 return
             self.ask("next")

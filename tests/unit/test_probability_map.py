@@ -94,6 +94,23 @@ def test_candidates_that_are_no_lesions_are_on_the_map_of_a_study_without_lesion
     assert parts == [Part.PROBABILITY, Part.SR]
 
 
+def test_a_filled_slice_of_a_study_without_lesions_is_on_the_map_and_names_no_image(tmp_path: Path) -> None:
+    findings = seen(GRID, tmp_path, lesions=False)
+    assert findings.probability is not None
+    wide = hd.Volume(np.full(GRID.shape, 0.3, np.float32), GRID.affine, "PATIENT", frame_of_reference_uid=SPACE)
+    frames = list(findings.frames)
+    frames[5] = frames[4]
+    read = dcmread(BytesIO(written(replace(findings, frames=tuple(frames), probability=wide))))
+    by_place = {
+        float(g.PlanePositionSequence[0].ImagePositionPatient[2]): [
+            s.ReferencedSOPInstanceUID for s in g.DerivationImageSequence[0].SourceImageSequence
+        ]
+        for g in read.PerFrameFunctionalGroupsSequence
+    }
+    expected = {GRID.position(k)[2]: [] if k == 5 else [f.sop_instance_uid] for k, f in enumerate(frames)}
+    assert by_place == expected
+
+
 def test_there_is_no_map_where_nobody_wants_one_or_no_network_was_asked(tmp_path: Path) -> None:
     findings = seen(GRID, tmp_path)
     for other in (replace(findings, extras=frozenset()), replace(findings, probability=None)):

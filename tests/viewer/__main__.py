@@ -60,7 +60,7 @@ def _show_head(viewer: Viewer, scene: viewed.Scene) -> None:
         viewer.load(scene.uid(name))
         viewer.turn_to(largest.sop_instance_uid)
         _keep(viewer, name.lower())
-    viewer.clear()
+    viewer.open(scene.study_uid)  # afresh: a segmentation shown before brings arrows of its own
     viewer.panel("trackedMeasurements")
     viewer.load(scene.uid("SR 2d"))
     viewer.step_to(largest.sop_instance_uid, most=len(scene.found.lesions))

@@ -46,7 +46,8 @@ async function start({ width, height }) {
 }
 
 async function open({ url, width, height }) {
-  if (!page) await start({ width, height });
+  await page?.context().close(); // a page that was used keeps WebGL contexts and segmentations
+  await start({ width, height });
   said = [];
   await page.goto(url);
   await page.waitForFunction(() => window.lantern.drawn());
@@ -67,10 +68,13 @@ async function load({ sop }) {
   await page.evaluate(() => window.lantern.still());
 }
 
-// The arrows of a report's viewport go from one measurement to the next.
+// The arrows of a report's viewport go from one measurement to the next, which may lie on the same image.
 async function next() {
+  const before = await page.evaluate(() => window.lantern.image());
   await page.locator('[data-cy="viewport-pane"] .flex.shrink-0.cursor-pointer.text-highlight svg').last().click();
   await page.mouse.move(1, 1);
+  const moved = page.waitForFunction(was => ![null, was].includes(window.lantern.image()), before, { timeout: 5000 });
+  await moved.catch(() => page.waitForFunction(() => window.lantern.image()));
   await page.evaluate(() => window.lantern.still());
 }
 

@@ -167,6 +167,7 @@ localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
     clear,
     turnTo,
     drawn,
+    image: () => (drawn() ? shown().image : null),
     ready(id) {
       const set = displaySets().find(s => s.displaySetInstanceUID === id);
       if (['SEG', 'RTSTRUCT'].includes(set.Modality)) {
