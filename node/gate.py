@@ -83,8 +83,10 @@ def _proven(files: Sequence[bytes], found: Found, tick: Callable[[], None]) -> d
 
 
 def _with_referring(objects: Sequence[Encoded], files: Sequence[bytes], proven: Mapping[str, str]) -> dict[str, str]:
-    """With what refers to a faulty object, and what refers to that."""
-    faults, names = dict(proven), {_uid(e): e.name for e in objects}
+    """With what refers to a faulty object, and what refers to that. What nobody can say of which it is, is of all."""
+    names = {_uid(e): e.name for e in objects}
+    anyone = " ".join(words for uid, words in proven.items() if uid not in names)
+    faults = {uid: proven.get(uid, anyone) for uid in names if proven.get(uid, anyone)}
     named = {_uid(e): references(data) for e, data in zip(objects, files, strict=True)} if faults else {}
     spread = bool(faults)
     while spread:

@@ -44,8 +44,6 @@ RETRY_AFTER_S = 10.0
 LEASE_PARTS = 4
 """How often in its time a lease is renewed while results are written."""
 
-_SEND_AGAIN = "send it again, then `lantern jobs retry`"
-
 
 class Stopping(Exception):
     """This process was asked to end while it computed: the job goes back as if it had not been claimed."""

@@ -15,6 +15,7 @@ from pydicom.uid import generate_uid
 
 from node.receive.edited import give_own_uid
 from pipeline.contract import Declined, Earlier, Inputs, Runtime
+from pipeline.core.forms import Form
 from pipeline.core.study import Study, group
 from pipeline.encode import Part, encode
 from pipeline.encode.corrections import said_of_corrections
@@ -63,6 +64,26 @@ def test_moved_deleted_added_and_renamed_are_told_apart(room: Room) -> None:
     assert "moved by 3.0 mm" in words
     by_edit = [(n.name, n.probability is None) for n in answer.lesions]
     assert by_edit == [("BM01", True), ("GTV left", False), ("GTV_new", True)]
+
+
+def test_of_sets_with_a_lesion_each_one_comes_back_and_the_others_stay(room: Room, tmp_path: Path) -> None:
+    each = replace(STAMP, form=Form(per_lesion=True))
+    sets = [e.dataset for e in encode(room.found, each) if e.part is Part.RTSTRUCT]
+    assert len(sets) == len(room.found.lesions) == 3
+    for k, ds in enumerate(sets):
+        ds.save_as(tmp_path / f"{k}.dcm", enforce_file_format=True)
+    own = together([read_header(tmp_path / f"{k}.dcm") for k in range(3)])
+    moved = edited(dcmread(tmp_path / "1.dcm"), move=("BM02", (3.0, 0.0, 0.0)))
+    moved.save_as(tmp_path / "edited.dcm")
+    back = together([read_header(tmp_path / "edited.dcm")])
+    answer = made(corrected(Inputs({"t1c": room.series, CONTOURS: back, OWN: own}), room.image))
+    assert edits(answer) == {"BM02": Edit.CHANGED, "BM01": Edit.UNCHANGED, "BM03": Edit.UNCHANGED}
+    before = {n.label: n for n in room.found.lesions}
+    for lesion in answer.lesions:
+        assert lesion.tracking_uid == before[lesion.name].tracking_uid
+        assert lesion.volume_mm3 == pytest.approx(before[lesion.name].volume_mm3, rel=0.02)
+    assert [r for r in answer.remarks if "BM01, BM03" in r and "stay as they were" in r]
+    assert not answer.changes_nothing
 
 
 def test_without_our_descriptions_names_and_places_tell_which_is_which(room: Room) -> None:

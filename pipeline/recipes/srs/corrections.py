@@ -20,6 +20,7 @@ from pipeline.findings import Correction, Corrections, Edit, Lesion, Origin, Ver
 from pipeline.imaging.header import MALFORMED
 from pipeline.imaging.regions import RegionMeasure, measure
 from pipeline.imaging.whole import read_whole
+from pipeline.recipes.srs.apart import joined, with_rest
 from pipeline.recipes.srs.contours import SAME, Drawn, drawn_on, has_tumours, unique, whose
 from pipeline.recipes.srs.meant import Brain, meant_as_lesions
 from pipeline.recipes.srs.tracking import tracking_uid
@@ -77,7 +78,7 @@ def _made(instance: Instance) -> tuple[str, str, str]:
 
 
 def recall_own(inputs: Inputs, earlier: Earlier) -> Inputs:
-    """The inputs, with the structure set that was made here for this study, where contours came back."""
+    """The inputs, with the structure sets that were made here for this study, where contours came back."""
     if CONTOURS not in inputs.series or earlier.own is None:
         return inputs
     ours = [s for s in earlier.own.series if s.modality == "RTSTRUCT" and _is_of(s, inputs["t1c"])]
@@ -119,7 +120,8 @@ def corrected(inputs: Inputs, image: hd.Volume, brain: Brain = lambda: None) -> 
     try:
         ds = read_whole(inputs[CONTOURS].first.path)
         unsure = whose(ds, inputs["t1c"])
-        ours = drawn_on(dcmread(inputs[OWN].first.path), image) if OWN in inputs.series else None
+        own = inputs[OWN].instances if OWN in inputs.series else ()
+        ours = joined([drawn_on(dcmread(i.path), image) for i in own]) if own else None
         drawn = drawn_on(ds, image, partial(meant_as_lesions, ours=ours, image=image, brain=brain)) if ours else (
             drawn_on(ds, image)
         )  # fmt: skip
@@ -130,6 +132,9 @@ def corrected(inputs: Inputs, image: hd.Volume, brain: Brain = lambda: None) -> 
     except MALFORMED as error:
         return Declined(f"the contours cannot be read ({type(error).__name__}): export them again")
     drawn = replace(drawn, algorithms=tuple(a or _tool(ds) or "unnamed software" for a in drawn.algorithms))
+    came = len(drawn.names)
+    if ours and len(own) > 1:
+        drawn = with_rest(drawn, ours, _pairs(drawn, ours).values())
     regions = measure(drawn.labels)
     changes = _compared(drawn, regions, ours) if ours else [_added(drawn, k, {}) for k in range(len(regions))]
     uids = _different([c.tracking_uid for c in changes], regions, image)
@@ -138,7 +143,7 @@ def corrected(inputs: Inputs, image: hd.Volume, brain: Brain = lambda: None) -> 
     said = _said_before(ours) if ours else {}
     lesions = tuple(_lesion(drawn, k, region, now[k], said) for k, region in enumerate(regions))
     made = Corrections(
-        by=_by(ds, "software" if all(_is_by_software(c) for c in now) else "an unnamed author"),
+        by=_by(ds, "software" if all(_is_by_software(c) for c in now[:came]) else "an unnamed author"),
         sop_class_uid=str(ds.SOPClassUID),
         sop_instance_uid=_named_by_its_editor(ds) or str(ds.SOPInstanceUID),
         series_instance_uid=str(ds.SeriesInstanceUID),
@@ -277,6 +282,11 @@ def _kept(name: str, now: RegionMeasure, ours: Drawn, j: int, then: RegionMeasur
     said = f"{ours.names[j]}: {'; '.join(words) or 'unchanged'}"
     tool = "" if origin is Origin.MANUAL else ours.algorithms[j]
     return Correction(edit, name, ours.tracking_uids[j], origin, said, tool)
+
+
+def _pairs(drawn: Drawn, ours: Drawn) -> dict[int, int]:
+    now, before = measure(drawn.labels), measure(ours.labels)
+    return _paired(drawn, now, ours, before, _dice(drawn.labels, ours.labels, now, before))
 
 
 def _paired(
