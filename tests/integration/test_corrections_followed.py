@@ -54,6 +54,7 @@ def test_corrections_tell_the_tracking_uids_that_the_earlier_study_gave_the_lesi
     found = PIPELINE.run(PIPELINE.recall(inputs, Earlier(None, scan(tmp_path / "before"))), Runtime())
     assert isinstance(found, Findings), found
     assert found.corrections is not None
+    assert found.unseen == ()
     uids = [n.tracking_uid for n in found.lesions]
     assert sorted(uids) == sorted(n.tracking_uid for n in before.lesions)
     assert [c.tracking_uid for c in found.corrections.changes] == uids
@@ -77,7 +78,7 @@ def beside(found: Findings) -> tuple[np.ndarray, np.ndarray]:
 def test_an_outline_without_a_type_that_was_added_in_the_head_is_planned_and_one_outside_is_said(
     tmp_path: Path,
 ) -> None:
-    made = t1c_phantom(11, lesions=2, diameters_mm=(12.0, 20.0), shape=(60, 112, 112), spacing_mm=(3.0, 2.0, 2.0))
+    made = t1c_phantom(11, lesions=2, diameters_mm=(12.0, 20.0), shape=(28, 112, 112), spacing_mm=(3.0, 2.0, 2.0))
     _, found = drawn(made, tmp_path / "now", "20260301")
     (tmp_path / "own").mkdir()
     for e in encode(found, STAMP):
@@ -92,6 +93,7 @@ def test_an_outline_without_a_type_that_was_added_in_the_head_is_planned_and_one
     assert isinstance(inputs, Inputs)
     again = PIPELINE.run(PIPELINE.recall(inputs, Earlier(scan(tmp_path / "own")[0], ())), Runtime())
     assert isinstance(again, Findings), again
+    assert again.unseen == ("The series covers only a part of the head; nothing is said about the rest.",)
     assert again.planned is not None
     assert again.planned.session_of("neu links")
     assert not again.planned.session_of("daneben")
