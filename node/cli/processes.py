@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -47,7 +47,15 @@ def serve(config: Config = None) -> None:
     commands = [["receive"], ["work"], ["deliver"], ["web"], ["clean", "--every-s", "600"]]
     stop = Stop()
     stop.on_signals()
-    supervise([c + shared for c in commands], os.environ, stop, _Announcement(house))
+    supervise([c + shared for c in commands], _run, stop, _Announcement(house))
+
+
+def _run(command: Sequence[str]) -> None:
+    """A command, in a process that was forked for it."""
+    from node.cli import main
+
+    sys.argv[1:] = command
+    main()
 
 
 class _Announcement:

@@ -25,7 +25,7 @@ def objects_in(orthanc: OrthancPeer, modality: str) -> list[Dataset]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_an_edited_structure_set_gives_a_superseding_plan_with_the_same_tracking_uids(
     tmp_path: Path, orthanc: OrthancPeer
 ) -> None:
@@ -37,7 +37,7 @@ def test_an_edited_structure_set_gives_a_superseding_plan_with_the_same_tracking
     ]
     with n.RunningNode(tmp_path / "node", *tables).serve() as node:
         assert n.dcmsend(node.port, tmp_path / "series").returncode == 0
-        (job,) = node.ended(within_s=240)
+        (job,) = node.ended(within_s=480)
         assert job.state is State.DELIVERED, node.log()
         (report,), (ours,) = objects_in(orthanc, "SR"), objects_in(orthanc, "RTSTRUCT")
         names = [s.name for s in structures(ours)]
@@ -47,7 +47,7 @@ def test_an_edited_structure_set_gives_a_superseding_plan_with_the_same_tracking
         (tmp_path / "back").mkdir()
         back.save_as(tmp_path / "back" / "edited.dcm")
         assert n.dcmsend(node.port, tmp_path / "back").returncode == 0
-        _, again = node.ended(2, within_s=240)
+        _, again = node.ended(2, within_s=480)
         assert again.state is State.DELIVERED, node.log()
         newer = next(ds for ds in objects_in(orthanc, "SR") if ds.SOPInstanceUID != report.SOPInstanceUID)
     replaced = newer.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
