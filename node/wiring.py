@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config.checks import check_pipelines
 from config.load import find, load
 from config.problems import refuse
 from config.settings import Settings
-from node import dciodvfy, scu, stow
 from node import find as c_find
+from node import scu, stow
 from node.clean import Retention
 from node.delivery import Backoff
 from node.delivery import Desk as DeliveryDesk
@@ -30,7 +31,6 @@ from node.retrieve import Fetched, Library, Retriever, Tick
 from node.retrieve_get import CGet
 from node.retrieve_move import CMove
 from node.tls import client_context, server_context
-from node.worker import Bench
 from pipeline import registry
 from pipeline.contract import Executor, Follower
 from pipeline.core.clock import utc_now
@@ -41,6 +41,9 @@ from pipeline.core.route import Destination, Peer
 from pipeline.core.study import Study
 from pipeline.execute import ExecutorOptions, make_executor
 from storage import Archive, Database, Ledger, open_database
+
+if TYPE_CHECKING:
+    from node.worker import Bench
 
 LEASE_S = 60.0
 """Seconds that a worker holds a job without a sign of life."""
@@ -121,6 +124,10 @@ class House:
 
     def bench(self, stop: Stop) -> Bench:
         """What a worker works with, until `stop` asks it to end."""
+        # What makes and judges objects takes most of a second to load, and nobody else needs it.
+        from node import dciodvfy  # noqa: PLC0415
+        from node.worker import Bench  # noqa: PLC0415
+
         w = self.settings.work
         return Bench(
             ledger=self.ledger,

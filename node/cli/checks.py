@@ -9,7 +9,6 @@ import typer
 
 from node.cli.app import Config, Json, example
 from node.cli.show import show, show_json
-from node.wiring import house_from, settings_from
 
 routes_app = typer.Typer(no_args_is_help=True, help="Routes: list, explain, test.")
 
@@ -29,6 +28,7 @@ def check(config: Config = None, as_json: Json = False) -> None:
     """Validate the configuration: every problem at once, with its line and a hint. Opens nothing."""
     from config.checks import remarks
     from node.options import pipeline_remarks
+    from node.wiring import settings_from
 
     settings = settings_from(config)
     notes = [*remarks(settings), *pipeline_remarks(settings)]
@@ -55,6 +55,7 @@ def check(config: Config = None, as_json: Json = False) -> None:
 def doctor(config: Config = None, as_json: Json = False) -> None:
     """Look at everything the node depends on, and say what to do. Exit code 1 on trouble."""
     from node.doctor import examine
+    from node.wiring import settings_from
 
     findings = examine(settings_from(config))
     rows = [{"what": f.what, "state": f.state.value, "found": f.found, "do": f.advice} for f in findings]
@@ -116,6 +117,8 @@ def check_sr(
 @routes_app.command("list", epilog=example("lantern routes list --json"))
 def list_routes(config: Config = None, as_json: Json = False) -> None:
     """List the routes."""
+    from node.wiring import settings_from
+
     rows = [
         {
             "name": r.name,
@@ -144,6 +147,7 @@ def explain_routes(
 ) -> None:
     """Say rule by rule why a study does or does not run."""
     from node.explain import explain_folder, explain_study
+    from node.wiring import house_from, settings_from
 
     if Path(study).exists():
         settings = settings_from(config)
@@ -165,6 +169,7 @@ def test_routes(config: Config = None, as_json: Json = False) -> None:
     Shows what each route would do beside what was decided: the effect of a new rule before it is put to work.
     """
     from node.explain import rehearse
+    from node.wiring import house_from
 
     house = house_from(config)
     rows: list[dict[str, Any]] = rehearse(house.ledger, house.archive, house.settings.routes)

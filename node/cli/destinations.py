@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from node.cli.app import Config, Json, example
 from node.cli.show import show, show_json
-from node.wiring import House, house_from
 from pipeline.core.errors import LanternError
 from pipeline.core.profile import Profile
 from pipeline.core.route import Destination
+
+if TYPE_CHECKING:
+    from node.wiring import House
 
 app = typer.Typer(no_args_is_help=True, help="Destinations: list, show, probe, echo.")
 
@@ -27,6 +29,8 @@ def register(into: typer.Typer) -> None:
 @app.command("list", epilog=example("lantern destinations list --json"))
 def list_destinations(config: Config = None, as_json: Json = False) -> None:
     """List the destinations, what waits for each, and whether it takes what is made here."""
+    from node.wiring import house_from
+
     house = house_from(config)
     counts = house.ledger.counts()
     rows = [
@@ -48,6 +52,8 @@ def show_destination(
     name: Annotated[str, typer.Argument(help="The destination.")], config: Config = None, as_json: Json = False
 ) -> None:
     """Show what a destination takes, in which form it gets results, what is lost and why. Asks nobody; see `probe`."""
+    from node.wiring import house_from
+
     house = house_from(config)
     told = _told(house, house.destination(name))
     if as_json:
@@ -63,6 +69,8 @@ def show_destination(
 @app.command("probe", epilog=example("lantern destinations probe pacs"))
 def probe_destinations(name: Name = "", config: Config = None, as_json: Json = False) -> None:
     """Ask destinations now what they take (C-ECHO and negotiation). Exit code 1 when one did not say."""
+    from node.wiring import house_from
+
     house = house_from(config)
     chosen = [house.destination(name)] if name else list(house.settings.destinations)
     rows = [_probed(house, d, house.profiles().probe(d)) for d in chosen]
@@ -74,6 +82,8 @@ def probe_destinations(name: Name = "", config: Config = None, as_json: Json = F
 @app.command("echo", epilog=example("lantern destinations echo pacs"))
 def echo_destinations(name: Name = "", config: Config = None, as_json: Json = False) -> None:
     """Ask destinations whether they are there (C-ECHO). Exit code 1 when one is not."""
+    from node.wiring import house_from
+
     house = house_from(config)
     chosen = [house.destination(name)] if name else list(house.settings.destinations)
     rows: list[dict[str, Any]] = []

@@ -8,7 +8,6 @@ import typer
 
 from node.cli.app import Config, Json, example
 from node.cli.show import show, show_json
-from node.wiring import house_from
 from pipeline.core.job import Job, State
 
 jobs_app = typer.Typer(no_args_is_help=True, help="Jobs: list, show, retry, cancel.")
@@ -27,6 +26,8 @@ def studies(
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
 ) -> None:
     """List the studies that are here, newest first, with what became of them."""
+    from node.wiring import house_from
+
     house = house_from(config)
     jobs: dict[str, list[Job]] = {}
     for job in house.ledger.jobs(limit=10_000):
@@ -61,6 +62,8 @@ def list_jobs(
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
 ) -> None:
     """List jobs, newest first."""
+    from node.wiring import house_from
+
     jobs = house_from(config).ledger.jobs(states=state or (), study_instance_uid=study, limit=limit)
     show("Jobs", [_row(j) for j in jobs], as_json=as_json, empty="none")
 
@@ -70,6 +73,8 @@ def show_job(
     job_id: Annotated[int, typer.Argument(help="The number of the job.")], config: Config = None, as_json: Json = False
 ) -> None:
     """Show one job: its history, its results, and how far each is on its way."""
+    from node.wiring import house_from
+
     ledger = house_from(config).ledger
     job = ledger.job(job_id)
     history = [
@@ -120,6 +125,8 @@ def retry_job(
     What is quarantined is never sent as it is: it is computed again. With --compute so is the rest, in the form that
     each destination takes now; `lantern jobs show` then says what of the earlier objects is left over there.
     """
+    from node.wiring import house_from
+
     state = house_from(config).ledger.retry(job_id, by="command line", compute=compute)
     typer.echo(f"job {job_id} is {state.value}")
 
@@ -127,6 +134,8 @@ def retry_job(
 @jobs_app.command("cancel", epilog=example("lantern jobs cancel 17"))
 def cancel_job(job_id: Annotated[int, typer.Argument(help="The number of the job.")], config: Config = None) -> None:
     """Stop a job; what has not been sent yet stays here."""
+    from node.wiring import house_from
+
     state = house_from(config).ledger.cancel(job_id, by="command line")
     typer.echo(f"job {job_id} is {state.value}")
 
@@ -137,6 +146,8 @@ def results(
     as_json: Json = False,
 ) -> None:
     """List the DICOM objects that were made, with where each is."""
+    from node.wiring import house_from
+
     house = house_from(config)
     rows = [
         {

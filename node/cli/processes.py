@@ -8,15 +8,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli.app import Config, example
 from node.cli.show import show_json
-from node.wiring import House, house_from
 from pipeline.core.clock import utc_now
 from pipeline.core.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from node.wiring import House
 
 PORT_FREE_WITHIN_S = 20.0
 """Seconds that `serve` waits for the port to become free."""
@@ -196,6 +198,7 @@ def _cannot_listen(house: House, error: OSError) -> ConfigInvalid:
 
 def _start(process: str, config: Config) -> House:
     from node.logs import set_up_logging
+    from node.wiring import house_from
 
     house = house_from(config, start=True)
     set_up_logging(process, house.settings.log.level, as_json=house.settings.log.as_json)
