@@ -323,7 +323,9 @@ def demo(
 ) -> None:
     """Show the main job from end to end, over the real network path, with a stand-in PACS; then stop everything.
 
-    Two synthetic studies are sent: a head with metastases, and four mammograms.
+    Two synthetic studies are sent: a head with metastases, and four mammograms. It takes some minutes without a GPU.
+
+    Exit code 3 when your study was declined, or no route takes it; then the reason is said at once.
     """
     from node.demo import run_demo
 
