@@ -84,7 +84,7 @@ def prepare(options: ExecutorOptions) -> Runtime:
     wanted = options.device.strip().lower()
     device = choose(wanted, () if wanted == CPU else free_gpu_memory())
     torch.set_num_threads(max(1, options.threads))
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # the same, without loading the compiler for two seconds
     # Only a help to find bugs, and it costs a pass over every new tensor. (torch makes this attribute at run time.)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
