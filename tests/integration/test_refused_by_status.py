@@ -11,11 +11,10 @@ import pytest
 from pydicom import dcmread
 
 from node.profiles import FRESH_FOR, REFUSED_FOR
-from node.sent import KO, LABELMAP, RTSTRUCT, SC, SEG, SR_2D, SR_3D
+from node.sent import KO, RTSTRUCT, SC, SEG, SR_3D
 from pipeline.core.clock import utc_now
 from pipeline.core.job import State
 from pipeline.core.result import DeliveryState
-from pipeline.core.wishes import SegmentsWish, Wishes
 from tests.support.refusing import RefusingScp
 from tests.support.shop import Shop
 
@@ -127,33 +126,10 @@ def test_what_it_takes_after_all_it_is_given_again(tmp_path: Path, scp: Refusing
     assert shop.profiles.of(shop.destinations["pacs"]).refused == ()  # type: ignore[union-attr]
 
 
-def test_who_asks_for_label_maps_has_them_tried_all_the_same(tmp_path: Path, scp: RefusingScp) -> None:
-    shop = _refused(tmp_path, scp)
-    shop.wishes["pacs"] = Wishes(segments=SegmentsWish.LABELMAP)
-    (job,) = shop.node.jobs()
-    shop.node.ledger.retry(job.id, "admin", compute=True)
-    shop.work()
-    shop.deliver()
-    assert scp.asked.count(LABELMAP.sop_class_uid) == 1
-    assert shop.node.states() == [State.DELIVERED]
-
-
-def test_a_report_in_space_that_is_refused_by_status_comes_on_images(tmp_path: Path, scp: RefusingScp) -> None:
-    scp.refuses = {SR_3D: 0x0118}
-    shop = _refused(tmp_path, scp)
-    assert "No Such SOP Class" in shop.node.jobs()[0].reason
-    assert "it gets Comprehensive SR, with outlines in pixels of the images, instead" in _computed(shop)
-    assert SR_2D.sop_class_uid in scp.asked
-    assert shop.node.states() == [State.DELIVERED]
-
-
-@pytest.mark.parametrize("status", [0xA900, 0xC000])
-def test_a_status_about_one_data_set_is_explained_and_nothing_is_concluded(
-    tmp_path: Path, scp: RefusingScp, status: int
-) -> None:
-    scp.refuses = {SEG: status}
+def test_a_status_about_one_data_set_is_explained_and_nothing_is_concluded(tmp_path: Path, scp: RefusingScp) -> None:
+    scp.refuses = {SEG: 0xC000}
     shop = _refused(tmp_path, scp)
     (parked,) = shop.node.ledger.deliveries(states=[DeliveryState.PARKED])
-    assert parked.error.startswith(f"0x{status:04X} ")
+    assert parked.error.startswith("0xC000 Cannot Understand")
     assert "`segments`" in parked.error
     assert shop.profiles.of(shop.destinations["pacs"]).refused == ()  # type: ignore[union-attr]
