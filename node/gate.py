@@ -94,6 +94,6 @@ def _with_referring(objects: Sequence[Encoded], files: Sequence[bytes], proven: 
         for uid in names:
             cause = next((other for other in names if other in faults and other in named[uid]), "")
             if cause and uid not in faults:
-                faults[uid] = f"It refers to {names[cause]} ({cause}), which is held back: {faults[cause]}"
+                faults[uid] = f"It refers to {names[cause]} ({cause}), which is held back"
                 spread = True
     return faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,9 @@ import typer
 from node.cli.app import Config, Json, example
 from node.cli.show import show, show_json
 from pipeline.core.job import Job, State
+
+LONGEST_REASON = 240
+"""Characters of a reason in the list of jobs; `jobs show` and --json have all of it."""
 
 jobs_app = typer.Typer(no_args_is_help=True, help="Jobs: list, show, retry, cancel.")
 
@@ -65,7 +69,10 @@ def list_jobs(
     from node.wiring import house_from
 
     jobs = house_from(config).ledger.jobs(states=state or (), study_instance_uid=study, limit=limit)
-    show("Jobs", [_row(j) for j in jobs], as_json=as_json, empty="none")
+    rows = [_row(j) for j in jobs]
+    if not as_json:
+        rows = [{**r, "reason": shorten(r["reason"], LONGEST_REASON, placeholder=" …")} for r in rows]
+    show("Jobs", rows, as_json=as_json, empty="none")
 
 
 @jobs_app.command("show", epilog=example("lantern jobs show 17"))

@@ -327,7 +327,7 @@ def _equipment(ds: Dataset, source: Origin, findings: Found, stamp: Stamp) -> No
     processing.PurposeOfReferenceCodeSequence = [code_item(Code("109102", "DCM", "Processing Equipment"))]
     for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber"):
         setattr(processing, keyword, ds[keyword].value)
-    processing.ContributionDateTime = local_time(source, stamp).strftime("%Y%m%d%H%M%S.%f%z")
+    processing.ContributionDateTime = local_time(source, stamp).strftime("%Y%m%d%H%M%S.%f")
     processing.ContributionDescription = short(said_of_all(findings), 1024)
     ds.ContributingEquipmentSequence = [*_acquisition(source), processing]
 

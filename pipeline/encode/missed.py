@@ -22,12 +22,12 @@ _OTHERS = "No other series of this study was analysed."
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """One thing. words: what and why; outcome: of CID 6042; what: the detection or analysis, where it was one of them;
-    image: SOP Instance UID of an image that was not looked at.
+    """One thing. words: what and why; outcome: of CID 6042, None for what nobody was meant to look at; what: the
+    detection or analysis, where it was one of them; image: SOP Instance UID of an image that was not looked at.
     """
 
     words: str
-    outcome: Code = NOT_ATTEMPTED
+    outcome: Code | None = NOT_ATTEMPTED
     what: Code | None = None
     image: str = ""
 
@@ -36,7 +36,8 @@ def missed_in(findings: Findings, source: Source) -> tuple[Missed, ...]:
     """Of a volume: slices without an image, parts of the body that it does not cover, all other series."""
     return (
         *(Missed(words) for words in (*_made_up(source), *findings.unseen)),
-        Missed(f"Series {source.series_instance_uid} was analysed. {_OTHERS}"),
+        # Without a code: a reader that looks for "not attempted" would find it in every report.
+        Missed(f"Series {source.series_instance_uid} was analysed. {_OTHERS}", outcome=None),
     )
 
 
@@ -54,10 +55,12 @@ def not_analysed(missed: Iterable[Missed]) -> Any:
 
 def _one(missed: Missed) -> Any:
     item = hd.sr.ContainerContentItem(name=MISSED, relationship_type=_CONTAINS)
-    content = [
-        hd.sr.CodeContentItem(codes.DCM.SummaryOfDetections, missed.outcome, relationship_type=_CONTAINS),
-        hd.sr.TextContentItem(codes.DCM.Comment, plain(missed.words), relationship_type=_CONTAINS),
-    ]
+    content: list[Any] = []
+    if missed.outcome is not None:
+        content.append(
+            hd.sr.CodeContentItem(codes.DCM.SummaryOfDetections, missed.outcome, relationship_type=_CONTAINS)
+        )
+    content.append(hd.sr.TextContentItem(codes.DCM.Comment, plain(missed.words), relationship_type=_CONTAINS))
     if missed.what is not None:
         content.append(hd.sr.CodeContentItem(codes.DCM.DetectionPerformed, missed.what, relationship_type=_CONTAINS))
     if missed.image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.iod.breach import IDENTIFYING, Breach, Found
@@ -36,28 +37,31 @@ def breaches(file: File) -> Found:
 def differing(roots: Sequence[Item]) -> tuple[tuple[Breach, ...], ...]:
     """Of objects that are sent together, what is wrong with each: one UID for two, two patients in one study."""
     found: list[list[Breach]] = [[] for _ in roots]
-    instances: dict[str, int] = {}
-    first_of: dict[tuple[str, str], Item] = {}
+    instances: set[str] = set()
     for number, root in enumerate(roots):
         uid = root.text("SOPInstanceUID")
         if uid in instances:
             found[number].append(Breach("is that of another object of the set", named("SOPInstanceUID"), "PS3.5 9"))
-        instances[uid] = number
-        for keyword, shared, what in (
-            ("SeriesInstanceUID", _OF_SERIES, "series"),
-            ("StudyInstanceUID", sorted(IDENTIFYING), "study"),
-        ):
-            other = first_of.setdefault((what, root.text(keyword)), root)
-            found[number].extend(_differs(root, other, shared, what))
+        instances.add(uid)
+    for what, uid_of, shared in (
+        ("series", "SeriesInstanceUID", _OF_SERIES),
+        ("study", "StudyInstanceUID", sorted(IDENTIFYING)),
+    ):
+        together: dict[str, list[int]] = {}
+        for number, root in enumerate(roots):
+            together.setdefault(root.text(uid_of), []).append(number)
+        for numbers in together.values():
+            for keyword in shared:
+                for number in _outvoted(numbers, [_bytes(roots[n], keyword) for n in numbers]):
+                    words = f"is another than in the other objects of the {what}"
+                    found[number].append(Breach(words, named(keyword), "PS3.3 A.1.2"))
     return tuple(tuple(breaches) for breaches in found)
 
 
-def _differs(root: Item, other: Item, shared: Sequence[str], what: str) -> list[Breach]:
-    return [
-        Breach(f"is another than in the other objects of the {what}", named(keyword), "PS3.3 A.1.2")
-        for keyword in shared
-        if _bytes(root, keyword) != _bytes(other, keyword)
-    ]
+def _outvoted(numbers: Sequence[int], values: Sequence[bytes | None]) -> list[int]:
+    """Those whose value is not what most have; of two alike in number the first counts."""
+    usual, _ = Counter(values).most_common(1)[0]
+    return [number for number, value in zip(numbers, values, strict=True) if value != usual]
 
 
 def _bytes(item: Item, keyword: str) -> bytes | None:

@@ -215,3 +215,5 @@ def test_objects_of_a_set_do_not_share_a_uid_and_agree_on_the_patient() -> None:
     ]
     strange = file({"SOPInstanceUID": b"2.25.14\0", "StudyID": b"1 ", "Modality": b"MR"})
     assert {b.where for b in check_set([file(), strange])[1]} == {"StudyID (0020,0010)", "Modality (0008,0060)"}
+    third = file({"SOPInstanceUID": b"2.25.16\0"})
+    assert [len(breaches) for breaches in check_set([strange, file(), third])] == [2, 0, 0], "the odd one is named"

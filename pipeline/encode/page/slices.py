@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from pipeline.encode.contours import outlines
+from pipeline.encode.contours import rings
 from pipeline.encode.page.model import RGB, Marks, Outline, Zoom
 from pipeline.encode.source import Source
 from pipeline.findings import Findings
@@ -111,7 +111,7 @@ def drawn(labels: npt.NDArray[np.integer], at: int, boxes: Boxes, rgb: Sequence[
     made = []
     for n in sorted(there, key=lambda n: n == main):
         box = boxes[n - 1]
-        for k, points in enumerate(outlines(labels[at][box[1:]] == n)):
+        for k, points in enumerate(rings(labels[at][box[1:]] == n)):
             name = names[n - 1].partition("_")[0] if n != main and not k and len(there) <= MOST_NAMED else ""
             first = (box[2].start - 0.5, box[1].start - 0.5)
             made.append(Outline(points[:, ::-1] + first, rgb[n - 1], name, n == main, unsure[n - 1]))
