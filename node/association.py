@@ -189,7 +189,8 @@ def _request(
 
 
 def _name(peer: Destination | Peer) -> str:
-    return f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
+    address = f"{peer.ae_title} at {peer.host}:{peer.port}"
+    return address if peer.name in ("", address) else f"{peer.name} ({address})"
 
 
 def _no_association(peer: Destination | Peer, calling_ae: str, connected: bool, answer: Any) -> PeerUnreachable:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,17 +17,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from node.cli.progress import Stage, stages
 from node.demo_shown import Shown, show_demo
 from node.demo_studies import Pipeline, Sample, made_up, own
+from node.demo_watch import became
 from node.scu import Status, echo, send
 from node.standin import stand_in_pacs
-from pipeline.core.errors import LanternError, PeerUnreachable, PipelineFailed
-from pipeline.core.job import ENDS, Job, State
+from pipeline.core.errors import ConfigInvalid, LanternError, PeerUnreachable, PipelineFailed
+from pipeline.core.job import Job
 from pipeline.core.route import Destination
 from pipeline.core.study import Study
 from pipeline.findings import RESEARCH_USE_ONLY
@@ -34,7 +36,11 @@ from storage import Ledger, open_database
 
 AE, PACS_AE, SENDER_AE = "LANTERN", "DEMO_PACS", "DEMO_MR"
 STARTS_WITHIN_S = 60.0
+ENDS_WITHIN_S = 60.0
 DONE_WITHIN_S = 900.0
+
+SHOWN = ("results.png", "page-[0-9]*.png", "mammography-page-[0-9]*.png", "node.log")
+"""What a run leaves in its folder, beside what the stand-in PACS received and the made-up images."""
 
 CONFIG = """\
 [node]
@@ -75,9 +81,10 @@ quiet_period_s = 2
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A running node: its configuration, its port, and the ledger to watch it by."""
+    """A running node: its process and log, its port, and the ledger to watch it by."""
 
-    config: Path
+    process: subprocess.Popen[bytes]
+    log: Path
     port: int
     ledger: Ledger
 
@@ -86,24 +93,61 @@ def run_demo(study_folder: Path | None, out: Path, only: Pipeline | None = None)
     """Run it, print what came back, and leave results, pictures and log in `out`. Raises LanternError when it failed.
 
     only: one of the made-up studies; None sends both.
+
+    Nothing of an earlier run is touched before there is a study to send. Ends with 3 where the study was declined.
     """
     console = Console()
-    out.mkdir(parents=True, exist_ok=True)
     received = out / "received"
-    shutil.rmtree(received, ignore_errors=True)
     console.print(f"[bold]Lantern[/bold]: {RESEARCH_USE_ONLY}\n")
-    with tempfile.TemporaryDirectory(prefix="lantern-demo-") as temporary, _stages(console) as stage:
-        work = Path(temporary)
+    given = own(study_folder) if study_folder else None
+    _clear(out, received, given or [])
+    with (
+        _ends_in_order(),
+        tempfile.TemporaryDirectory(prefix="lantern-demo-") as temporary,
+        stages(console) as stage,
+    ):
         stage("studies", 0.05)
-        samples = own(study_folder) if study_folder else list(made_up([only] if only else list(Pipeline), out))
+        samples = given or list(made_up([only] if only else list(Pipeline), out))
         stage("starting a stand-in PACS and a node", 0.15)
-        with stand_in_pacs(PACS_AE, received) as pacs_port, _node(work, pacs_port, out / "node.log") as node:
+        with stand_in_pacs(PACS_AE, received) as port, _node(Path(temporary), port, out / "node.log") as node:
             stage(f"sending {sum(len(s.study.instances) for s in samples)} images by C-STORE", 0.3)
             for sample in samples:
                 _send(sample.study, node.port)
-            jobs = _wait(node.ledger, samples, stage)
+            jobs = _wait(node, samples, stage)
     for sample in samples:
         show_demo(Shown(jobs[sample.study.study_instance_uid], sample, received, out))
+
+
+def _clear(out: Path, received: Path, given: Sequence[Sample]) -> None:
+    """Remove what an earlier run left, all together: nothing of it may be taken for what this one makes."""
+    out.mkdir(parents=True, exist_ok=True)
+    place = received.resolve()
+    if any(i.path.resolve().is_relative_to(place) for sample in given for i in sample.study.instances):
+        raise ConfigInvalid(f"the study has files in {received}, which every run clears", "give another --out")
+    if received.exists():
+        shutil.rmtree(received)
+    for old in (path for name in SHOWN for path in out.glob(name)):
+        old.unlink()
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP, as Ctrl-C does, end the node and remove what it kept; a second signal changes nothing."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for n in before:
+            signal.signal(n, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    wanted = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = {n: handler for n in wanted if (handler := signal.getsignal(n)) is not signal.SIG_IGN}
+    for n in before:
+        signal.signal(n, end)
+    try:
+        yield
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
 
 
 @contextmanager
@@ -118,11 +162,15 @@ def _node(work: Path, pacs_port: int, log: Path) -> Iterator[Node]:
     try:
         _wait_for_port(port, process, log)
         database = open_database(f"sqlite:///{work}/lantern-data/lantern.db")
-        yield Node(config, port, Ledger(database))
+        yield Node(process, log, port, Ledger(database))
         database.close()
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _environment() -> Mapping[str, str]:
@@ -155,31 +203,17 @@ def _send(study: Study, port: int) -> None:
         raise PipelineFailed(f"the node did not take {len(refused)} of {len(files)} images: {refused[0].detail}")
 
 
-def _wait(ledger: Ledger, samples: Sequence[Sample], stage: Any) -> Mapping[str, Job]:
-    """The job of each study, when all have ended, by Study Instance UID."""
-    wanted = {sample.study.study_instance_uid for sample in samples}
+def _wait(node: Node, samples: Sequence[Sample], stage: Stage) -> Mapping[str, Job | str]:
+    """What became of each study, when that is known of all, by Study Instance UID: its job, or why there is none."""
     until = time.monotonic() + DONE_WITHIN_S
-    stage("waiting for the studies to fall quiet", 0.4)
     while time.monotonic() < until:
-        jobs = {job.work.study_instance_uid: job for job in ledger.jobs()}
-        ended = [job for job in jobs.values() if job.state in ENDS or job.state is State.FAILED]
-        if wanted <= {job.work.study_instance_uid for job in ended}:
+        now = {s.study.study_instance_uid: became(node.ledger, s.study.study_instance_uid) for s in samples}
+        ended = {uid: b.end for uid, b in now.items() if b.end is not None}
+        if len(ended) == len(now):
             stage("done", 1.0)
-            return jobs
-        if jobs:
-            said = ", ".join(f"{job.work.pipeline} {job.state.value}" for job in jobs.values())
-            stage(said, 0.5 + 0.5 * len(ended) / len(wanted))
+            return ended
+        if node.process.poll() is not None:
+            raise PipelineFailed("the node has ended by itself", f"see {node.log}")
+        stage(", ".join(b.words for b in now.values()), 0.4 + 0.6 * len(ended) / len(now))
         time.sleep(0.2)
-    raise PipelineFailed(f"nothing came back within {DONE_WITHIN_S:.0f} s")
-
-
-@contextmanager
-def _stages(console: Console) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=1.0)
-
-        def stage(what: str, done: float) -> None:
-            progress.update(task, description=f"{what:44}", completed=done)
-
-        yield stage
+    raise PipelineFailed(f"nothing came back within {DONE_WITHIN_S:.0f} s", f"see {node.log}")

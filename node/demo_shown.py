@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import typer
@@ -35,9 +35,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the demonstration came to. received: the folder with what the PACS was sent."""
+    """What the demonstration came to.
 
-    job: Job
+    job:      what ran; or, in words, why nothing did.
+    received: the folder with what the PACS was sent.
+    """
+
+    job: Job | str
     sample: Sample
     received: Path
     out: Path
@@ -45,20 +49,28 @@ class Shown:
 
 def show_demo(s: Shown) -> None:
     """Print tables, and leave pictures in `s.out`. Raises PipelineFailed; ends with 3 where the study was declined."""
-    typer.echo(f"\n{s.job.work.pipeline}: {len(s.sample.study.instances)} images")
-    if s.job.state is State.DECLINED:
-        typer.echo(f"declined: {s.job.reason}")
-        raise SystemExit(3)
-    if s.job.state is not State.DELIVERED:
-        raise PipelineFailed(f"the job is {s.job.state.value}: {s.job.reason}", f"see {s.out / 'node.log'}")
+    study, job = s.sample.study, s.job
+    typer.echo(f"\n{'study' if isinstance(job, str) else job.work.pipeline}: {len(study.instances)} images")
+    if isinstance(job, str):
+        here = ", ".join(sorted({series.modality for series in study.series}))
+        _decline(f"{job}. The demo runs contrast-enhanced MR of heads, and mammograms (MG); this study has {here}.")
+    if job.state is State.DECLINED:
+        _decline(job.reason)
+    if job.state is not State.DELIVERED:
+        raise PipelineFailed(f"the job is {job.state.value}: {job.reason}", f"see {s.out / 'node.log'}")
     objects = [(p, dcmread(p)) for p in sorted(s.received.iterdir())]
-    objects = [(p, ds) for p, ds in objects if ds.StudyInstanceUID == s.job.work.study_instance_uid]
+    objects = [(p, ds) for p, ds in objects if ds.StudyInstanceUID == study.study_instance_uid]
     _show_objects(objects)
-    if s.sample.pipeline is Pipeline.MAMMOGRAPHY:
+    if job.work.pipeline == Pipeline.MAMMOGRAPHY:
         pages = _marks_shown(s, [ds for _, ds in objects])
     else:
-        pages = _lesions_shown(s, objects)
+        pages = _lesions_shown(s, objects, job)
     typer.echo(f"\nPictures: {', '.join(pages)} in {s.out}; the objects are in {s.received}.")
+
+
+def _decline(reason: str) -> NoReturn:
+    typer.echo(f"declined: {reason}")
+    raise SystemExit(3)
 
 
 def _marks_shown(s: Shown, objects: list[Dataset]) -> list[str]:
@@ -92,14 +104,14 @@ def _found_as(put_in: PutIn, marks: Sequence[ToldMark]) -> dict[str, str]:
     return {"view": put_in.role, "put in": put_in.what, "found as": "; ".join(found) or "not found"}
 
 
-def _lesions_shown(s: Shown, objects: list[tuple[Path, Dataset]]) -> list[str]:
+def _lesions_shown(s: Shown, objects: list[tuple[Path, Dataset]], job: Job) -> list[str]:
     report = next(p for p, ds in objects if ds.Modality == "SR")
     _show_lesions(dcmread(report))
     rtstruct = next((p for p, ds in objects if ds.Modality == "RTSTRUCT"), None)
     if s.sample.lesions is not None:
         _compare(s.sample.lesions, dcmread(rtstruct) if rtstruct else None)
     _show_sessions(dcmread(report))
-    images = _used(s)
+    images = _used(s.sample, job)
     pages = write_pages([ds for _, ds in objects], s.out)
     if images:
         draw(rtstruct, images, s.out / "results.png", RESEARCH_USE_ONLY, report=report)
@@ -111,9 +123,9 @@ def _lesions_shown(s: Shown, objects: list[tuple[Path, Dataset]]) -> list[str]:
     return pages
 
 
-def _used(s: Shown) -> list[Path]:
-    used = set(s.job.work.series_instance_uids)
-    return [i.path for i in s.sample.study.instances if i.series_instance_uid in used and i.path.exists()]
+def _used(sample: Sample, job: Job) -> list[Path]:
+    used = set(job.work.series_instance_uids)
+    return [i.path for i in sample.study.instances if i.series_instance_uid in used and i.path.exists()]
 
 
 def _folder(images: Sequence[Path]) -> str:

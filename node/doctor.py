@@ -14,7 +14,7 @@ from pydicom.uid import UID
 
 from config.settings import Settings
 from node.dciodvfy import find
-from node.losses import losses
+from node.losses import losses, refused
 from node.models import Model, catalogue, verify
 from node.scu import echo
 from node.syntaxes import SAMPLES, readable_syntaxes
@@ -225,8 +225,9 @@ def _reach(house: House, destination: Destination) -> Iterator[Finding]:
         yield Finding(what, Health.WARN, "nobody has asked it yet", f"lantern destinations probe {destination.name}")
         return
     lost = losses(destination, profile)
+    bad = bool(refused(destination, profile))  # what the configuration does not want is as it should be
     advice = f"allow these there, then `lantern destinations probe {destination.name}`"
-    yield Finding(what, Health.WARN if lost else Health.GOOD, " ".join(lost) or "everything", advice if lost else "")
+    yield Finding(what, Health.WARN if bad else Health.GOOD, " ".join(lost) or "everything", advice if bad else "")
 
 
 def _retrieves(house: House, peer: Peer) -> Iterator[Finding]:

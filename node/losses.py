@@ -56,5 +56,15 @@ def kinds(destination: Destination, profile: Profile | None) -> list[Taken]:
 
 
 def losses(destination: Destination, profile: Profile | None) -> tuple[str, ...]:
-    """A sentence for everything that a destination does not get of what runs make here."""
-    return choose(USUAL, destination.name, profile, destination.wishes).told
+    """A sentence for everything that a destination does not get of what runs make here.
+
+    Where nothing is known of it, that is what the configuration takes away.
+    """
+    told = choose(USUAL, destination.name, profile, destination.wishes).told
+    return told if profile and profile.is_known else told[1:]  # the first says that nothing is known
+
+
+def refused(destination: Destination, profile: Profile | None) -> tuple[str, ...]:
+    """Those of `losses` that come of what the destination takes, and not of the configuration alone."""
+    wished_away = losses(destination, None)
+    return tuple(said for said in losses(destination, profile) if said not in wished_away)

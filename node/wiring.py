@@ -268,20 +268,21 @@ class House:
         return server_context(t.certificate, t.key, t.ca) if self.settings.node.tls and t.certificate else None
 
 
-def open_house(settings: Settings, *, start: bool = False) -> House:
+def open_house(settings: Settings, *, start: bool = False, make: bool = False) -> House:
     """Open archive and ledger. Raises DiskFull, LedgerUnavailable, ConfigInvalid (no permission).
 
     start: bring the tables to this version's form, as the node's processes do; who only looks does not change them.
+    make:  make them where the database is empty, for what an admin asks before the node's first start.
     """
     database = open_database(settings.storage.database_url)
     if start:
         database.migrate()
     else:
-        database.require_current()
+        database.require_current(make=make)
     archive = Archive(settings.storage.archive_dir, settings.node.min_free_disk_mb * MB)
     return House(settings, archive, database, Ledger(database))
 
 
-def house_from(config: Path | None, *, start: bool = False) -> House:
+def house_from(config: Path | None, *, start: bool = False, make: bool = False) -> House:
     """The house that a configuration file describes. Raises ConfigInvalid and what `open_house` raises."""
-    return open_house(settings_from(config), start=start)
+    return open_house(settings_from(config), start=start, make=make)

@@ -48,14 +48,21 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
-    def require_current(self) -> None:
-        """Raise LedgerUnavailable unless the tables are there in this version's form; changes nothing."""
+    def require_current(self, *, make: bool = False) -> None:
+        """Raise LedgerUnavailable unless the tables are there in this version's form.
+
+        make: a database that is empty gets them. One with tables, of an earlier version or of somebody else, is not
+        changed.
+        """
         with self.read() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
+            is_empty = not sa.inspect(connection).get_table_names()
         wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
-        if found is None:
+        if found is None and make and is_empty:
+            self.migrate()
+        elif found is None:
             raise LedgerUnavailable("the database has no tables yet", "start the node once: `lantern serve`")
-        if found != wanted:
+        elif found != wanted:
             raise LedgerUnavailable(
                 f"the database is of another version (tables {found}, this program's {wanted})",
                 "use the program of the running node, or restart the node with this one",

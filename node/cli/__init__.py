@@ -1,4 +1,7 @@
-"""The command line: `lantern COMMAND`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 declined."""
+"""The command line: `lantern COMMAND`.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 declined, 4 something was held back.
+"""
 
 from __future__ import annotations
 

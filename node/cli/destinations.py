@@ -31,7 +31,7 @@ def list_destinations(config: Config = None, as_json: Json = False) -> None:
     """List the destinations, what waits for each, and whether it takes what is made here."""
     from node.wiring import house_from
 
-    house = house_from(config)
+    house = house_from(config, make=True)  # at registration: the node may not have run yet
     counts = house.ledger.counts()
     rows = [
         {
@@ -54,7 +54,7 @@ def show_destination(
     """Show what a destination takes, in which form it gets results, what is lost and why. Asks nobody; see `probe`."""
     from node.wiring import house_from
 
-    house = house_from(config)
+    house = house_from(config, make=True)
     told = _told(house, house.destination(name))
     if as_json:
         show_json(told)
@@ -63,7 +63,10 @@ def show_destination(
     show(f"Destination {name}", [told], as_json=False)
     show("Takes", kinds, as_json=False)
     show("Wishes in force", [wishes], as_json=False)
-    show("Does not get", [{"why": said} for said in lost], as_json=False, empty="it gets everything that is made here")
+    if lost:
+        show("Does not get", [{"why": said} for said in lost], as_json=False)
+    else:
+        typer.echo("It gets everything that is made here, as its configuration wants it.")
 
 
 @app.command("probe", epilog=example("lantern destinations probe pacs"))
@@ -74,7 +77,7 @@ def probe_destinations(name: Name = "", config: Config = None, as_json: Json = F
     """
     from node.wiring import house_from
 
-    house = house_from(config)
+    house = house_from(config, make=True)
     chosen = [house.destination(name)] if name else list(house.settings.destinations)
     rows = [_probed(house, d, *house.profiles().ask_anew(d)) for d in chosen]
     show("Destinations", rows, as_json=as_json, empty="none configured")
@@ -87,7 +90,7 @@ def echo_destinations(name: Name = "", config: Config = None, as_json: Json = Fa
     """Ask destinations whether they are there (C-ECHO). Exit code 1 when one is not."""
     from node.wiring import house_from
 
-    house = house_from(config)
+    house = house_from(config, make=True)
     chosen = [house.destination(name)] if name else list(house.settings.destinations)
     rows: list[dict[str, Any]] = []
     for d in chosen:
@@ -101,14 +104,17 @@ def echo_destinations(name: Name = "", config: Config = None, as_json: Json = Fa
 
 
 def _in_short(house: House, destination: Destination) -> str:
-    from node.losses import losses
+    from node.losses import losses, refused
 
     profile = house.profiles().of(destination)
-    if profile is None or not profile.is_known:
-        return "not known yet"
-    if losses(destination, profile):
+    if profile is None:
+        return "never asked"
+    if not profile.is_known:
+        return "not known yet: it gave no answer"
+    if refused(destination, profile):
         return "not everything: see `show`"
-    return "taken as everything (STOW-RS)" if profile.is_assumed else "everything"
+    all_of_it = "taken as everything (STOW-RS)" if profile.is_assumed else "everything"
+    return f"{all_of_it}; its configuration wants less: see `show`" if losses(destination, profile) else all_of_it
 
 
 def _probed(house: House, destination: Destination, profile: Profile, forgotten: tuple[Refused, ...]) -> dict[str, Any]:

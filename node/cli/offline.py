@@ -162,8 +162,7 @@ def _expect_usable(pipeline: str, options: Mapping[str, Any]) -> None:
 
 
 def _say(summary: dict[str, Any], place: Path, which: str) -> None:
-    reason = summary["reason"]
-    typer.echo(f"{which}{summary['outcome']}{': ' + reason if reason else ''}")
+    typer.echo(f"{which}{_ended(summary, place)}")
     if summary["outcome"] == "completed":
         if "marks" in summary:
             _say_marks(summary)
@@ -183,7 +182,18 @@ def _say(summary: dict[str, Any], place: Path, which: str) -> None:
             typer.echo(f"Note: {remark}")
         drawn = ["picture.png"] if (place / "picture.png").exists() else []
         files = [*(o["file"] for o in summary["objects"]), *drawn]
-        typer.echo(f"{', '.join(files)} and summary.json are in {place}")
+        where = f"{', '.join(files)} and summary.json are" if files else "summary.json is"
+        typer.echo(f"{where} in {place}")
+
+
+def _ended(summary: dict[str, Any], place: Path) -> str:
+    """How it ended; that objects are held back is said at once, not found out by who looks for them."""
+    reason, held = summary["reason"], len(summary["quarantined"])
+    if held:
+        what = f"{held} object{'' if held == 1 else 's'} held back in {place / 'quarantine'}"
+        reason = what if summary["objects"] else f"nothing may be used: {what}"
+        return f"{summary['outcome']}, but {reason}"
+    return f"{summary['outcome']}{': ' + reason if reason else ''}"
 
 
 def _doubts(doubt: dict[str, Any]) -> list[str]:
@@ -293,7 +303,8 @@ def send(
     if not paths:
         raise HeaderUnusable(f"no DICOM file was found in {folder}", "give a DICOM file, or the folder that holds them")
     with bar(f"to {to}", len(paths)) as advance:
-        outcomes = c_store(Destination("", ae, host, int(port)), paths, calling_ae=calling_ae, on_tick=advance)
+        peer = Destination(f"{ae} at {host}:{port}", ae, host, int(port))
+        outcomes = c_store(peer, paths, calling_ae=calling_ae, on_tick=advance)
     refused = [o for o in outcomes if o.status is not Status.ACCEPTED]
     rows = [{"sop_instance_uid": o.sop_instance_uid, "status": o.status.value, "detail": o.detail} for o in outcomes]
     if as_json:
@@ -312,7 +323,9 @@ def demo(
 ) -> None:
     """Show the main job from end to end, over the real network path, with a stand-in PACS; then stop everything.
 
-    Two synthetic studies are sent: a head with metastases, and four mammograms.
+    Two synthetic studies are sent: a head with metastases, and four mammograms. It takes some minutes without a GPU.
+
+    Exit code 3 when your study was declined, or no route takes it; then the reason is said at once.
     """
     from node.demo import run_demo
 

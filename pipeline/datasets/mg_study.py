@@ -17,14 +17,16 @@ def write_study(
     habit: MgHabit | None = None,
     patient_id: str = "LANTERN-TEST",
     patient_name: str = "Phantom^Lantern",
-    date: str = "",
+    date: str = "20260115",
 ) -> dict[str, Path]:
     """Write every view as it hangs, `folder`/ROLE.dcm; gives the files by role.
 
     A place of a view's truth is `MammogramView.hung_px` of it in the written image.
 
+    Every view is a series of its own, as most makers send them: a series has one description (PS3.3 C.7.3.1).
+
     habit: whose headers; None takes a film's for films and GE's for digital images.
-    date:  YYYYMMDD, of the study.
+    date:  YYYYMMDD, of the study; the same for all whom nobody gave another, as of made-up heads.
     """
     maker = habit or (MgHabit.FILM if study.manner is Manner.FILM else MgHabit.GE)
     files = {}
@@ -48,6 +50,7 @@ def _acquisition(
         study=f"phantom {patient_id} {date}",
         study_description="MAMMOGRAPHY, made up",
         series_description=view.role,
-        instance_number=number,
+        series_number=number,
         date=date,
+        time="101500" if date else "",
     )

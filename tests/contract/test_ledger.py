@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from pipeline.core.errors import LedgerUnavailable
 from pipeline.core.job import Decision, Outcome, State
 from pipeline.core.result import Kind
 from pipeline.core.route import PRIORS
@@ -49,6 +50,31 @@ def test_several_processes_may_migrate_at_once(url: str) -> None:
     for t in threads:
         t.join()
     assert errors == []
+
+
+def test_an_empty_database_gets_its_tables_from_who_may_make_them_and_from_nobody_else(url: str) -> None:
+    database = open_database(url)
+    with pytest.raises(LedgerUnavailable, match="no tables yet"):
+        database.require_current()
+    database.require_current(make=True)
+    database.require_current()
+    database.close()
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_database_that_has_tables_is_changed_by_no_command(url: str, earlier: bool) -> None:
+    database = open_database(url)
+    if earlier:
+        database.migrate()
+    with database.write() as db:
+        statement = "UPDATE alembic_version SET version_num = '0001'" if earlier else "CREATE TABLE other (id INTEGER)"
+        db.execute(sa.text(statement))
+    with pytest.raises(LedgerUnavailable, match="another version" if earlier else "no tables yet"):
+        database.require_current(make=True)
+    with database.read() as db:
+        there = sa.inspect(db).get_table_names()
+    assert ("job" in there) is earlier
+    database.close()
 
 
 def test_an_instance_is_new_once_and_then_known(ledger: Ledger) -> None:

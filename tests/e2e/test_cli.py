@@ -263,6 +263,13 @@ def test_sending_what_is_no_dicom_file_is_a_failure(tmp_path: Path) -> None:
     assert "no DICOM file" in done.stderr
 
 
+def test_a_port_where_nobody_listens_is_named_by_its_address(series: Path) -> None:
+    port = free_port()
+    done = n.lantern("send", str(series), "--to", f"LANTERN@127.0.0.1:{port}")
+    assert done.returncode == 1
+    assert f"error: LANTERN at 127.0.0.1:{port}: no connection" in done.stderr
+
+
 def test_check_asks_the_pipelines_about_their_routes(tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text(

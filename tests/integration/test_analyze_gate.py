@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,6 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _structures_are_wrong(files: Sequence[bytes], found: Found, tick: Callable[[], None]) -> tuple[Fault, ...]:
-    from io import BytesIO
-
     headers = [dcmread(BytesIO(f)) for f in files]
     return tuple(Fault(str(h.SOPInstanceUID), MIRRORED) for h in headers if h.Modality == "RTSTRUCT")
 
@@ -43,6 +42,8 @@ def test_a_faulty_object_is_in_quarantine_with_what_refers_to_it_and_the_exit_co
         wrong.setattr(gate, "prove", _structures_are_wrong)
         done = CliRunner().invoke(app, asked)
     assert done.exit_code == 4, done.output
+    assert f"completed, but 3 objects held back in {out / 'quarantine'}\n" in done.stdout
+    assert f"SEG.dcm and summary.json are in {out}\n" in done.stdout
     assert f"Held back: {out / 'quarantine' / 'RTSTRUCT.dcm'}: {MIRRORED}" in done.stderr
     assert [p.name for p in sorted(out.iterdir())] == ["SEG.dcm", "quarantine", "summary.json"]
     assert (out / "quarantine/RTSTRUCT.txt").read_text() == f"{MIRRORED}\n"
@@ -58,6 +59,21 @@ def test_a_faulty_object_is_in_quarantine_with_what_refers_to_it_and_the_exit_co
     names = ["KO.dcm", "RTSTRUCT.dcm", "SEG.dcm", "SR.dcm", "picture.png", "summary.json"]
     assert [p.name for p in sorted(out.iterdir())] == names
     assert json.loads((out / "summary.json").read_text())["quarantined"] == []
+
+
+def test_where_everything_is_held_back_the_last_words_are_that_nothing_may_be_used(
+    series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_wrong(files: Sequence[bytes], _found: Found, _tick: Callable[[], None]) -> tuple[Fault, ...]:
+        return tuple(Fault(str(dcmread(BytesIO(f)).SOPInstanceUID), MIRRORED) for f in files)
+
+    monkeypatch.setattr(gate, "prove", all_wrong)
+    asked = ["analyze", str(series), "--pipeline", NAME, "--out", str(tmp_path), "--device", "cpu"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 4, done.output
+    said = f"completed, but nothing may be used: 4 objects held back in {tmp_path / 'quarantine'}\n"
+    assert said in done.stdout
+    assert done.stdout.endswith(f"summary.json is in {tmp_path}\n")
 
 
 def test_what_the_images_have_wrong_is_a_doubt_and_holds_nothing_back(series: Path, tmp_path: Path) -> None:

@@ -72,3 +72,13 @@ def test_what_is_written_is_a_valid_mammogram(study: MammogramStudy, tmp_path: P
     path = write_study(study, tmp_path, date="20260102")["R-MLO"]
     said = subprocess.run(["/usr/bin/dciodvfy", str(path)], capture_output=True, text=True, check=False)
     assert [line for line in said.stderr.splitlines() if line.startswith("Error")] == []
+
+
+@pytest.mark.real("dicom3tools")
+def test_its_series_are_told_apart_and_it_has_a_date(study: MammogramStudy, tmp_path: Path) -> None:
+    files = write_study(study, tmp_path)
+    (found,) = group([read_header(path) for path in files.values()])
+    assert sorted(str(s.get("SeriesDescription")) for s in found.series) == sorted(ROLES)
+    assert {len(str(s.get("StudyDate"))) for s in found.series} == {8}
+    said = subprocess.run(["/usr/bin/dcentvfy", *files.values()], capture_output=True, text=True, check=False)
+    assert [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")] == []
