@@ -5,8 +5,8 @@ Pure: nothing is asked and nothing is kept here. Every sentence is for the admin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from node.sent import ALL, CAD_SR, GSPS, KO, LABELMAP, PM, RTDOSE, RTSTRUCT, SC, SEG, SR_2D, SR_3D, Sent, taken
 from pipeline.core.forms import Coordinates, Form, Holes, Segments
@@ -39,20 +39,38 @@ def choose(made: Collection[Sent], name: str, profile: Profile | None, wishes: W
              never tells two forms apart.
     profile: what the destination takes; None, or one that is not known, leaves it at the wishes.
     """
-    everything = _Asked(made, name, wishes, lambda _: True)
+    refused = _refused(name, profile, wishes) if profile else {}
     if profile is None or not profile.is_known:
         why = f" ({profile.error})" if profile and profile.error else ""
         said = f"{name} has not said yet what it takes{why}: it gets everything as its configuration wants it."
-        choice = everything.choice()
+        choice = _Asked(made, name, wishes, lambda s: s not in refused, refused).choice()
         return replace(choice, told=(said, *choice.told))
-    choice = _Asked(made, name, wishes, lambda s: taken(profile, s)).choice()
+    choice = _Asked(made, name, wishes, lambda s: s not in refused and taken(profile, s), refused).choice()
     if choice.gets:
         return choice
     said = (
         f"{name} takes NOTHING of what is made here: it is sent as the configuration wants it, and will be parked. "
         f"Is {profile.endpoint} an archive, and may this node store there?"
     )
-    return replace(everything.choice(), told=(said,))
+    return replace(_Asked(made, name, wishes, lambda _: True).choice(), told=(said,))
+
+
+def _refused(name: str, profile: Profile, wishes: Wishes) -> dict[Sent, str]:
+    """What the destination refused by status, and what is not tried after that; and why, for the admin.
+
+    Where binary segmentations are refused like this, its yes to label maps (DICOM 2024c) is worth nothing either: each
+    guess would cost a parked job. Who knows better says so.
+    """
+    again = f"after `lantern destinations probe {name}` it is tried again"
+    found = {
+        s: f"negotiated, but refused with 0x{r.status:04X} on {r.at:%Y-%m-%d}; {again}"
+        for s in ALL
+        if (r := profile.refusal(s.sop_class_uid))
+    }
+    guessed = wishes.segments is not SegmentsWish.LABELMAP and (not profile.is_known or taken(profile, LABELMAP))
+    if SEG in found and guessed:
+        found[LABELMAP] = 'not tried then; segments = "labelmap" does'
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,7 @@ class _Asked:
     name: str
     wishes: Wishes
     takes: Takes
+    why_not: Mapping[Sent, str] = field(default_factory=dict)
 
     def choice(self) -> Choice:
         segments, report = self._segments(), self._report()
@@ -139,7 +158,7 @@ class _Asked:
             return []
         although = f', although it was to get {key} = "{wish}"' if wish != "auto" else ""
         how = ", with outlines in pixels of the images," if got is SR_2D else ""
-        return [f"{self.name} takes no {classes[0]}: it gets {got.name}{how} instead{although}."]
+        return [f"{self.name} takes no {self._named(classes[0])}: it gets {got.name}{how} instead{although}."]
 
     def _wished_away(self) -> list[str]:
         """What it does not get because the configuration says so."""
@@ -158,11 +177,15 @@ class _Asked:
         return SC in self.made or self._wants_page(gets)
 
     def _without(self, lost: Collection[Sent], gets: Collection[Sent]) -> str:
-        refused = _listed([f"no {s}" for s in ALL if s in lost])
+        refused = _listed([f"no {self._named(s)}" for s in ALL if s in lost])
         shown = [s.name for s in SHOWING if s in gets]
         if not set(lost) & set(SHOWING):
             return f"{self.name} takes {refused}: it goes without."
         return f"{self.name} takes {refused}: it gets {_listed(shown) or 'nothing that shows findings'} instead."
+
+    def _named(self, sent: Sent) -> str:
+        why = f": {self.why_not[sent]}" if sent in self.why_not else ""
+        return f"{sent.name} ({sent.sop_class_uid}{why})"
 
 
 def _listed(names: list[str]) -> str:

@@ -67,7 +67,7 @@ class Desk:
 class Deliverer:
     """Sends what waits for one destination.
 
-    on_unwanted: told when it accepts no presentation context for an object that it was to take.
+    on_unwanted: told when it does not take a kind of object that it was to take.
     """
 
     def __init__(self, desk: Desk, destination: Destination, on_unwanted: Callable[[], None] = lambda: None) -> None:
@@ -110,6 +110,7 @@ class Deliverer:
     def _note(self, delivery: Delivery, outcome: Outcome) -> None:
         ledger, holder = self._desk.ledger, self._desk.holder
         detail = outcome.detail
+        self._learn(delivery, outcome)
         if outcome.unwanted:
             self._on_unwanted()
             detail += f"; `lantern jobs retry {delivery.job_id} --compute` writes the results as it takes them"
@@ -126,6 +127,14 @@ class Deliverer:
         else:
             log.warning("%s: later: %s", where, detail)
             ledger.later([delivery.id], detail, self._next(delivery.attempts))
+
+    def _learn(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Remember what no question would show; before the answer is written down, so that a retry knows of it."""
+        profiles, kind = self._desk.profiles, delivery.result.sop_class_uid
+        if profiles and outcome.refused_with:
+            profiles.refused(self._to, kind, outcome.refused_with)
+        elif profiles and outcome.status is Status.ACCEPTED:
+            profiles.took(self._to, kind)
 
     def _nothing_went(self, batch: Sequence[Delivery], error: LanternError) -> None:
         log.warning("job %d: nothing reached %s: %s", batch[0].job_id, self._to.name, error)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydicom.uid import UID
 
 from node.choose import choose
-from node.sent import ALL, USUAL, taken
+from node.sent import ALL, USUAL, Sent, taken
 from pipeline.core.profile import Profile
 from pipeline.core.route import Destination
 
@@ -16,7 +16,8 @@ from pipeline.core.route import Destination
 class Taken:
     """One kind of object at one destination.
 
-    taken:    "yes", "no", "assumed" (STOW-RS negotiates nothing), or "not known".
+    taken:    "yes", "no", "refused" (by status, whatever is negotiated), "assumed" (STOW-RS negotiates nothing), or
+              "not known".
     gets:     whether the destination gets such objects, when a run makes them.
     syntaxes: in which transfer syntaxes it takes them.
     """
@@ -34,15 +35,19 @@ def kinds(destination: Destination, profile: Profile | None) -> list[Taken]:
     gets = choose(USUAL, destination.name, profile, destination.wishes).gets
     known = profile if profile and profile.is_known else None
 
-    def answer(takes: bool) -> str:
-        return "assumed" if known and known.is_assumed else "yes" if takes else "no"
+    def answer(sent: Sent) -> str:
+        if profile and profile.refusal(sent.sop_class_uid):
+            return "refused"
+        if known is None:
+            return "not known"
+        return "assumed" if known.is_assumed else "yes" if taken(known, sent) else "no"
 
     return [
         Taken(
             s.kind.value,
             s.name,
             s.sop_class_uid,
-            answer(taken(known, s)) if known else "not known",
+            answer(s),
             s in gets,
             tuple(UID(u).name for u in known.syntaxes(s.sop_class_uid)) if known else (),
         )

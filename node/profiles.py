@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pipeline.core.clock import Clock, utc_now
 from pipeline.core.errors import LanternError, OurFault, place_of
-from pipeline.core.profile import Profile
+from pipeline.core.profile import Profile, Refused
 from pipeline.core.route import Destination
 from storage import Ledger
 
@@ -20,6 +20,8 @@ FRESH_FOR = timedelta(hours=24)
 """How long an answer counts; what a destination takes changes when somebody configures or updates it."""
 SILENT_FOR = timedelta(minutes=5)
 """How long a destination that did not answer is left alone, unless somebody asks for it."""
+REFUSED_FOR = timedelta(days=30)
+"""How long a refusal by status counts. Each time it lapses, an object may be parked again: not every day."""
 SHORT_S = 5.0
 """Seconds that a job may wait for each answer of a destination of which nothing is known yet."""
 
@@ -37,7 +39,11 @@ class Profiles:
 
     def of(self, destination: Destination) -> Profile | None:
         """What is known, without asking the destination; None when nobody has asked it where it is now."""
-        return self.ledger.profile(destination.name, destination.endpoint)
+        known = self.ledger.profile(destination.name, destination.endpoint)
+        if known is None or not known.refused:
+            return known
+        since = self.clock() - REFUSED_FOR
+        return replace(known, refused=tuple(r for r in known.refused if r.at > since))
 
     def for_job(self, destination: Destination) -> Profile | None:
         """What is known; where that is nothing, the destination is asked once, with little patience."""
@@ -65,6 +71,28 @@ class Profiles:
             answer = self._silent(destination, OurFault(f"unexpected {place_of(e)}"))
         self.ledger.keep_profile(destination.name, answer)
         return self.of(destination) or answer
+
+    def ask_anew(self, destination: Destination) -> tuple[Profile, tuple[Refused, ...]]:
+        """Ask it for a person, who may have changed it: with its answer, what it refused by status is forgotten.
+
+        Returns what is known then, and what was forgotten: nothing when it did not answer.
+        """
+        found = self.probe(destination)
+        if found.error or not found.refused:
+            return found, ()
+        self.ledger.forget_refusals(destination.name)
+        return replace(found, refused=()), found.refused
+
+    def refused(self, destination: Destination, sop_class_uid: str, status: int) -> None:
+        """Remember that it refused objects of that class by `status`, which no probe would show."""
+        refused = Refused(sop_class_uid, status, self.clock())
+        self.ledger.keep_refusal(destination.name, destination.endpoint, refused)
+
+    def took(self, destination: Destination, sop_class_uid: str) -> None:
+        """It took an object of that class: forget that it refused such objects, if it did."""
+        known = self.of(destination)
+        if known and known.refusal(sop_class_uid):
+            self.ledger.forget_refusals(destination.name, sop_class_uid)
 
     def _silent(self, destination: Destination, error: LanternError) -> Profile:
         log.warning("%s could not be asked what it takes: %s", destination.name, error)

@@ -36,6 +36,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification
 
 from node.association import Watch, associate
+from node.status import NOT_THIS_CLASS, words_of
 from pipeline.core.errors import PeerRefused, PeerUnreachable
 from pipeline.core.route import Destination, Peer
 
@@ -82,15 +83,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file. `detail`: status code and comment of the peer, one line without control characters.
+    """What became of one file. `detail`: status code of the peer, what it means, its comment and what to do; one line.
 
-    unwanted: the peer accepted no presentation context for it: what it takes is not what we thought.
+    unwanted: the peer does not take this kind of object: what it takes is not what we thought.
+    refused_with: the status that said so although a presentation context was accepted; 0 when none was.
     """
 
     sop_instance_uid: str
     status: Status
     detail: str = ""
     unwanted: bool = False
+    refused_with: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +274,16 @@ def _store(association: Association, watch: Watch, item: _Item, message_id: int,
 
 def _outcome(item: _Item, answer: Dataset) -> Outcome:
     code = int(answer.Status)
-    detail = clean(f"0x{code:04X} {answer.get('ErrorComment') or ''}")
-    status = judge(code)
-    if code != 0 and status is Status.ACCEPTED:
-        log.warning("%s was taken with a warning: %s", item.sop_instance_uid, detail)
-    return Outcome(str(item.sop_instance_uid), status, detail)
+    outcome = answered(str(item.sop_instance_uid), code, clean(answer.get("ErrorComment") or ""))
+    if code != 0 and outcome.status is Status.ACCEPTED:
+        log.warning("%s was taken with a warning: %s", item.sop_instance_uid, outcome.detail)
+    return outcome
+
+
+def answered(sop_instance_uid: str, code: int, comment: str = "") -> Outcome:
+    """What the peer's status `code` and its comment, one printable line, make of a file."""
+    refused = code if code in NOT_THIS_CLASS else 0
+    return Outcome(sop_instance_uid, judge(code), words_of(code, comment), bool(refused), refused)
 
 
 def _read(path: Path) -> _Item:

@@ -7,7 +7,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ import httpx
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from node.scu import SLOWEST_BYTES_PER_S, Outcome, Status, clean, judge
+from node.scu import SLOWEST_BYTES_PER_S, Outcome, Status, answered, clean
 from pipeline.core.errors import PeerBusy, PeerRefused, PeerUnreachable
 from pipeline.core.route import Destination
 
@@ -211,7 +211,8 @@ def _judge(client: httpx.Client, url: str, item: _Item, reply: _Reply) -> Outcom
     failure = _entry(reply.body, (FAILED_SOP_SEQUENCE, OTHER_FAILURES_SEQUENCE), uid)
     if failure is not None:
         reason = _code(failure, FAILURE_REASON, default=CANNOT_UNDERSTAND)
-        return Outcome(uid, judge(reason), f"HTTP {code} 0x{reason:04X}")
+        outcome = answered(uid, reason)
+        return replace(outcome, detail=f"HTTP {code} {outcome.detail}")
     if code == 409 and _has(client, url, item):
         return Outcome(uid, Status.ACCEPTED, "HTTP 409: it was already there")
     if code not in (200, 202):

@@ -229,6 +229,17 @@ profile = Table(
     Column("error", Text, nullable=False),
 )
 
+#: SOP Classes that a destination negotiated and then refused by status; asking it again does not change them.
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("destination", String(64), primary_key=True),
+    Column("sop_class_uid", String(64), primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    _moment("at"),
+)
+
 #: When each process last said that it is alive.
 heartbeat = Table(
     "heartbeat",

@@ -10,7 +10,7 @@ import typer
 from node.cli.app import Config, Json, example
 from node.cli.show import show, show_json
 from pipeline.core.errors import LanternError
-from pipeline.core.profile import Profile
+from pipeline.core.profile import Profile, Refused
 from pipeline.core.route import Destination
 
 if TYPE_CHECKING:
@@ -71,12 +71,15 @@ def show_destination(
 
 @app.command("probe", epilog=example("lantern destinations probe pacs"))
 def probe_destinations(name: Name = "", config: Config = None, as_json: Json = False) -> None:
-    """Ask destinations now what they take (C-ECHO and negotiation). Exit code 1 when one did not say."""
+    """Ask destinations now what they take (C-ECHO and negotiation). Exit code 1 when one did not say.
+
+    What one refused by status before is forgotten with its answer, and offered again: a negotiation would not show it.
+    """
     from node.wiring import house_from
 
     house = house_from(config, make=True)
     chosen = [house.destination(name)] if name else list(house.settings.destinations)
-    rows = [_probed(house, d, house.profiles().probe(d)) for d in chosen]
+    rows = [_probed(house, d, *house.profiles().ask_anew(d)) for d in chosen]
     show("Destinations", rows, as_json=as_json, empty="none configured")
     if any(r["error"] for r in rows):
         raise typer.Exit(1)
@@ -114,12 +117,15 @@ def _in_short(house: House, destination: Destination) -> str:
     return f"{all_of_it}; its configuration wants less: see `show`" if losses(destination, profile) else all_of_it
 
 
-def _probed(house: House, destination: Destination, profile: Profile) -> dict[str, Any]:
+def _probed(house: House, destination: Destination, profile: Profile, forgotten: tuple[Refused, ...]) -> dict[str, Any]:
+    from node.sent import sent_as
+
     return {
         "name": destination.name,
         "endpoint": profile.endpoint,
         "takes": _in_short(house, destination),
         "software": profile.software,
+        "offered_again": ", ".join(sorted(s.name for s in sent_as(r.sop_class_uid for r in forgotten))),
         "error": profile.error,
     }
 

@@ -8,7 +8,8 @@ from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
 from node import ask, retrieve_move, scu, stow
 from node.conformance.model import Answer
-from node.status import REFUSALS, SUCCESS
+from node.profiles import REFUSED_FOR
+from node.status import NOT_THIS_CLASS, REFUSALS, SUCCESS
 
 OUTCOMES = {
     scu.Status.ACCEPTED: "the destination has it; with a warning, a line in the log",
@@ -16,6 +17,13 @@ OUTCOMES = {
     scu.Status.REFUSED: 'parked with the code and comment for a person; "lantern jobs retry" sends it again',
 }
 """What becomes of an object."""
+
+NOT_TAKEN = (
+    "parked; the kind of object counts as not taken there, and further results, and those of "
+    '"lantern jobs retry --compute", come in another form, until "lantern destinations probe" or '
+    f"{REFUSED_FOR.days} days later"
+)
+"""What becomes of an object whose SOP Class is refused by status."""
 
 
 def returned() -> tuple[Answer, ...]:
@@ -42,11 +50,12 @@ def _meaning(code: int) -> str:
 
 def of_peers() -> tuple[Answer, ...]:
     """As storage SCU: what every one of the 65536 codes means for an object."""
-    return tuple(
+    *kept, refused = (
         Answer(codes, outcome.value.capitalize(), OUTCOMES[outcome])
         for outcome in scu.Status
         for codes in [_codes(outcome)]
     )
+    return (*kept, Answer(", ".join(ranges(NOT_THIS_CLASS.__contains__)), "Not this SOP Class", NOT_TAKEN), refused)
 
 
 def _codes(outcome: scu.Status) -> str:

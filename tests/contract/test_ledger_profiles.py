@@ -13,7 +13,7 @@ from alembic.config import Config
 
 from pipeline.core.errors import OurFault, WrongState
 from pipeline.core.job import Decision, Outcome, State
-from pipeline.core.profile import Profile
+from pipeline.core.profile import Profile, Refused
 from pipeline.core.result import DeliveryState, Kind, Result, Share
 from storage import Ledger, engine, open_database
 from tests.support.ledger import START, HandClock, claim, open_job, reception, result, work
@@ -69,6 +69,35 @@ def test_what_a_destination_said_stands_while_it_is_silent(ledger: Ledger) -> No
     assert ledger.profile("pacs", HERE) == Profile(HERE, START + MINUTE, START, PAIRS, "OFFIS", "no connection")
 
 
+def test_what_a_destination_refused_by_status_stands_whatever_it_says_when_asked(ledger: Ledger) -> None:
+    first, later, other = (
+        Refused("1.2", 0x0122, START),
+        Refused("1.2", 0x0118, START + MINUTE),
+        Refused("1.3", 290, START),
+    )
+    ledger.keep_refusal("pacs", HERE, first)
+    assert ledger.profile("pacs", HERE) is None
+    ledger.keep_profile("pacs", Profile(HERE, START, START, PAIRS))
+    assert ledger.profile("pacs", HERE) == Profile(HERE, START, START, PAIRS, refused=(first,))
+    ledger.keep_refusal("pacs", HERE, later)
+    ledger.keep_refusal("pacs", HERE, other)
+    ledger.keep_refusal("elsewhere", HERE, other)
+    ledger.keep_profile("pacs", Profile(HERE, START + MINUTE, START + MINUTE, PAIRS))
+    ledger.keep_profile("pacs", Profile(HERE, START + MINUTE, error="no connection"))
+    assert ledger.profile("pacs", HERE).refused == (later, other)  # type: ignore[union-attr]
+    assert ledger.forget_refusals("pacs", "1.3") == 1
+    assert ledger.profile("pacs", HERE).refused == (later,)  # type: ignore[union-attr]
+    assert ledger.forget_refusals("pacs") == 1
+    assert ledger.forget_refusals("pacs") == 0
+    assert ledger.forget_refusals("elsewhere") == 1
+
+
+def test_what_was_refused_elsewhere_counts_as_nothing(ledger: Ledger) -> None:
+    ledger.keep_refusal("pacs", HERE, Refused("1.2", 0x0122, START))
+    ledger.keep_profile("pacs", Profile("PACS@there:104", START, START, PAIRS))
+    assert ledger.profile("pacs", "PACS@there:104").refused == ()  # type: ignore[union-attr]
+
+
 def test_several_processes_may_be_the_first_to_know(url: str, ledger: Ledger) -> None:
     errors: list[Exception] = []
 
@@ -76,6 +105,7 @@ def test_several_processes_may_be_the_first_to_know(url: str, ledger: Ledger) ->
         database = open_database(url)
         try:
             Ledger(database).keep_profile("pacs", Profile(HERE, START, START, PAIRS))
+            Ledger(database).keep_refusal("pacs", HERE, Refused("1.2", 0x0122, START))
         except Exception as e:  # noqa: BLE001 - collected for the assertion
             errors.append(e)
         database.close()
@@ -240,7 +270,7 @@ def test_the_migration_goes_back_and_forth_and_forgets_only_what_was_quarantined
         command.downgrade(config, "0002")
     with database.read() as db:
         columns = {t: {c["name"] for c in sa.inspect(db).get_columns(t)} for t in ("result", "delivery")}
-        assert "profile" not in sa.inspect(db).get_table_names()
+        assert not {"profile", "refusal"} & set(sa.inspect(db).get_table_names())
     assert "fault" not in columns["result"]
     assert "warning" not in columns["delivery"]
     database.migrate()

@@ -426,7 +426,9 @@ def test_every_code_is_judged_as_stated(statement: Statement) -> None:
 
     for code in range(0x10000):
         named = [m for m, codes in stated.items() if codes != "all others" and among(codes, code)]
-        assert (named or ["Refused"]) == [scu.judge(code).value.capitalize()]
+        judged = scu.judge(code).value.capitalize()
+        assert (named or ["Refused"]) == ["Not this SOP Class" if scu.answered("", code).unwanted else judged]
+        assert not scu.answered("", code).unwanted or judged == "Refused"
 
 
 def test_the_command_writes_one_form_at_a_time_and_knows_what_it_was_asked(config: Path) -> None:

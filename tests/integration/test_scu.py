@@ -24,6 +24,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from node.scu import Status, echo, judge, send
+from node.status import words_of
 from node.tls import client_context, server_context
 from pipeline.core.errors import ConfigInvalid, PeerRefused, PeerUnreachable
 from pipeline.core.route import Destination
@@ -176,7 +177,8 @@ def test_the_status_of_the_peer_decides_what_becomes_of_the_object(tmp_path: Pat
     with scripted_scp(statuses=[code]) as (port, _):
         (outcome,) = send(at(port), [write_capture(tmp_path)], calling_ae="LANTERN")
     assert outcome.status is status is judge(code)
-    assert outcome.detail == (f"0x{code:04X} scripted answer" if code else "0x0000")
+    assert outcome.detail == words_of(code, "scripted answer" if code else "")
+    assert outcome.unwanted is (code == 0x0122)
 
 
 def test_one_refused_object_does_not_hold_up_the_next(tmp_path: Path) -> None:

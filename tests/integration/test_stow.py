@@ -200,6 +200,7 @@ def test_the_failure_reason_in_the_answer_outweighs_the_http_code(
         (outcome,) = send(to(url), [capture])
     assert outcome.status is status
     assert f"0x{reason:04X}" in outcome.detail
+    assert outcome.refused_with == (reason if reason == 0x0122 else 0)
 
 
 @pytest.mark.parametrize(("get_code", "status"), [(200, Status.ACCEPTED), (404, Status.REFUSED)])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydicom import Dataset, dcmread
 
@@ -20,7 +20,16 @@ from pipeline.core.wishes import Wishes
 from pipeline.execute import ExecutorOptions, make_executor
 from tests.support.blobs import write_blobs
 from tests.support.desk import Node, route
-from tests.support.peers import StoreScp
+
+
+class Archive(Protocol):
+    """A destination that keeps what it takes as files."""
+
+    ae_title: str
+    port: int
+
+    def files(self) -> list[Path]:
+        """What it has received."""
 
 
 @dataclass
@@ -28,7 +37,7 @@ class Shop:
     """One study is received at once, split into `parts`; `work()` runs its job, `deliver()` sends what waits."""
 
     folder: Path
-    peers: dict[str, StoreScp]
+    peers: Mapping[str, Archive]
     wishes: dict[str, Wishes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,7 +67,8 @@ class Shop:
         assert Worker(bench).tick()
 
     def deliver(self, *names: str) -> None:
-        desk = Desk(self.node.ledger, self.node.archive, self._send, Backoff(10, 600), "d1", self.node.clock)
+        ledger, archive, clock = self.node.ledger, self.node.archive, self.node.clock
+        desk = Desk(ledger, archive, self._send, Backoff(10, 600), "d1", clock, self.profiles)
         for name in names or self.peers:
             to = self.destinations[name]
             prober = Prober(self.profiles, to)

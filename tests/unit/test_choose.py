@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,7 @@ from node import sent
 from node.choose import choose
 from node.sent import CAD_SR, GSPS, KO, LABELMAP, PM, RTDOSE, RTSTRUCT, SC, SEG, SR_2D, SR_3D, Sent
 from pipeline.core.forms import DEFAULT_FORM, Coordinates, Form, Holes, Segments
-from pipeline.core.profile import Profile
+from pipeline.core.profile import Profile, Refused
 from pipeline.core.result import Kind
 from pipeline.core.wishes import CoordinatesWish, FramesWish, ObjectsWish, PageWish, SegmentsWish, Wishes
 
@@ -26,6 +27,11 @@ def takes(*classes: Sent, syntax: str = str(ExplicitVRLittleEndian)) -> Profile:
 
 def but(*refused: Sent) -> Profile:
     return takes(*(s for s in sent.ALL if s not in refused))
+
+
+def answering(*refused: Sent, profile: Profile | None = None, status: int = 0x0122) -> Profile:
+    """It negotiates everything, or what `profile` says, and refuses some by status."""
+    return replace(profile or but(), refused=tuple(Refused(s.sop_class_uid, status, NOW) for s in refused))
 
 
 def test_a_destination_that_takes_everything_gets_the_default_form_and_nothing_is_said() -> None:
@@ -145,3 +151,38 @@ def test_a_wish_that_the_destination_contradicts_is_told() -> None:
     assert 'although it was to get segments = "labelmap"' in said
     assert 'although it was to get coordinates = "2d"' in said
     assert "no Secondary Capture" in said
+
+
+def test_a_segmentation_refused_by_status_is_left_out_whatever_was_negotiated_and_a_label_map_is_not_guessed() -> None:
+    choice = choose(BRAIN, "pacs", answering(SEG), Wishes())
+    assert choice == replace(choose(BRAIN, "pacs", but(SEG, LABELMAP), Wishes()), told=choice.told)
+    assert choice.told == (
+        "pacs takes no Segmentation (1.2.840.10008.5.1.4.1.1.66.4: negotiated, but refused with 0x0122 on 2026-01-01; "
+        "after `lantern destinations probe pacs` it is tried again) and no Label Map Segmentation "
+        '(1.2.840.10008.5.1.4.1.1.66.7: not tried then; segments = "labelmap" does): '
+        "it gets RT Structure Set, Comprehensive 3D SR and Secondary Capture instead.",
+    )
+    neither = choose(BRAIN, "pacs", answering(SEG, profile=but(LABELMAP)), Wishes())
+    assert neither.form == choice.form
+    assert "not tried" not in neither.told[0]
+
+
+def test_who_asks_for_label_maps_has_them_tried_although_segmentations_were_refused_by_status() -> None:
+    wishes = Wishes(segments=SegmentsWish.LABELMAP)
+    assert LABELMAP in choose(BRAIN, "pacs", answering(SEG), wishes).gets
+    assert SEG in choose(BRAIN, "pacs", answering(LABELMAP), wishes).gets
+    assert {SEG, LABELMAP} & choose(BRAIN, "pacs", answering(SEG, LABELMAP), wishes).gets == set()
+
+
+def test_a_report_in_space_refused_by_status_comes_on_images() -> None:
+    choice = choose(BRAIN, "pacs", answering(SR_3D, status=0x0118), Wishes())
+    assert choice.form == Form(coordinates=Coordinates.IMAGE)
+    assert "refused with 0x0118" in choice.told[0]
+
+
+@pytest.mark.parametrize("endpoint", ["PACS@here:104", "https://here/dicom-web"])
+def test_what_was_refused_by_status_counts_also_where_nothing_was_negotiated(endpoint: str) -> None:
+    probed_at = NOW if "://" in endpoint else None
+    choice = choose(BRAIN, "pacs", answering(SEG, profile=Profile(endpoint, NOW, probed_at)), Wishes())
+    assert choice.gets == {RTSTRUCT, SR_3D, SC}
+    assert "refused with 0x0122" in " ".join(choice.told)
