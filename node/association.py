@@ -181,7 +181,8 @@ def _request(
         )
     except (OSError, UnicodeError) as error:  # the name cannot be resolved, or no local socket
         raise PeerUnreachable(f"{_name(peer)}: {error}", f"check the host name {peer.host!r}") from error
-    answer = association.acceptor.primitive
+    # A rejection may end the connection before pynetdicom looks whether there is one: it is left in the queue then.
+    answer = association.acceptor.primitive or association.dul.receive_pdu(wait=False)
     taken = isinstance(answer, A_ASSOCIATE) and answer.result == 0
     if association.is_established or (taken and not association.accepted_contexts):
         return association
