@@ -15,6 +15,12 @@ import pytest
 from tests.support.peers import OrthancPeer, PostgresServer, StoreScp, require
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: at the end all processes shall have work."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _root_logger() -> Iterator[None]:
     """As it was before: a command that ran in this process logs to the standard error of its test, which is closed."""

@@ -40,7 +40,7 @@ def analyze(place: Path, out: Path, model: Path, *more: str) -> tuple[int, dict[
     """`lantern analyze` with the model; its exit code, its summary and all that it said."""
     option = f"bundle={json.dumps(str(model))}"
     command = ("analyze", str(place), "--pipeline", "mammography", "--out", str(out), "--device", "cpu", "-o", option)
-    done = n.lantern(*command, *more)
+    done = n.here(*command, *more)
     return done.returncode, json.loads((out / "summary.json").read_text()), done.stdout + done.stderr
 
 
@@ -233,7 +233,7 @@ def test_a_film_scan_gives_the_same_marks_as_png_and_as_dicom(tmp_path: Path, mo
     png = tmp_path / "scan.png"
     Image.fromarray((picture("L-MLO") >> 4).astype(np.uint8)).save(png)
     said_of_it = ("--side", "left", "--view", "MLO", "--spacing", "0.25")
-    converted = n.lantern("convert", "film", str(png), *said_of_it, "--out", str(tmp_path / "dicom"))
+    converted = n.here("convert", "film", str(png), *said_of_it, "--out", str(tmp_path / "dicom"))
     assert converted.returncode == 0, converted.stdout + converted.stderr
     (image,) = (tmp_path / "dicom").rglob("*.dcm")
     said = run_tool(DCIODVFY, image)

@@ -53,7 +53,7 @@ def the_series(folder: Path) -> Series:
 
 def plan(drawn: Path, out: Path, *more: str, rtstruct: Path | None = None):
     given = ("--rtstruct", str(rtstruct or drawn / "RTSTRUCT.dcm"), "--series", str(drawn / "series"))
-    return n.lantern("plan", *given, "--out", str(out), *more)
+    return n.here("plan", *given, "--out", str(out), *more)
 
 
 def test_every_lesion_is_in_its_sessions_and_the_warning_comes_first(drawn: Path, tmp_path: Path):

@@ -40,7 +40,7 @@ class Drawn:
 
     def plan(self, out: Path, *more: str, rtstruct: Path | None = None):
         given = ("--rtstruct", str(rtstruct or self.folder / "RTSTRUCT.dcm"), "--series", str(self.folder / "series"))
-        return n.lantern("plan", *given, "--out", str(out), *more)
+        return n.here("plan", *given, "--out", str(out), *more)
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def reports(tmp_path: Path) -> Path:
 
 def test_a_folder_gives_a_row_for_each_lesion_and_words_for_each_date(reports: Path, tmp_path: Path) -> None:
     picture = tmp_path / "timeline.png"
-    done = n.lantern("timeline", str(reports), "--json", "--picture", str(picture))
+    done = n.here("timeline", str(reports), "--json", "--picture", str(picture))
     assert done.returncode == 0, done.stderr
     (told,) = json.loads(done.stdout)
     assert (told["schema"], told["patient_id"]) == ("lantern.timeline/1", "P1")
@@ -72,7 +72,7 @@ def test_a_folder_gives_a_row_for_each_lesion_and_words_for_each_date(reports: P
     pixels = np.asarray(Image.open(picture).convert("RGB"))
     assert (pixels.max(axis=-1) < 8).mean() > 0.8  # black, with lines on it
     assert (pixels.max(axis=-1) > 150).sum() > 500
-    shown = n.lantern("timeline", str(reports))
+    shown = n.here("timeline", str(reports))
     assert shown.returncode == 0
     assert "PD: progressive disease" in shown.stdout
     assert "no assessment" in shown.stdout
@@ -85,7 +85,7 @@ def test_superseded_reports_and_those_of_others_are_left_out(reports: Path) -> N
     foreign = dcmread(old)
     foreign.SOPInstanceUID = foreign.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
     foreign.save_as(reports / "foreign.dcm")
-    (told,) = json.loads(n.lantern("timeline", str(reports), "--json").stdout)
+    (told,) = json.loads(n.here("timeline", str(reports), "--json").stdout)
     assert [d["response"] for d in told["dates"]] == [None, "SD", "PD"]
     assert told["remarks"] == []
 
@@ -106,7 +106,7 @@ def followed_report(folder: Path) -> dict[str, float]:
 def test_a_date_of_which_no_report_is_here_is_shown_as_the_later_report_tells_of_it(tmp_path: Path) -> None:
     volumes = followed_report(tmp_path)
     assert len(volumes) == 3  # one that is still there, one that went up in it, one that is gone
-    (told,) = json.loads(n.lantern("timeline", str(tmp_path), "--json").stdout)
+    (told,) = json.loads(n.here("timeline", str(tmp_path), "--json").stdout)
     assert [(d["date"], d["reported"]) for d in told["dates"]] == [("20260801", False), ("20261120", True)]
     before = {x["tracking_uid"]: x["sizes"][0]["volume_ml"] for x in told["lesions"] if x["sizes"][0]}
     assert before == pytest.approx(volumes, abs=2e-4)
@@ -130,12 +130,12 @@ def test_a_date_that_has_a_report_is_not_taken_from_a_later_one(tmp_path: Path) 
 def test_patients_are_not_mixed_and_one_can_be_chosen(reports: Path, tmp_path: Path) -> None:
     (reports / "other").mkdir()
     report(reports / "other", "20260201", 10.0, patient="P2")
-    told = json.loads(n.lantern("timeline", str(reports), "--json").stdout)
+    told = json.loads(n.here("timeline", str(reports), "--json").stdout)
     assert [(t["patient_id"], len(t["dates"])) for t in told] == [("P1", 3), ("P2", 1)]
-    refused = n.lantern("timeline", str(reports), "--picture", str(tmp_path / "p.png"))
+    refused = n.here("timeline", str(reports), "--picture", str(tmp_path / "p.png"))
     assert refused.returncode == 1
     assert "--patient" in refused.stderr
-    one = n.lantern("timeline", str(reports), "--patient", "P2", "--picture", str(tmp_path / "p.png"), "--json")
+    one = n.here("timeline", str(reports), "--patient", "P2", "--picture", str(tmp_path / "p.png"), "--json")
     assert [t["patient_id"] for t in json.loads(one.stdout)] == ["P2"]
 
 
@@ -156,7 +156,7 @@ def test_reports_without_a_patient_id_and_two_persons_under_one_are_kept_apart(r
 
 
 def test_a_folder_without_reports_ends_with_1_and_says_what_to_give(tmp_path: Path) -> None:
-    done = n.lantern("timeline", str(tmp_path))
+    done = n.here("timeline", str(tmp_path))
     assert done.returncode == 1
     assert "SR" in done.stderr
 

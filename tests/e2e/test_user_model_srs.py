@@ -30,7 +30,7 @@ def test_srs_reads_with_a_users_model_and_every_result_names_it(tmp_path: Path, 
         bundle = monai_bundle(tmp_path / "net", 0.8, **GRID)
     out = tmp_path / "out"
     option = f"bundle={json.dumps(str(bundle))}"
-    done = n.lantern(
+    done = n.here(
         "analyze", str(tmp_path / "series"), "--pipeline", "srs", "--out", str(out), "--device", "cpu", "-o", option
     )
     assert done.returncode == 0, done.stdout + done.stderr

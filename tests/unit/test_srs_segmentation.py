@@ -209,10 +209,9 @@ def test_a_head_without_lesions_gives_few_or_no_findings_and_no_empty_labels(tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("orientation", ["oblique", "sagittal"])
-def test_lesions_of_a_thin_series_are_found_in_any_orientation(tmp_path: Path, orientation: str):
+def test_lesions_of_a_thin_oblique_series_are_found(tmp_path: Path):
     made, findings = run(
-        phantom_study(tmp_path, 103, orientation=orientation, shape=(170, 220, 220), diameters_mm=(6.0, 20.0))
+        phantom_study(tmp_path, 103, orientation="oblique", shape=(170, 220, 220), diameters_mm=(6.0, 20.0))
     )
     found, wrong = hits(made, findings)
     assert found >= len(made.lesions) - 1
